@@ -1,0 +1,17 @@
+// The counter generator for test data: any element of any named tensor, in any order, on any machine.
+// z = fnv1a64(name) + (i + 1) * golden ratio, finalised as in splitmix64; u = top 24 bits / 2^24; lo + (hi - lo) * u in
+// float32 arithmetic. Task inputs use the name "seed/buffer".
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace hone {
+
+uint64_t fnv1a64(std::string_view text);
+/// Element `i` (row-major) of the tensor `name`, in [lo, hi).
+float generated_value(uint64_t name_hash, uint64_t i, float lo, float hi);
+void generate(std::string_view name, float lo, float hi, std::span<float> out);
+
+}  // namespace hone

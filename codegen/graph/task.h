@@ -1,0 +1,45 @@
+// Task: one fused operator of a graph; shapes and dtypes, no target, no layout, no constant data.
+// Its text is canonical: values are renamed in order, so equal layers of different models are one task.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codegen/base/digest.h"
+#include "codegen/graph/graph.h"
+
+namespace hone {
+
+/// "task v1" and the graph's text. One anchor (conv, dense, pool, softmax, transform, ... or none for pure
+/// elementwise chains) followed by elementwise nodes; one output.
+struct Task {
+  Graph graph;  ///< values named x, x1, ... (inputs), w, b, c, c1, ... (constants), 0, 1, ... (nodes), y (the output)
+  std::string text;
+  Digest key;   ///< digest of `text`
+
+  /// The node that decides the formulation: the first that is not elementwise, else the first.
+  const Node& anchor() const;
+  double flops() const;
+};
+/// Renames, orders and prints. `graph` is a fused subgraph with exactly one output.
+Task make_task(Graph graph);
+Result<Task> parse_task(std::string_view text);
+/// Short, for tables: "conv3x3 s2 3>64 111x111 +relu".
+std::string summary(const Task& task);
+
+/// One node of a partitioned graph: a task and the values of the whole graph that it binds.
+struct FusedOp {
+  Task task;
+  std::string name;               ///< of the anchor in the model
+  std::vector<NodeId> nodes;      ///< of the whole graph that it covers
+  std::vector<ValueId> inputs;    ///< whole-graph values, in the order of task.graph.inputs
+  std::vector<ValueId> constants; ///< whole-graph values, in the order of the task graph's constants
+  ValueId output = -1;
+};
+/// Partitions a simplified graph: every node is in exactly one FusedOp, in execution order, save reshapes that only
+/// rename a plain value; those are kept as ops whose task anchor is `reshape`.
+/// Elementwise nodes join the anchor that makes their first operand when they are its only reader and the other operands are
+/// ready before it.
+std::vector<FusedOp> partition(const Graph& graph);
+
+}  // namespace hone
