@@ -30,6 +30,9 @@ struct Ports {
   bool operator==(const Ports&) const = default;
 };
 
+std::string to_text(const Ports& ports);  ///< canonical one-line text; parses back
+Result<Ports> parse_ports(std::string_view text);
+
 /// Where a formulation wants margins: elements before and after each logical dimension of each input, and their value.
 struct HaloNeed {
   std::vector<int64_t> before, after;  ///< empty: none
