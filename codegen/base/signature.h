@@ -2,8 +2,9 @@
 // It travels as JSON text beside the shared object, and inside it as the symbol `hone_signature`.
 //
 // Symbols of an artifact (C ABI, see codegen/runtime/model/abi.h):
-//   hone_run(buffers, phase, begin, end)   one pointer per entry of `buffers`, in that order
-//   hone_prepare(logical, packed)          logical constants to packed ones; once, untimed
+//   hone_run(buffers, phase, begin, end)      one pointer per entry of `buffers`, in that order
+//   hone_prepare(buffers, phase, begin, end)  logical constants (plain float32, order of `constants`), then the packed ones
+//                                             (those entries of `buffers` whose role is constant, in order); once, untimed
 #pragma once
 
 #include <cstdint>
@@ -66,7 +67,8 @@ struct Signature {
   Target target;
   std::vector<BufferSpec> buffers;  ///< order of the pointer array
   std::vector<LogicalConstant> constants;
-  std::vector<PhaseSpec> phases;
+  std::vector<PhaseSpec> phases;          ///< of hone_run
+  std::vector<PhaseSpec> prepare_phases;  ///< of hone_prepare; empty: the artifact has no such symbol
   double flops = 0;
   double min_bytes = 0;  ///< compulsory traffic: inputs, outputs and packed constants once
   ErrorBound bound;

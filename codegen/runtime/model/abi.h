@@ -20,7 +20,7 @@ extern "C" {
 /* Computes parallel indices [begin, end) of one phase. `buffers` has one pointer per entry of the signature's list. */
 typedef void hone_run_function(void* const* buffers, int32_t phase, int64_t begin, int64_t end);
 /* Packs constants: `buffers` holds the logical constants, then the packed ones; phases and ranges as in hone_run.
- * `hone_prepare_phases` of them, each over [0, hone_prepare_extents[phase]). */
+ * The signature lists its phases. */
 typedef hone_run_function hone_prepare_function;
 
 /* --- compiled model ---------------------------------------------------------------------------------------------- */
