@@ -1,6 +1,6 @@
 // The counter generator for test data: any element of any named tensor, in any order, on any machine.
-// z = fnv1a64(name) + (i + 1) * golden ratio, finalised as in splitmix64; u = top 24 bits / 2^24; lo + (hi - lo) * u in
-// float32 arithmetic. Task inputs use the name "seed/buffer".
+// z = fnv1a64(name) + (i + 1) * golden ratio, finalised as in splitmix64; u = top 24 bits / 2^24; lo + (hi -
+// lo) * u in float32 arithmetic. Task inputs use the name "seed/buffer".
 #pragma once
 
 #include <cstdint>

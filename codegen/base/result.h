@@ -1,5 +1,6 @@
 // Errors as values: what a function that can meet bad input gives back.
-// Bad input is an Error; a bug of our own is an assertion (HONE_CHECK); a failed measurement is a status in its record.
+// Bad input is an Error; a bug of our own is an assertion (HONE_CHECK); a failed measurement is a status in
+// its record.
 #pragma once
 
 #include <string>
@@ -40,14 +41,14 @@ inline tl::unexpected<Error> pass(Error error) { return tl::unexpected<Error>(st
 
 #define HONE_CONCAT_(a, b) a##b
 #define HONE_CONCAT(a, b) HONE_CONCAT_(a, b)
-#define HONE_TRY_(name, target, expression)                      \
-  auto name = (expression);                                      \
-  if (!name) return ::hone::pass(std::move(name).error());       \
+#define HONE_TRY_(name, target, expression)                \
+  auto name = (expression);                                \
+  if (!name) return ::hone::pass(std::move(name).error()); \
   target = std::move(*name)
 /// HONE_TRY(auto graph, import(file)): the value, or return the error from the enclosing function.
 #define HONE_TRY(target, expression) HONE_TRY_(HONE_CONCAT(result_, __LINE__), target, expression)
 /// HONE_RETURN_IF_ERROR(status): for calls that give no value.
-#define HONE_RETURN_IF_ERROR(expression)                                                     \
-  do {                                                                                       \
+#define HONE_RETURN_IF_ERROR(expression)                                                        \
+  do {                                                                                          \
     if (auto status_ = (expression); !status_) return ::hone::pass(std::move(status_).error()); \
   } while (false)

@@ -1,10 +1,12 @@
-// The artifact signature: everything a runner must know to allocate, fill, run and check an artifact it never saw.
-// It travels as JSON text beside the shared object, and inside it as the symbol `hone_signature`.
+// The artifact signature: everything a runner must know to allocate, fill, run and check an artifact it never
+// saw. It travels as JSON text beside the shared object, and inside it as the symbol `hone_signature`.
 //
 // Symbols of an artifact (C ABI, see codegen/runtime/model/abi.h):
 //   hone_run(buffers, phase, begin, end)      one pointer per entry of `buffers`, in that order
-//   hone_prepare(buffers, phase, begin, end)  logical constants (plain float32, order of `constants`), then the packed ones
-//                                             (those entries of `buffers` whose role is constant, in order); once, untimed
+//   hone_prepare(buffers, phase, begin, end)  logical constants (plain float32, order of `constants`), then
+//   the packed ones
+//                                             (those entries of `buffers` whose role is constant, in order);
+//                                             once, untimed
 #pragma once
 
 #include <cstdint>
@@ -55,7 +57,8 @@ struct PhaseSpec {
 };
 
 /// How far a right answer may lie from the reference: relative L2 of the whole output, and per element
-/// |y - r| <= element_factor * epsilon(float32) * m + tiny, with m the reference's magnitude output (design contract 7).
+/// |y - r| <= element_factor * epsilon(float32) * m + tiny, with m the reference's magnitude output (design
+/// contract 7).
 struct ErrorBound {
   double relative_l2 = 1e-5;
   double element_factor = 64;

@@ -30,13 +30,14 @@ Result<Target> resolve_target(std::string_view name);
 
 /// Facts read from the machine (cpuid, HWCAP, /sys, /proc); what cannot be read is 0 or "unknown".
 struct Board {
-  std::string model;      ///< e.g. "AMD EPYC family 26 model 2": identifies like boards in look-ups
-  std::string id;         ///< this very machine (machine-id digest)
+  std::string model;  ///< e.g. "AMD EPYC family 26 model 2": identifies like boards in look-ups
+  std::string id;     ///< this very machine (machine-id digest)
   std::string boot_id;
   std::string kernel;
-  int cores = 0;          ///< usable by this process: affinity and cgroup quota respected
+  int cores = 0;  ///< usable by this process: affinity and cgroup quota respected
   int64_t memory_bytes = 0;
-  int64_t l1d_bytes = 0, l2_bytes = 0, llc_bytes = 0;  ///< per core for L1d and L2; the whole last-level cache
+  int64_t l1d_bytes = 0, l2_bytes = 0,
+          llc_bytes = 0;  ///< per core for L1d and L2; the whole last-level cache
   Target target;          ///< the best Target for these facts
 };
 Board probe_board();

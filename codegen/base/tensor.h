@@ -1,5 +1,6 @@
 // Element types, shapes, layouts and placements: where the element of a tensor lies in memory.
-// Logical indices (n, c, h, w) are used everywhere in Graph, Task and Computation; only `Geometry` knows addresses.
+// Logical indices (n, c, h, w) are used everywhere in Graph, Task and Computation; only `Geometry` knows
+// addresses.
 #pragma once
 
 #include <cstdint>
@@ -56,18 +57,20 @@ Result<Layout> parse_layout(std::string_view text);
 struct Placement {
   /// Elements of margin before and after each logical dimension (spatial ones only); empty means none.
   std::vector<int64_t> halo_before, halo_after;
-  /// When the tensor is a range of channels (logical dimension 1) of a wider buffer: that buffer's channels and
-  /// where this tensor's begin (a multiple of the channel block). 0 channels: the buffer is this tensor's own.
+  /// When the tensor is a range of channels (logical dimension 1) of a wider buffer: that buffer's channels
+  /// and where this tensor's begin (a multiple of the channel block). 0 channels: the buffer is this tensor's
+  /// own.
   int64_t buffer_channels = 0;
   int64_t channel_offset = 0;
   bool operator==(const Placement&) const = default;
   bool has_halo() const;
 };
-std::string to_text(const Placement& placement);  ///< "" when default, else "halo 0,0,1,1:0,0,1,1 channels 64+16"
+std::string to_text(
+    const Placement& placement);  ///< "" when default, else "halo 0,0,1,1:0,0,1,1 channels 64+16"
 Result<Placement> parse_placement(std::string_view text);
 
-/// One physical dimension: position p of it is the logical index's `dimension`, divided by `divisor`, modulo `modulus`
-/// (0: no modulus), times `stride` elements.
+/// One physical dimension: position p of it is the logical index's `dimension`, divided by `divisor`, modulo
+/// `modulus` (0: no modulus), times `stride` elements.
 struct PhysicalDim {
   int dimension;
   int64_t divisor, modulus, stride, extent;

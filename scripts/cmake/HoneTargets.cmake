@@ -15,6 +15,9 @@ if(HONE_SANITIZE)
   add_link_options(-fsanitize=${HONE_SANITIZE})
 endif()
 add_compile_options(-Wall -Wextra)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)  # gcc 12 warns of every "literal" + std::string
+endif()
 
 find_program(HONE_CCACHE ccache)
 if(HONE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

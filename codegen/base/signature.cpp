@@ -1,0 +1,116 @@
+#include "codegen/base/signature.h"
+
+#include <nlohmann/json.hpp>
+
+namespace hone {
+namespace {
+
+using nlohmann::json;
+constexpr std::string_view kRoles[] = {"input", "constant", "output", "scratch"};
+
+Result<Role> parse_role(std::string_view text) {
+  for (int i = 0; i < 4; ++i)
+    if (kRoles[i] == text) return static_cast<Role>(i);
+  return fail("unknown buffer role '" + std::string(text) + "'");
+}
+
+json to_json_value(const ValueRange& range) { return json::array({range.lo, range.hi}); }
+ValueRange range_from(const json& value) { return {value.at(0).get<float>(), value.at(1).get<float>()}; }
+
+json to_json_value(const std::vector<PhaseSpec>& phases) {
+  json list = json::array();
+  for (const PhaseSpec& phase : phases) list.push_back({{"extent", phase.extent}, {"flops", phase.flops}});
+  return list;
+}
+
+std::vector<PhaseSpec> phases_from(const json& list) {
+  std::vector<PhaseSpec> phases;
+  for (const json& phase : list)
+    phases.push_back({phase.at("extent").get<int64_t>(), phase.at("flops").get<double>()});
+  return phases;
+}
+
+Result<BufferSpec> buffer_from(const json& value) {
+  BufferSpec buffer;
+  buffer.name = value.at("name");
+  HONE_TRY(buffer.role, parse_role(value.at("role").get<std::string>()));
+  HONE_TRY(buffer.type, parse_tensor_type(value.at("type").get<std::string>()));
+  HONE_TRY(buffer.layout, parse_layout(value.at("layout").get<std::string>()));
+  HONE_TRY(buffer.placement, parse_placement(value.at("placement").get<std::string>()));
+  const size_t rank = buffer.type.shape.size();
+  const size_t halo = buffer.placement.halo_before.size();
+  if (buffer.layout.order.size() != rank || (halo != 0 && halo != rank))
+    return fail("layout or placement of buffer '" + buffer.name + "' does not fit its shape");
+  buffer.bytes = value.at("bytes");
+  buffer.range = range_from(value.at("range"));
+  buffer.halo_value = value.at("halo_value");
+  return buffer;
+}
+
+Result<Signature> signature_from(const json& value) {
+  Signature signature;
+  signature.task = value.at("task");
+  signature.formulation = value.at("formulation");
+  HONE_TRY(signature.target, parse_target(value.at("target").get<std::string>()));
+  for (const json& item : value.at("buffers")) {
+    HONE_TRY(BufferSpec buffer, buffer_from(item));
+    signature.buffers.push_back(std::move(buffer));
+  }
+  for (const json& item : value.at("constants")) {
+    HONE_TRY(TensorType type, parse_tensor_type(item.at("type").get<std::string>()));
+    signature.constants.push_back({item.at("name"), std::move(type), range_from(item.at("range"))});
+  }
+  signature.phases = phases_from(value.at("phases"));
+  signature.flops = value.at("flops");
+  signature.min_bytes = value.at("min_bytes");
+  signature.bound.relative_l2 = value.at("bound").at("relative_l2");
+  signature.bound.element_factor = value.at("bound").at("element_factor");
+  signature.reference = value.at("reference");
+  return signature;
+}
+
+}  // namespace
+
+std::string_view to_text(Role role) { return kRoles[static_cast<int>(role)]; }
+
+std::string to_json(const Signature& signature) {
+  json buffers = json::array(), constants = json::array();
+  for (const BufferSpec& buffer : signature.buffers)
+    buffers.push_back({{"name", buffer.name},
+                       {"role", to_text(buffer.role)},
+                       {"type", to_text(buffer.type)},
+                       {"layout", to_text(buffer.layout)},
+                       {"placement", to_text(buffer.placement)},
+                       {"bytes", buffer.bytes},
+                       {"range", to_json_value(buffer.range)},
+                       {"halo_value", buffer.halo_value}});
+  for (const LogicalConstant& constant : signature.constants)
+    constants.push_back({{"name", constant.name},
+                         {"type", to_text(constant.type)},
+                         {"range", to_json_value(constant.range)}});
+  return json{
+      {"task", signature.task},
+      {"formulation", signature.formulation},
+      {"target", to_text(signature.target)},
+      {"buffers", buffers},
+      {"constants", constants},
+      {"phases", to_json_value(signature.phases)},
+      {"flops", signature.flops},
+      {"min_bytes", signature.min_bytes},
+      {"bound",
+       {{"relative_l2", signature.bound.relative_l2}, {"element_factor", signature.bound.element_factor}}},
+      {"reference", signature.reference}}
+      .dump();
+}
+
+Result<Signature> parse_signature(std::string_view text) {
+  const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) return fail("artifact signature is not a JSON object");
+  try {
+    return signature_from(value);
+  } catch (const json::exception& error) {
+    return fail(std::string("artifact signature: ") + error.what());
+  }
+}
+
+}  // namespace hone

@@ -1,0 +1,81 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codegen/base/digest.h"
+#include "codegen/base/generator.h"
+#include "codegen/base/signature.h"
+#include "codegen/base/target.h"
+
+namespace hone {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Target, PrintsAndParsesBack) {
+  for (const char* name : {"host", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"}) {
+    const Target target = resolve_target(name).value();
+    EXPECT_EQ(parse_target(to_text(target)).value(), target) << name;
+  }
+}
+
+TEST(Target, UnknownNameSaysWhatIsKnown) {
+  EXPECT_THAT(resolve_target("z80").error().text(),
+              HasSubstr("unknown target 'z80' (known: host, x86-64-v2"));
+}
+
+TEST(Target, RejectsAnImpossibleVector) {
+  EXPECT_THAT(parse_target("triple=x cpu=y vector=96x16 features=").error().text(),
+              HasSubstr("bad vector size"));
+}
+
+TEST(Board, SaysWhatThisMachineIsAndParsesBack) {
+  const Board board = probe_board();
+  EXPECT_GE(board.cores, 1);
+  EXPECT_GT(board.memory_bytes, 0);
+  EXPECT_FALSE(board.model.empty());
+  EXPECT_EQ(to_text(parse_board(to_text(board)).value()), to_text(board));
+  EXPECT_FALSE(parse_board("not json"));
+  EXPECT_FALSE(parse_board("{}"));
+}
+
+TEST(Generator, FollowsTheWrittenRule) {
+  // Made with data/tools/seed_weights.py: uniform("input_0", (4,), -1, 1).
+  const float expected[] = {-0.7075128555297852f, -0.7537795305252075f, 0.5618793964385986f,
+                            0.712849497795105f};
+  std::vector<float> values(4);
+  generate("input_0", -1, 1, values);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(values[i], expected[i]);
+}
+
+TEST(Digest, IsBlake2bInHex) {
+  EXPECT_EQ(digest_of("").size(), 64u);
+  EXPECT_EQ(digest_of("").substr(0, 16), "0e5751c026e543b2");  // RFC 7693's function, 32-byte output
+  EXPECT_NE(digest_of("a"), digest_of("b"));
+}
+
+TEST(Signature, PrintsAndParsesBack) {
+  Signature signature;
+  signature.task = "task v1";
+  signature.formulation = "direct";
+  signature.target = resolve_target("x86-64-v3").value();
+  signature.buffers.push_back({"x",
+                               Role::input,
+                               {DType::f32, {1, 16, 4, 4}},
+                               Layout::channel_blocked(8),
+                               {{0, 0, 1, 1}, {0, 0, 1, 1}, 0, 0},
+                               4096,
+                               {0, 2},
+                               0});
+  signature.constants.push_back({"w", {DType::f32, {16, 16, 3, 3}}, {-1, 1}});
+  signature.phases.push_back({14, 1e6});
+  const std::string text = to_json(signature);
+  EXPECT_EQ(to_json(parse_signature(text).value()), text);
+}
+
+TEST(Signature, RejectsGarbage) {
+  EXPECT_THAT(parse_signature("{").error().text(), HasSubstr("not a JSON object"));
+  EXPECT_THAT(parse_signature("{\"task\": 3}").error().text(), HasSubstr("artifact signature"));
+}
+
+}  // namespace
+}  // namespace hone
