@@ -35,20 +35,21 @@ struct Access {
   double outside = 0;
 };
 
-/// A scalar whose reads are Accesses: `read` has `access`, an index into Tile::accesses, in Scalar::tensor.
 struct TileLoop {
   std::string variable;
   int64_t extent;
   int64_t unroll = 1;  ///< for reduce loops: copies per iteration (a rest is peeled)
 };
 
+/// In `update` and `value` a `read` holds an index into `accesses` in Scalar::tensor. Scalars are DAGs: shared nodes are
+/// meant to be computed once.
 struct Tile {
   std::string stage;
   std::vector<TileLoop> copies;   ///< fully unrolled, outermost first
   std::string vector_variable;    ///< empty: scalar code
   int64_t lanes = 1;              ///< extent of the vector variable
   int64_t active_lanes = 1;       ///< < lanes: the tail of a guarded vector axis, masked
-  std::vector<TileLoop> reduce;   ///< outermost first; empty without a reduction
+  std::vector<TileLoop> reduce;   ///< outermost first; empty without a reduction, else at least one
   Combiner combiner = Combiner::sum;
   ScalarPtr update;               ///< null without a reduction
   ScalarPtr value;
@@ -75,12 +76,16 @@ struct Phase {
   int64_t extent = 1;
   double flops = 0;
   std::vector<Statement> body;
+  /// Tensors that live inside one iteration of this phase's loops (compute_at): `geometries[t].elements` elements, 64-byte
+  /// aligned, on the stack of the emitted function, one per call and used again by every iteration. Their entry in
+  /// `buffers` is never touched and may be null.
+  std::vector<int> locals;
 };
 
-/// A temporary that lives inside one iteration of a phase's loops (compute_at): on the stack of the kernel.
+/// Variables are named after their axes; those of a stage computed inside another are "stage.axis".
 struct Program {
   std::vector<Tensor> tensors;       ///< as in the Computation
-  std::vector<Geometry> geometries;  ///< one per tensor
+  std::vector<Geometry> geometries;  ///< one per tensor; a local's is that of the region one iteration needs
   std::vector<Phase> phases;
   DType arithmetic = DType::f32;
 };
@@ -88,7 +93,7 @@ struct Program {
 /// The list of passes, read it as a table of contents: addresses, guards, tails, tiles.
 Result<Program> lower(const Computation& computation, const Schedule& schedule);
 
-/// Variables defined once and used in scope, offsets within each buffer for every iteration (interval analysis; guarded
+/// Variables defined once in their scope and used in scope, offsets within each buffer for every iteration (interval analysis; guarded
 /// accesses inside their guards), stores of parallel iterations disjoint where provable, at most 1,024 tile copies.
 Status verify(const Program& program);
 std::string to_text(const Program& program);
