@@ -1,0 +1,23 @@
+// hone: the command line. Wires the commands together and nothing else.
+#include <CLI/CLI.hpp>
+
+#include "tuner/cli/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "hone makes a trained model run as fast as a board allows, without the framework that trained it.\n"
+      "  hone tune MODEL --log LOG.h5             searches the fastest kernel schedules by measuring them\n"
+      "  hone build MODEL --log LOG.h5 -o OUT.so  bakes the best ones into one shared object"};
+  app.name("hone");
+  app.set_version_flag("--version", "hone " HONE_VERSION);
+  app.require_subcommand(1);
+  hone::cli::Context context;
+  // Commands, in the order in which --help lists them.
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? hone::cli::kSuccess : hone::cli::kUsage;
+  }
+  return context.exit_code;
+}
