@@ -6,6 +6,8 @@
 //   %0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
 //   %1 = relu %0
 //   output %1
+//
+// A value with a range of its own for test data says so: "%v = constant f32[64] in [0.5,1.5]".
 #pragma once
 
 #include <map>
@@ -45,7 +47,7 @@ enum class Op : uint8_t {
   // batched matrix product of two activations or of higher rank than 2
   matmul,
   concat,     // axis
-  reshape,    // target shape = the output's shape
+  reshape,    // shape (all resolved); absent: the output value's own shape
   transpose,  // permutation
   softmax,    // axis
   log_softmax,
