@@ -1,5 +1,5 @@
-// What a measurement and a record are. Plain data, shared by runner, scheduler, tuner and log; task, formulation and
-// schedule are opaque text here.
+// What a measurement and a record are. Plain data, shared by runner, scheduler, tuner and log; task,
+// formulation and schedule are opaque text here.
 #pragma once
 
 #include <chrono>
@@ -14,12 +14,22 @@
 namespace hone {
 
 enum class MeasureStatus : uint8_t {
-  ok, raced_out, build_error, build_timeout, load_error, run_timeout, crashed, out_of_memory, wrong_answer,
-  board_lost, board_unhealthy,
+  ok,
+  raced_out,
+  build_error,
+  build_timeout,
+  load_error,
+  run_timeout,
+  crashed,
+  out_of_memory,
+  wrong_answer,
+  board_lost,
+  board_unhealthy,
 };
 std::string_view to_text(MeasureStatus status);
 Result<MeasureStatus> parse_measure_status(std::string_view text);
-/// Whether the candidate itself is to blame (so that it is never proposed again), rather than board or network.
+/// Whether the candidate itself is to blame (so that it is never proposed again), rather than board or
+/// network.
 bool is_candidates_fault(MeasureStatus status);
 
 /// How constants are made cold before each sample (contract 7).
@@ -35,11 +45,11 @@ struct Health {
 
 struct Measurement {
   MeasureStatus status = MeasureStatus::ok;
-  std::string message;              ///< why, if not ok
+  std::string message;  ///< why, if not ok
   int threads = 1;
   TimingMode mode = TimingMode::llc;
-  std::vector<double> samples_ns;   ///< raw, in order
-  double median_ns = 0, spread = 0; ///< spread: interquartile range / median
+  std::vector<double> samples_ns;            ///< raw, in order
+  double median_ns = 0, spread = 0;          ///< spread: interquartile range / median
   double relative_l2 = 0, worst_factor = 0;  ///< of the check
   Health health;
 };
@@ -50,16 +60,16 @@ void summarise(Measurement& measurement);
 struct Record {
   Digest task_key;
   std::string task_text, task_summary;
-  std::string target;               ///< canonical text
+  std::string target;  ///< canonical text
   std::string formulation, parameters, schedule, ports;
   int space_version = 1;
   std::string board_model, board_id;
   Digest artifact;
   Measurement measurement;
-  bool final = false;               ///< a re-measured finalist rather than a search trial
+  bool final = false;  ///< a re-measured finalist rather than a search trial
   int repetition = 0;
-  uint64_t trial = 0;               ///< 0 is what the target alone implies
-  std::vector<float> features;      ///< of the lowered loop nest
+  uint64_t trial = 0;           ///< 0 is what the target alone implies
+  std::vector<float> features;  ///< of the lowered loop nest
   int feature_version = 0;
   std::string job, tuner;
   int64_t unix_ms = 0;
@@ -70,9 +80,9 @@ Digest measurement_id(const Record& record);
 /// The sampling loop's parameters; see measure/sampling.h.
 struct SamplingParameters {
   int min_samples = 5, max_samples = 20;
-  double target_spread = 0.03;                    ///< stop early once the interquartile range is below this part of the median
-  std::chrono::milliseconds budget{100};          ///< stop after this once min_samples are there
-  double race_factor = 1.5;                       ///< raced_out after 2 samples if both are slower than best * this
+  double target_spread = 0.03;  ///< stop early once the interquartile range is below this part of the median
+  std::chrono::milliseconds budget{100};  ///< stop after this once min_samples are there
+  double race_factor = 1.5;               ///< raced_out after 2 samples if both are slower than best * this
 };
 
 }  // namespace hone

@@ -2,7 +2,7 @@
 @0xc6a2f8b1d4e93075;
 
 using Cxx = import "/capnp/c++.capnp";
-$Cxx.namespace("hone::wire");
+$Cxx.namespace("hone::schema");
 
 const protocolVersion :UInt32 = 1;
 
@@ -43,6 +43,7 @@ struct Hello {
   name @4 :Text;
   board @5 :Text;                   # runners: canonical text of codegen/base Board
   capacity @6 :UInt32;              # leases it can hold at once
+  labels @7 :List(Text);            # "key=value", as given on the worker's command line
 }
 
 struct Welcome {
@@ -245,4 +246,6 @@ struct Record {
   unixMs @22 :Int64;
   referenceBeforeNs @23 :Float64 = -1;
   referenceAfterNs @24 :Float64 = -1;
+  temperatureCelsius @25 :Float64 = -1;
+  frequencyMhz @26 :Float64 = -1;
 }

@@ -1,0 +1,207 @@
+// encode and decode: one Cap'n Proto message per frame, in memory that is aligned and bounded before it is
+// looked at.
+#include "measure/wire.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+
+#include <cstring>
+
+#include "measure/wire_fields.h"
+
+namespace hone::wire {
+namespace {
+
+constexpr const char* where = "message";
+
+void put_message(const Message& message, schema::Message::Builder to) {
+  std::visit(
+      [&to](const auto& from) {
+        using T = std::decay_t<decltype(from)>;
+        if constexpr (std::is_same_v<T, NotUnderstood>)
+          to.setError(text("reason", from.reason));
+        else if constexpr (std::is_same_v<T, Hello>)
+          put(from, to.initHello());
+        else if constexpr (std::is_same_v<T, WorkerState>)
+          put(from, to.initState());
+        else if constexpr (std::is_same_v<T, Built>)
+          put(from, to.initBuilt());
+        else if constexpr (std::is_same_v<T, RoundDone>)
+          put(from, to.initRoundDone());
+        else if constexpr (std::is_same_v<T, Fetch>)
+          to.initFetch().setDigest(text("digest", from.digest));
+        else if constexpr (std::is_same_v<T, Measured>)
+          put(from, to.initMeasured());
+        else if constexpr (std::is_same_v<T, JobRequest>)
+          put(from, to.initSubmit());
+        else if constexpr (std::is_same_v<T, Follow>)
+          to.initFollow().setId(from.job);
+        else if constexpr (std::is_same_v<T, Stop>)
+          to.initStop().setId(from.job);
+        else if constexpr (std::is_same_v<T, Query>)
+          put(from, to.initQuery());
+        else if constexpr (std::is_same_v<T, Welcome>) {
+          auto welcome = to.initWelcome();
+          welcome.setProtocol(from.protocol);
+          welcome.setWorker(from.worker);
+          welcome.setHeartbeatMs(from.heartbeat_ms);
+          welcome.setLeaseMs(from.lease_ms);
+        } else if constexpr (std::is_same_v<T, Refuse>)
+          to.setRefuse(text("reason", from.reason));
+        else if constexpr (std::is_same_v<T, Want>)
+          put(from, to.initWant());
+        else if constexpr (std::is_same_v<T, Blob>) {
+          auto blob = to.initBlob();
+          blob.setDigest(text("digest", from.digest));
+          blob.setFound(from.found);
+        } else if constexpr (std::is_same_v<T, Committed>)
+          put_texts("id", from.ids, to.initCommitted().initIds(sized("ids", from.ids.size(), Limits::texts)));
+        else if constexpr (std::is_same_v<T, Accepted>)
+          to.initAccepted().setId(from.job);
+        else if constexpr (std::is_same_v<T, JobEvent>)
+          put(from, to.initJobEvent());
+        else {
+          static_assert(std::is_same_v<T, Records>);
+          put_list(from.records, to.initRecords(sized("records", from.records.size(), Limits::records)));
+        }
+      },
+      message);
+}
+
+template <class T, class Reader>
+Message got(Reader reader) {
+  T value;
+  get(reader, value);
+  return value;
+}
+
+Message get_message(schema::Message::Reader from) {
+  using M = schema::Message;
+  switch (from.which()) {
+    case M::ERROR:
+      return NotUnderstood{text("reason", from.getError())};
+    case M::HELLO:
+      return got<Hello>(from.getHello());
+    case M::STATE:
+      return got<WorkerState>(from.getState());
+    case M::BUILT:
+      return got<Built>(from.getBuilt());
+    case M::ROUND_DONE:
+      return got<RoundDone>(from.getRoundDone());
+    case M::FETCH:
+      return Fetch{text("digest", from.getFetch().getDigest())};
+    case M::MEASURED:
+      return got<Measured>(from.getMeasured());
+    case M::SUBMIT:
+      return got<JobRequest>(from.getSubmit());
+    case M::FOLLOW:
+      return Follow{from.getFollow().getId()};
+    case M::STOP:
+      return Stop{from.getStop().getId()};
+    case M::QUERY:
+      return got<Query>(from.getQuery());
+    case M::WELCOME: {
+      auto welcome = from.getWelcome();
+      return Welcome{welcome.getProtocol(), welcome.getWorker(), welcome.getHeartbeatMs(),
+                     welcome.getLeaseMs()};
+    }
+    case M::REFUSE:
+      return Refuse{text("reason", from.getRefuse())};
+    case M::WANT:
+      return got<Want>(from.getWant());
+    case M::BLOB:
+      return Blob{text("digest", from.getBlob().getDigest()), from.getBlob().getFound()};
+    case M::COMMITTED:
+      return Committed{get_texts("ids", from.getCommitted().getIds())};
+    case M::ACCEPTED:
+      return Accepted{from.getAccepted().getId()};
+    case M::JOB_EVENT:
+      return got<JobEvent>(from.getJobEvent());
+    case M::RECORDS:
+      return Records{get_list<Record>("records", from.getRecords(), Limits::records)};
+  }
+  throw Malformed{"kind " + std::to_string(static_cast<int>(from.which())) + " is not known"};
+}
+
+/// Runs `body` and gives what it throws as an Error.
+template <class F>
+auto guarded(F body) -> Result<decltype(body())> {
+  try {
+    return body();
+  } catch (const Malformed& malformed) {
+    return fail(malformed.what, where);
+  } catch (const kj::Exception& exception) {
+    return fail("not a message of this protocol: " + std::string(exception.getDescription().cStr()), where,
+                "is the other side a hone program of another version?");
+  } catch (const std::bad_alloc&) {
+    return fail("does not fit in memory", where);
+  }
+}
+
+Bytes flat(capnp::MessageBuilder& builder) {
+  size_t bytes = capnp::computeSerializedSizeInWords(builder) * sizeof(capnp::word);
+  if (bytes > Limits::message_bytes)
+    throw Malformed{std::to_string(bytes) + " bytes are too many, at most " +
+                    std::to_string(Limits::message_bytes) + " are allowed"};
+  kj::Array<capnp::word> words = capnp::messageToFlatArray(builder);
+  Bytes out(words.size() * sizeof(capnp::word));
+  std::memcpy(out.data(), words.begin(), out.size());
+  return out;
+}
+
+/// Frames have any alignment; Cap'n Proto needs words.
+kj::Array<capnp::word> aligned(std::span<const std::byte> bytes) {
+  if (bytes.empty()) throw Malformed{"is empty"};
+  if (bytes.size() > Limits::message_bytes)
+    throw Malformed{std::to_string(bytes.size()) + " bytes are too many, at most " +
+                    std::to_string(Limits::message_bytes) + " are allowed"};
+  if (bytes.size() % sizeof(capnp::word) != 0)
+    throw Malformed{std::to_string(bytes.size()) + " bytes are not a whole number of words: cut off?"};
+  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
+  std::memcpy(words.begin(), bytes.data(), bytes.size());
+  return words;
+}
+
+capnp::ReaderOptions reader_options(size_t words) {
+  // Every object is read once; twice the frame's own size leaves room for small shared ones, not for
+  // amplification.
+  return {.traversalLimitInWords = 2 * words + 1024, .nestingLimit = static_cast<int>(Limits::nesting)};
+}
+
+}  // namespace
+
+Result<Bytes> encode(const Message& message) {
+  return guarded([&] {
+    capnp::MallocMessageBuilder builder;
+    put_message(message, builder.initRoot<schema::Message>());
+    return flat(builder);
+  });
+}
+
+Result<Message> decode(std::span<const std::byte> bytes) {
+  return guarded([&] {
+    auto words = aligned(bytes);
+    capnp::FlatArrayMessageReader reader(words, reader_options(words.size()));
+    return get_message(reader.getRoot<schema::Message>());
+  });
+}
+
+Result<Bytes> encode_record(const Record& record) {
+  return guarded([&] {
+    capnp::MallocMessageBuilder builder;
+    put(record, builder.initRoot<schema::Record>());
+    return flat(builder);
+  });
+}
+
+Result<Record> decode_record(std::span<const std::byte> bytes) {
+  return guarded([&] {
+    auto words = aligned(bytes);
+    capnp::FlatArrayMessageReader reader(words, reader_options(words.size()));
+    Record record;
+    get(reader.getRoot<schema::Record>(), record);
+    return record;
+  });
+}
+
+}  // namespace hone::wire

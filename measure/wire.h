@@ -1,0 +1,252 @@
+// The messages of measure/messages.md as plain C++ values, and their bytes on the wire (Cap'n Proto).
+// A frame from a stranger gives a Message or an Error, never more: sizes, nesting and list lengths are capped
+// first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "codegen/base/digest.h"
+#include "codegen/base/result.h"
+#include "measure/measurement.h"
+
+namespace hone::wire {
+
+inline constexpr uint32_t protocol_version = 1;
+
+/// What a frame may hold at most; beyond it `encode` and `decode` give an Error.
+struct Limits {
+  static constexpr size_t message_bytes = 64u << 20;  ///< one encoded Message
+  static constexpr size_t blob_bytes = 64u << 20;     ///< one artifact frame after it
+  static constexpr size_t blobs = 4;                  ///< artifact frames of one message
+  static constexpr size_t text_bytes = 1u << 20;
+  static constexpr size_t leases = 4096;  ///< leases, rounds and measurements of one message
+  static constexpr size_t samples = 4096;
+  static constexpr size_t features = 4096;
+  static constexpr size_t records = 65536;
+  static constexpr size_t texts = 65536;  ///< seen candidates, digests, task keys, ids
+  static constexpr size_t tasks = 4096;
+  static constexpr size_t nesting = 16;
+};
+
+enum class Role : uint8_t { tuner, runner, client };
+
+struct LeaseRef {
+  uint64_t id = 0, epoch = 0;
+  auto operator<=>(const LeaseRef&) const = default;
+};
+
+// --- either way ---
+
+/// Why the last message was not understood.
+struct NotUnderstood {
+  std::string reason;
+};
+
+// --- peer to scheduler ---
+
+struct Hello {
+  Role role = Role::client;
+  uint32_t protocol_min = protocol_version, protocol_max = protocol_version;
+  std::string build, name;
+  std::string board;                ///< runners: canonical text of a Board
+  uint32_t capacity = 0;            ///< leases it can hold at once
+  std::vector<std::string> labels;  ///< "key=value"
+};
+
+struct WorkerState {
+  std::vector<LeaseRef> leases;
+  double temperature_celsius = -1, frequency_mhz = -1;
+};
+
+/// A Candidate as texts.
+struct Candidate {
+  std::string task, target, formulation;
+  uint32_t space_version = 0;
+  std::string ports, parameters, schedule;
+};
+
+/// Blobs that follow: the shared object if `artifact` is set and status is ok; then the reference's if
+/// `reference` is new.
+struct Built {
+  LeaseRef lease;
+  Candidate candidate;
+  uint64_t trial = 0;
+  MeasureStatus status = MeasureStatus::ok;  ///< ok, build_error or build_timeout
+  std::string message;
+  Digest artifact;
+  std::string signature;  ///< JSON
+  Digest reference;
+  std::vector<float> features;
+  uint32_t feature_version = 0;
+  double build_ms = 0, predicted = 0;
+};
+
+struct RoundDone {
+  LeaseRef lease;
+  uint32_t proposed = 0;
+  bool exhausted = false;  ///< the search space holds nothing new
+  double propose_ms = 0;
+};
+
+struct Fetch {
+  Digest digest;
+};
+
+struct Measured {
+  LeaseRef lease;
+  Digest id;
+  Measurement
+      measurement;  ///< threads, mode, median and spread do not travel: summarise() and the request give them
+  double upload_ms = 0, check_ms = 0, run_ms = 0;
+};
+
+struct JobTask {
+  std::string task, summary, ports;
+  uint32_t weight = 1;  ///< how often the model has it
+  double flops = 0;
+};
+
+struct JobRequest {
+  std::string name;
+  std::string target;       ///< canonical text
+  std::string board_model;  ///< empty: any board that fits the target
+  std::vector<JobTask> tasks;
+  uint32_t threads = 1;
+  TimingMode mode = TimingMode::llc;
+  uint64_t max_trials = 0;  ///< 0: no limit
+  double max_seconds = 0;   ///< 0: no limit
+  bool more = false;        ///< go on with tasks that were finished
+  uint64_t seed = 0;
+};
+
+struct Follow {
+  uint64_t job = 0;
+};
+struct Stop {
+  uint64_t job = 0;
+};
+
+struct Query {
+  std::string target;
+  std::vector<Digest> task_keys;  ///< empty: all
+  bool best_only = false;
+};
+
+// --- scheduler to peer ---
+
+struct Welcome {
+  uint32_t protocol = protocol_version;
+  uint64_t worker = 0;
+  uint32_t heartbeat_ms = 0, lease_ms = 0;
+};
+
+struct Refuse {
+  std::string reason;
+};
+
+/// Everything that the proposals of a round depend on.
+struct Round {
+  LeaseRef lease;
+  uint64_t job = 0;
+  std::string task, target, ports;
+  uint32_t threads = 1;
+  TimingMode mode = TimingMode::llc;
+  uint32_t count = 0;  ///< candidates asked for
+  uint64_t seed = 0;
+  Digest cost_model;              ///< empty: none yet. Fetched like an artifact
+  std::vector<Record> top;        ///< best so far, best first
+  std::vector<std::string> seen;  ///< "formulation parameters" texts measured or in flight
+  uint64_t first_trial = 0;
+};
+
+struct MeasureRequest {
+  LeaseRef lease;
+  Digest id, artifact, reference, task_key;
+  std::string seed;  ///< of the check's data
+  TimingMode mode = TimingMode::llc;
+  uint32_t threads = 1;
+  SamplingParameters sampling;
+  double best_ns = 0;                  ///< 0: no race
+  uint32_t upload_ms = 0, run_ms = 0;  ///< deadlines; the run's starts on the board. 0: the runner's own
+  bool final = false;
+};
+
+struct Want {
+  std::vector<LeaseRef> leases;  ///< all that the worker should hold
+  std::vector<Round> rounds;     ///< the work of those it does not hold yet
+  std::vector<MeasureRequest> measurements;
+  bool stopping = false;
+};
+
+/// If found, the bytes are the message's one blob.
+struct Blob {
+  Digest digest;
+  bool found = false;
+};
+
+struct Committed {
+  std::vector<Digest> ids;
+};
+
+struct Accepted {
+  uint64_t job = 0;
+};
+
+struct TaskProgress {
+  uint32_t trials = 0;  ///< in the log, earlier runs included
+  uint32_t new_trials = 0;
+  double first_ns = 0;  ///< trial 0
+  double best_ns = 0;
+  bool finished = false;
+};
+
+struct Failure {
+  MeasureStatus status = MeasureStatus::ok;
+  uint64_t count = 0;
+  std::string example;
+};
+
+/// Where the time went, summed over workers, in ms.
+struct Stages {
+  double propose_ms = 0, build_ms = 0, upload_ms = 0, check_ms = 0, run_ms = 0, idle_ms = 0;
+};
+
+struct JobEvent {
+  uint64_t job = 0;
+  std::string state;  ///< JobState
+  std::string reason;
+  std::vector<TaskProgress> tasks;  ///< in the order of the request
+  uint64_t trials = 0, measured_before = 0;
+  uint64_t candidates = 0;  ///< attempts of this run, failures included
+  std::vector<Failure> failed;
+  double seconds = 0, eta_seconds = -1;
+  Stages stages;
+  uint32_t boards = 0, tuners = 0;
+};
+
+struct Records {
+  std::vector<Record> records;
+};
+
+using Message =
+    std::variant<NotUnderstood, Hello, WorkerState, Built, RoundDone, Fetch, Measured, JobRequest, Follow,
+                 Stop, Query, Welcome, Refuse, Want, Blob, Committed, Accepted, JobEvent, Records>;
+
+using Bytes = std::vector<std::byte>;
+
+/// Errors: a text or list beyond Limits ("... has 70000 entries, at most 65536 are allowed").
+Result<Bytes> encode(const Message& message);
+/// `bytes` need no alignment. Errors: a torn or hostile frame, unknown kinds, statuses, modes or roles,
+/// anything beyond Limits.
+Result<Message> decode(std::span<const std::byte> bytes);
+
+/// A Record alone, as the journal stores it: the same schema and limits.
+Result<Bytes> encode_record(const Record& record);
+Result<Record> decode_record(std::span<const std::byte> bytes);
+
+}  // namespace hone::wire

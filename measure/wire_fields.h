@@ -1,0 +1,121 @@
+// Private to measure: between the plain structs of wire.h and the Cap'n Proto builders and readers of the
+// schema. `put` and `get` throw Malformed (or kj::Exception); encode and decode turn both into Errors.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "measure/wire.h"
+#include "messages.capnp.h"
+
+namespace hone::wire {
+
+struct Malformed {
+  std::string what;
+};
+
+/// Refuses `count` entries of `what` if the limit is lower; comes before every loop.
+inline void cap(const char* what, size_t count, size_t limit) {
+  if (count > limit)
+    throw Malformed{std::string(what) + " has " + std::to_string(count) + " entries, at most " +
+                    std::to_string(limit) + " are allowed"};
+}
+
+inline capnp::Text::Reader text(const char* what, const std::string& value) {
+  cap(what, value.size(), Limits::text_bytes);
+  return capnp::Text::Reader(value.c_str(), value.size());
+}
+inline std::string text(const char* what, capnp::Text::Reader value) {
+  cap(what, value.size(), Limits::text_bytes);
+  return std::string(value.begin(), value.size());
+}
+
+template <class T>
+T value_or_throw(Result<T> result) {
+  if (!result) throw Malformed{result.error().what};
+  return std::move(*result);
+}
+inline MeasureStatus status_of(capnp::Text::Reader value) {
+  return value_or_throw(parse_measure_status(text("status", value)));
+}
+inline TimingMode mode_of(capnp::Text::Reader value) {
+  return value_or_throw(parse_timing_mode(text("mode", value)));
+}
+/// A literal or to_text(): these views end with a zero.
+inline capnp::Text::Reader literal(std::string_view value) { return {value.data(), value.size()}; }
+
+template <class Number, class Builder>
+void put_numbers(const char* what, const std::vector<Number>& values, size_t limit, Builder builder) {
+  cap(what, values.size(), limit);
+  for (size_t i = 0; i < values.size(); ++i) builder.set(static_cast<unsigned>(i), values[i]);
+}
+template <class Number, class Reader>
+std::vector<Number> get_numbers(const char* what, Reader reader, size_t limit) {
+  cap(what, reader.size(), limit);
+  std::vector<Number> values;
+  values.reserve(reader.size());
+  for (auto value : reader) values.push_back(value);
+  return values;
+}
+
+inline void put_texts(const char* what, const std::vector<std::string>& values,
+                      capnp::List<capnp::Text>::Builder builder) {
+  for (size_t i = 0; i < values.size(); ++i) builder.set(static_cast<unsigned>(i), text(what, values[i]));
+}
+inline std::vector<std::string> get_texts(const char* what, capnp::List<capnp::Text>::Reader reader) {
+  cap(what, reader.size(), Limits::texts);
+  std::vector<std::string> values;
+  values.reserve(reader.size());
+  for (auto value : reader) values.push_back(text(what, value));
+  return values;
+}
+
+/// A capped size for an init...() call.
+inline unsigned sized(const char* what, size_t count, size_t limit) {
+  cap(what, count, limit);
+  return static_cast<unsigned>(count);
+}
+
+void put(const LeaseRef&, schema::LeaseRef::Builder);
+void get(schema::LeaseRef::Reader, LeaseRef&);
+void put(const Candidate&, schema::Candidate::Builder);
+void get(schema::Candidate::Reader, Candidate&);
+void put(const Record&, schema::Record::Builder);
+void get(schema::Record::Reader, Record&);
+void put(const Hello&, schema::Hello::Builder);
+void get(schema::Hello::Reader, Hello&);
+void put(const WorkerState&, schema::WorkerState::Builder);
+void get(schema::WorkerState::Reader, WorkerState&);
+void put(const Built&, schema::Built::Builder);
+void get(schema::Built::Reader, Built&);
+void put(const RoundDone&, schema::RoundDone::Builder);
+void get(schema::RoundDone::Reader, RoundDone&);
+void put(const Measured&, schema::Measured::Builder);
+void get(schema::Measured::Reader, Measured&);
+void put(const Round&, schema::Round::Builder);
+void get(schema::Round::Reader, Round&);
+void put(const MeasureRequest&, schema::Measurement::Builder);
+void get(schema::Measurement::Reader, MeasureRequest&);
+void put(const Want&, schema::Want::Builder);
+void get(schema::Want::Reader, Want&);
+void put(const JobRequest&, schema::JobRequest::Builder);
+void get(schema::JobRequest::Reader, JobRequest&);
+void put(const Query&, schema::Query::Builder);
+void get(schema::Query::Reader, Query&);
+void put(const JobEvent&, schema::JobEvent::Builder);
+void get(schema::JobEvent::Reader, JobEvent&);
+
+template <class T, class Builder>
+void put_list(const std::vector<T>& values, Builder builder) {
+  for (size_t i = 0; i < values.size(); ++i) put(values[i], builder[static_cast<unsigned>(i)]);
+}
+template <class T, class Reader>
+std::vector<T> get_list(const char* what, Reader reader, size_t limit) {
+  cap(what, reader.size(), limit);
+  std::vector<T> values(reader.size());
+  for (size_t i = 0; i < values.size(); ++i) get(reader[static_cast<unsigned>(i)], values[i]);
+  return values;
+}
+
+}  // namespace hone::wire

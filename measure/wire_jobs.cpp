@@ -1,0 +1,117 @@
+// What clients and scheduler tell each other: job requests, their progress, queries.
+#include "measure/wire_fields.h"
+
+namespace hone::wire {
+
+static void put(const JobTask& from, schema::JobTask::Builder to) {
+  to.setTask(text("task", from.task));
+  to.setSummary(text("summary", from.summary));
+  to.setPorts(text("ports", from.ports));
+  to.setWeight(from.weight);
+  to.setFlops(from.flops);
+}
+static void get(schema::JobTask::Reader from, JobTask& to) {
+  to.task = text("task", from.getTask());
+  to.summary = text("summary", from.getSummary());
+  to.ports = text("ports", from.getPorts());
+  to.weight = from.getWeight();
+  to.flops = from.getFlops();
+}
+
+static void put(const TaskProgress& from, schema::TaskProgress::Builder to) {
+  to.setTrials(from.trials);
+  to.setNewTrials(from.new_trials);
+  to.setFirstNs(from.first_ns);
+  to.setBestNs(from.best_ns);
+  to.setFinished(from.finished);
+}
+static void get(schema::TaskProgress::Reader from, TaskProgress& to) {
+  to = {from.getTrials(), from.getNewTrials(), from.getFirstNs(), from.getBestNs(), from.getFinished()};
+}
+
+static void put(const Failure& from, schema::Failure::Builder to) {
+  to.setStatus(literal(to_text(from.status)));
+  to.setCount(from.count);
+  to.setExample(text("example", from.example));
+}
+static void get(schema::Failure::Reader from, Failure& to) {
+  to = {status_of(from.getStatus()), from.getCount(), text("example", from.getExample())};
+}
+
+void put(const JobRequest& from, schema::JobRequest::Builder to) {
+  to.setName(text("name", from.name));
+  to.setTarget(text("target", from.target));
+  to.setBoardModel(text("board model", from.board_model));
+  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
+  to.setThreads(from.threads);
+  to.setMode(literal(to_text(from.mode)));
+  to.setMaxTrials(from.max_trials);
+  to.setMaxSeconds(from.max_seconds);
+  to.setMore(from.more);
+  to.setSeed(from.seed);
+}
+void get(schema::JobRequest::Reader from, JobRequest& to) {
+  to.name = text("name", from.getName());
+  to.target = text("target", from.getTarget());
+  to.board_model = text("board model", from.getBoardModel());
+  to.tasks = get_list<JobTask>("tasks", from.getTasks(), Limits::tasks);
+  to.threads = from.getThreads();
+  to.mode = mode_of(from.getMode());
+  to.max_trials = from.getMaxTrials();
+  to.max_seconds = from.getMaxSeconds();
+  to.more = from.getMore();
+  to.seed = from.getSeed();
+}
+
+void put(const Query& from, schema::Query::Builder to) {
+  to.setTarget(text("target", from.target));
+  put_texts("task key", from.task_keys,
+            to.initTaskKeys(sized("task keys", from.task_keys.size(), Limits::texts)));
+  to.setBestOnly(from.best_only);
+}
+void get(schema::Query::Reader from, Query& to) {
+  to.target = text("target", from.getTarget());
+  to.task_keys = get_texts("task keys", from.getTaskKeys());
+  to.best_only = from.getBestOnly();
+}
+
+void put(const JobEvent& from, schema::JobEvent::Builder to) {
+  to.setId(from.job);
+  to.setState(text("state", from.state));
+  to.setReason(text("reason", from.reason));
+  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
+  to.setTrials(from.trials);
+  to.setMeasuredBefore(from.measured_before);
+  to.setCandidates(from.candidates);
+  put_list(from.failed, to.initFailed(sized("failures", from.failed.size(), Limits::tasks)));
+  to.setSeconds(from.seconds);
+  to.setEtaSeconds(from.eta_seconds);
+  auto stages = to.initStages();
+  stages.setProposeMs(from.stages.propose_ms);
+  stages.setBuildMs(from.stages.build_ms);
+  stages.setUploadMs(from.stages.upload_ms);
+  stages.setCheckMs(from.stages.check_ms);
+  stages.setRunMs(from.stages.run_ms);
+  stages.setIdleMs(from.stages.idle_ms);
+  to.setBoards(from.boards);
+  to.setTuners(from.tuners);
+}
+void get(schema::JobEvent::Reader from, JobEvent& to) {
+  to.job = from.getId();
+  to.state = text("state", from.getState());
+  to.reason = text("reason", from.getReason());
+  to.tasks = get_list<TaskProgress>("tasks", from.getTasks(), Limits::tasks);
+  to.trials = from.getTrials();
+  to.measured_before = from.getMeasuredBefore();
+  to.candidates = from.getCandidates();
+  to.failed = get_list<Failure>("failures", from.getFailed(), Limits::tasks);
+  to.seconds = from.getSeconds();
+  to.eta_seconds = from.getEtaSeconds();
+  auto stages = from.getStages();
+  to.stages = {stages.getProposeMs(), stages.getBuildMs(), stages.getUploadMs(),
+               stages.getCheckMs(),   stages.getRunMs(),   stages.getIdleMs()};
+  to.boards = from.getBoards();
+  to.tuners = from.getTuners();
+}
+
+}  // namespace hone::wire

@@ -1,0 +1,223 @@
+// What workers and scheduler tell each other: hellos, states, rounds, built candidates, measurements.
+#include "measure/wire_fields.h"
+
+namespace hone::wire {
+
+void put(const LeaseRef& from, schema::LeaseRef::Builder to) {
+  to.setId(from.id);
+  to.setEpoch(from.epoch);
+}
+void get(schema::LeaseRef::Reader from, LeaseRef& to) { to = {from.getId(), from.getEpoch()}; }
+
+void put(const Hello& from, schema::Hello::Builder to) {
+  to.setRole(static_cast<schema::Role>(from.role));
+  to.setProtocolMin(from.protocol_min);
+  to.setProtocolMax(from.protocol_max);
+  to.setBuild(text("build", from.build));
+  to.setName(text("name", from.name));
+  to.setBoard(text("board", from.board));
+  to.setCapacity(from.capacity);
+  put_texts("label", from.labels, to.initLabels(sized("labels", from.labels.size(), Limits::texts)));
+}
+void get(schema::Hello::Reader from, Hello& to) {
+  switch (from.getRole()) {
+    case schema::Role::TUNER:
+      to.role = Role::tuner;
+      break;
+    case schema::Role::RUNNER:
+      to.role = Role::runner;
+      break;
+    case schema::Role::CLIENT:
+      to.role = Role::client;
+      break;
+    default:
+      throw Malformed{"role " + std::to_string(static_cast<int>(from.getRole())) + " is not known"};
+  }
+  to.protocol_min = from.getProtocolMin();
+  to.protocol_max = from.getProtocolMax();
+  to.build = text("build", from.getBuild());
+  to.name = text("name", from.getName());
+  to.board = text("board", from.getBoard());
+  to.capacity = from.getCapacity();
+  to.labels = get_texts("labels", from.getLabels());
+}
+
+void put(const WorkerState& from, schema::WorkerState::Builder to) {
+  put_list(from.leases, to.initLeases(sized("leases", from.leases.size(), Limits::leases)));
+  to.setTemperatureCelsius(from.temperature_celsius);
+  to.setFrequencyMhz(from.frequency_mhz);
+}
+void get(schema::WorkerState::Reader from, WorkerState& to) {
+  to.leases = get_list<LeaseRef>("leases", from.getLeases(), Limits::leases);
+  to.temperature_celsius = from.getTemperatureCelsius();
+  to.frequency_mhz = from.getFrequencyMhz();
+}
+
+void put(const Built& from, schema::Built::Builder to) {
+  put(from.lease, to.initLease());
+  put(from.candidate, to.initCandidate());
+  to.setTrial(from.trial);
+  to.setStatus(literal(to_text(from.status)));
+  to.setMessage(text("message", from.message));
+  to.setArtifact(text("artifact", from.artifact));
+  to.setSignature(text("signature", from.signature));
+  to.setReference(text("reference", from.reference));
+  put_numbers("features", from.features, Limits::features,
+              to.initFeatures(sized("features", from.features.size(), Limits::features)));
+  to.setFeatureVersion(from.feature_version);
+  to.setBuildMs(from.build_ms);
+  to.setPredicted(from.predicted);
+}
+void get(schema::Built::Reader from, Built& to) {
+  get(from.getLease(), to.lease);
+  get(from.getCandidate(), to.candidate);
+  to.trial = from.getTrial();
+  to.status = status_of(from.getStatus());
+  to.message = text("message", from.getMessage());
+  to.artifact = text("artifact", from.getArtifact());
+  to.signature = text("signature", from.getSignature());
+  to.reference = text("reference", from.getReference());
+  to.features = get_numbers<float>("features", from.getFeatures(), Limits::features);
+  to.feature_version = from.getFeatureVersion();
+  to.build_ms = from.getBuildMs();
+  to.predicted = from.getPredicted();
+}
+
+void put(const RoundDone& from, schema::RoundDone::Builder to) {
+  put(from.lease, to.initLease());
+  to.setProposed(from.proposed);
+  to.setExhausted(from.exhausted);
+  to.setProposeMs(from.propose_ms);
+}
+void get(schema::RoundDone::Reader from, RoundDone& to) {
+  get(from.getLease(), to.lease);
+  to.proposed = from.getProposed();
+  to.exhausted = from.getExhausted();
+  to.propose_ms = from.getProposeMs();
+}
+
+void put(const Measured& from, schema::Measured::Builder to) {
+  const Measurement& m = from.measurement;
+  put(from.lease, to.initLease());
+  to.setId(text("id", from.id));
+  to.setStatus(literal(to_text(m.status)));
+  to.setMessage(text("message", m.message));
+  put_numbers("samples", m.samples_ns, Limits::samples,
+              to.initSamplesNs(sized("samples", m.samples_ns.size(), Limits::samples)));
+  to.setRelativeL2(m.relative_l2);
+  to.setWorstFactor(m.worst_factor);
+  to.setReferenceBeforeNs(m.health.reference_before_ns);
+  to.setReferenceAfterNs(m.health.reference_after_ns);
+  to.setTemperatureCelsius(m.health.temperature_celsius);
+  to.setFrequencyMhz(m.health.frequency_mhz);
+  to.setUploadMs(from.upload_ms);
+  to.setCheckMs(from.check_ms);
+  to.setRunMs(from.run_ms);
+}
+void get(schema::Measured::Reader from, Measured& to) {
+  Measurement& m = to.measurement;
+  get(from.getLease(), to.lease);
+  to.id = text("id", from.getId());
+  m.status = status_of(from.getStatus());
+  m.message = text("message", from.getMessage());
+  m.samples_ns = get_numbers<double>("samples", from.getSamplesNs(), Limits::samples);
+  m.relative_l2 = from.getRelativeL2();
+  m.worst_factor = from.getWorstFactor();
+  m.health.reference_before_ns = from.getReferenceBeforeNs();
+  m.health.reference_after_ns = from.getReferenceAfterNs();
+  m.health.temperature_celsius = from.getTemperatureCelsius();
+  m.health.frequency_mhz = from.getFrequencyMhz();
+  to.upload_ms = from.getUploadMs();
+  to.check_ms = from.getCheckMs();
+  to.run_ms = from.getRunMs();
+}
+
+void put(const Round& from, schema::Round::Builder to) {
+  put(from.lease, to.initLease());
+  to.setJob(from.job);
+  to.setTask(text("task", from.task));
+  to.setTarget(text("target", from.target));
+  to.setPorts(text("ports", from.ports));
+  to.setThreads(from.threads);
+  to.setMode(literal(to_text(from.mode)));
+  to.setCount(from.count);
+  to.setSeed(from.seed);
+  to.setCostModel(text("cost model", from.cost_model));
+  put_list(from.top, to.initTop(sized("top records", from.top.size(), Limits::records)));
+  put_texts("seen", from.seen, to.initSeen(sized("seen", from.seen.size(), Limits::texts)));
+  to.setFirstTrial(from.first_trial);
+}
+void get(schema::Round::Reader from, Round& to) {
+  get(from.getLease(), to.lease);
+  to.job = from.getJob();
+  to.task = text("task", from.getTask());
+  to.target = text("target", from.getTarget());
+  to.ports = text("ports", from.getPorts());
+  to.threads = from.getThreads();
+  to.mode = mode_of(from.getMode());
+  to.count = from.getCount();
+  to.seed = from.getSeed();
+  to.cost_model = text("cost model", from.getCostModel());
+  to.top = get_list<Record>("top records", from.getTop(), Limits::records);
+  to.seen = get_texts("seen", from.getSeen());
+  to.first_trial = from.getFirstTrial();
+}
+
+void put(const MeasureRequest& from, schema::Measurement::Builder to) {
+  put(from.lease, to.initLease());
+  to.setId(text("id", from.id));
+  to.setArtifact(text("artifact", from.artifact));
+  to.setReference(text("reference", from.reference));
+  to.setTaskKey(text("task key", from.task_key));
+  to.setSeed(text("seed", from.seed));
+  to.setMode(literal(to_text(from.mode)));
+  to.setThreads(from.threads);
+  auto sampling = to.initSampling();
+  sampling.setMinSamples(static_cast<uint32_t>(from.sampling.min_samples));
+  sampling.setMaxSamples(static_cast<uint32_t>(from.sampling.max_samples));
+  sampling.setTargetSpread(from.sampling.target_spread);
+  sampling.setBudgetMs(static_cast<uint32_t>(from.sampling.budget.count()));
+  sampling.setRaceFactor(from.sampling.race_factor);
+  sampling.setBestNs(from.best_ns);
+  to.setUploadMs(from.upload_ms);
+  to.setRunMs(from.run_ms);
+  to.setFinal(from.final);
+}
+void get(schema::Measurement::Reader from, MeasureRequest& to) {
+  get(from.getLease(), to.lease);
+  to.id = text("id", from.getId());
+  to.artifact = text("artifact", from.getArtifact());
+  to.reference = text("reference", from.getReference());
+  to.task_key = text("task key", from.getTaskKey());
+  to.seed = text("seed", from.getSeed());
+  to.mode = mode_of(from.getMode());
+  to.threads = from.getThreads();
+  auto sampling = from.getSampling();
+  cap("samples", sampling.getMinSamples(), Limits::samples);
+  cap("samples", sampling.getMaxSamples(), Limits::samples);
+  to.sampling.min_samples = static_cast<int>(sampling.getMinSamples());
+  to.sampling.max_samples = static_cast<int>(sampling.getMaxSamples());
+  to.sampling.target_spread = sampling.getTargetSpread();
+  to.sampling.budget = std::chrono::milliseconds(sampling.getBudgetMs());
+  to.sampling.race_factor = sampling.getRaceFactor();
+  to.best_ns = sampling.getBestNs();
+  to.upload_ms = from.getUploadMs();
+  to.run_ms = from.getRunMs();
+  to.final = from.getFinal();
+}
+
+void put(const Want& from, schema::Want::Builder to) {
+  put_list(from.leases, to.initLeases(sized("leases", from.leases.size(), Limits::leases)));
+  put_list(from.rounds, to.initRounds(sized("rounds", from.rounds.size(), Limits::leases)));
+  put_list(from.measurements,
+           to.initMeasurements(sized("measurements", from.measurements.size(), Limits::leases)));
+  to.setStopping(from.stopping);
+}
+void get(schema::Want::Reader from, Want& to) {
+  to.leases = get_list<LeaseRef>("leases", from.getLeases(), Limits::leases);
+  to.rounds = get_list<Round>("rounds", from.getRounds(), Limits::leases);
+  to.measurements = get_list<MeasureRequest>("measurements", from.getMeasurements(), Limits::leases);
+  to.stopping = from.getStopping();
+}
+
+}  // namespace hone::wire
