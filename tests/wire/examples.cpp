@@ -1,0 +1,128 @@
+// See examples.h. Change nothing here: add new examples for new fields, since the golden frames are a
+// released version's.
+#include "tests/wire/examples.h"
+
+namespace hone::wire {
+
+Record example_record() {
+  Record r;
+  r.task_key = std::string(64, 'a');
+  r.task_text = "task text";
+  r.task_summary = "conv3x3 64>64";
+  r.target = "triple=x86_64-linux-gnu";
+  r.formulation = "direct";
+  r.parameters = "oc=2 ow=14";
+  r.schedule = "split ow 14 peel -> ow.o ow.i";
+  r.ports = "x aBcd16b";
+  r.space_version = 3;
+  r.board_model = "AMD";
+  r.board_id = "board";
+  r.artifact = std::string(64, 'b');
+  r.measurement.status = MeasureStatus::crashed;
+  r.measurement.message = "SIGSEGV";
+  r.measurement.threads = 2;
+  r.measurement.mode = TimingMode::dram;
+  r.measurement.samples_ns = {10, 20, 30.5};
+  r.measurement.median_ns = 20;
+  r.measurement.spread = 0.25;
+  r.measurement.relative_l2 = 1e-7;
+  r.measurement.worst_factor = 12;
+  r.measurement.health = {200000, 200001, 55, 3000};
+  r.final = true;
+  r.repetition = 4;
+  r.trial = 77;
+  r.features = {1, 2.5f, -3};
+  r.feature_version = 5;
+  r.job = "job 1";
+  r.tuner = "tuner 1";
+  r.unix_ms = 1700000000000;
+  return r;
+}
+
+std::vector<std::pair<std::string, Message>> examples() {
+  const LeaseRef lease{7, 3};
+  const Candidate candidate{"task", "target", "direct", 2, "ports", "oc=2", "split"};
+  Round round{lease,
+              1,
+              "task",
+              "target",
+              "ports",
+              2,
+              TimingMode::dram,
+              32,
+              99,
+              std::string(64, 'c'),
+              {example_record()},
+              {"direct oc=1", "direct oc=2"},
+              5};
+  MeasureRequest request;
+  request.lease = lease;
+  request.id = std::string(64, 'd');
+  request.artifact = std::string(64, 'e');
+  request.reference = std::string(64, 'f');
+  request.task_key = std::string(64, '1');
+  request.seed = "seed";
+  request.mode = TimingMode::dram;
+  request.threads = 2;
+  request.sampling = {3, 9, 0.05, std::chrono::milliseconds(70), 1.75};
+  request.best_ns = 12345;
+  request.upload_ms = 1000;
+  request.run_ms = 2000;
+  request.final = true;
+  Measured measured;
+  measured.lease = lease;
+  measured.id = std::string(64, 'd');
+  measured.measurement = example_record().measurement;
+  measured.upload_ms = 1;
+  measured.check_ms = 2;
+  measured.run_ms = 3;
+  JobRequest job{"resnet18", "target", "AMD", {{"task", "conv", "ports", 4, 1e9}}, 2, TimingMode::dram, 100,
+                 60,         true,     5};
+  JobEvent event{1,
+                 "InProgress",
+                 "why",
+                 {{10, 4, 100, 50, true}},
+                 20,
+                 6,
+                 22,
+                 {{MeasureStatus::crashed, 2, "SIGSEGV"}},
+                 12.5,
+                 40,
+                 {1, 2, 3, 4, 5, 6},
+                 1,
+                 2};
+  return {
+      {"not_understood", NotUnderstood{"a reason"}},
+      {"hello", Hello{Role::runner, 1, 2, "build", "name", "board text", 4, {"rack=2", "owner=me"}}},
+      {"state", WorkerState{{lease, {8, 1}}, 55.5, 3100}},
+      {"built", Built{lease,
+                      candidate,
+                      11,
+                      MeasureStatus::build_timeout,
+                      "slow",
+                      std::string(64, 'e'),
+                      "{}",
+                      std::string(64, 'f'),
+                      {1, 2, 3},
+                      4,
+                      12.5,
+                      0.75}},
+      {"round_done", RoundDone{lease, 30, true, 4.5}},
+      {"fetch", Fetch{std::string(64, 'e')}},
+      {"measured", measured},
+      {"submit", job},
+      {"follow", Follow{5}},
+      {"stop", Stop{6}},
+      {"query", Query{"target", {std::string(64, 'a')}, true}},
+      {"welcome", Welcome{1, 42, 500, 3000}},
+      {"refuse", Refuse{"too old"}},
+      {"want", Want{{lease}, {round}, {request}, true}},
+      {"blob", Blob{std::string(64, 'e'), true}},
+      {"committed", Committed{{std::string(64, 'd')}}},
+      {"accepted", Accepted{9}},
+      {"job_event", event},
+      {"records", Records{{example_record(), example_record()}}},
+  };
+}
+
+}  // namespace hone::wire

@@ -1,0 +1,16 @@
+// One example of every message, with every field set: what the golden frames hold.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "measure/wire.h"
+
+namespace hone::wire {
+
+/// (name of the golden file, message).
+std::vector<std::pair<std::string, Message>> examples();
+Record example_record();
+
+}  // namespace hone::wire

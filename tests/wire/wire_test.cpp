@@ -1,0 +1,194 @@
+// Frames of the protocol: every message survives, golden frames of released versions are still read, garbage
+// is an Error. HONE_UPDATE_GOLDEN=1 writes the golden frames anew.
+#include "measure/wire.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "tests/wire/examples.h"
+
+namespace hone::wire {
+namespace {
+
+using testing::HasSubstr;
+
+const std::filesystem::path golden_folder = std::filesystem::path(HONE_SOURCE_DIR) / "tests/wire/golden";
+
+Bytes read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  Bytes bytes(text.size());
+  std::transform(text.begin(), text.end(), bytes.begin(), [](char c) { return static_cast<std::byte>(c); });
+  return bytes;
+}
+
+TEST(Wire, EveryMessageComesBackAsItWas) {
+  for (auto& [name, message] : examples()) {
+    auto bytes = encode(message);
+    ASSERT_TRUE(bytes) << name << ": " << bytes.error().text();
+    auto again = decode(*bytes);
+    ASSERT_TRUE(again) << name << ": " << again.error().text();
+    EXPECT_EQ(again->index(), message.index()) << name;
+    // Every field is set in the examples, so equal bytes mean that none was lost on the way.
+    EXPECT_EQ(*encode(*again), *bytes) << name;
+  }
+}
+
+TEST(Wire, ThereIsAnExampleOfEveryKind) {
+  std::vector<bool> seen(std::variant_size_v<Message>);
+  for (auto& [name, message] : examples()) seen[message.index()] = true;
+  EXPECT_THAT(seen, testing::Each(true));
+}
+
+TEST(Wire, GoldenFramesOfVersion1AreStillRead) {
+  for (auto& [name, message] : examples()) {
+    auto path = golden_folder / "v1" / (name + ".frame");
+    if (std::getenv("HONE_UPDATE_GOLDEN") && !std::filesystem::exists(path)) {
+      std::filesystem::create_directories(path.parent_path());
+      auto bytes = *encode(message);
+      std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+    ASSERT_TRUE(std::filesystem::exists(path)) << path << " is missing: HONE_UPDATE_GOLDEN=1 writes new ones";
+    auto read = decode(read_file(path));
+    ASSERT_TRUE(read) << name << ": " << read.error().text();
+    EXPECT_EQ(*encode(*read), *encode(message)) << name;
+  }
+}
+
+TEST(Wire, FieldsKeepTheirPlaces) {
+  auto read = decode(*encode(Message(std::get<Want>(examples()[13].second))));
+  ASSERT_TRUE(read);
+  const auto& request = std::get<Want>(*read).measurements.at(0);
+  EXPECT_EQ(request.lease, (LeaseRef{7, 3}));
+  EXPECT_EQ(request.sampling.min_samples, 3);
+  EXPECT_EQ(request.sampling.max_samples, 9);
+  EXPECT_EQ(request.sampling.budget, std::chrono::milliseconds(70));
+  EXPECT_EQ(request.best_ns, 12345);
+  EXPECT_EQ(request.mode, TimingMode::dram);
+  const auto& round = std::get<Want>(*read).rounds.at(0);
+  EXPECT_EQ(round.top.at(0).measurement.samples_ns, (std::vector<double>{10, 20, 30.5}));
+  EXPECT_EQ(round.seen, (std::vector<std::string>{"direct oc=1", "direct oc=2"}));
+}
+
+TEST(Wire, RecordsComeBackAsTheyWere) {
+  auto bytes = encode_record(example_record());
+  ASSERT_TRUE(bytes);
+  auto record = decode_record(*bytes);
+  ASSERT_TRUE(record) << record.error().text();
+  EXPECT_EQ(record->measurement.status, MeasureStatus::crashed);
+  EXPECT_EQ(record->measurement.health.frequency_mhz, 3000);
+  EXPECT_EQ(record->features, (std::vector<float>{1, 2.5f, -3}));
+  EXPECT_EQ(*encode_record(*record), *bytes);
+}
+
+TEST(Wire, AFrameNeedsNoAlignment) {
+  Bytes bytes = *encode(Welcome{1, 2, 3, 4});
+  Bytes shifted(bytes.size() + 3);
+  for (size_t offset = 0; offset < 3; ++offset) {
+    std::copy(bytes.begin(), bytes.end(), shifted.begin() + static_cast<long>(offset));
+    auto read = decode(std::span(shifted).subspan(offset, bytes.size()));
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(std::get<Welcome>(*read).worker, 2u);
+  }
+}
+
+TEST(Wire, AnEmptyFrameIsAnError) { EXPECT_THAT(decode({}).error().text(), HasSubstr("is empty")); }
+
+TEST(Wire, AFrameCutAnywhereIsAnErrorOrAShorterMessageAndNeverMore) {
+  for (auto& [name, message] : examples()) {
+    Bytes bytes = *encode(message);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+      auto read = decode(std::span(bytes).first(size));
+      EXPECT_FALSE(read) << name << " cut to " << size << " bytes";
+      if (size % 8 != 0) {
+        EXPECT_THAT(read.error().text(), HasSubstr("not a whole number of words"));
+      }
+    }
+  }
+}
+
+TEST(Wire, GarbageIsAnErrorOrAValidMessage) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 3000; ++i) {
+    Bytes bytes((random() % 40) * 8);
+    for (auto& byte : bytes) byte = static_cast<std::byte>(random());
+    auto read = decode(bytes);
+    if (!read) {
+      EXPECT_FALSE(read.error().what.empty());
+    }
+  }
+}
+
+TEST(Wire, EveryFlippedByteIsSurvived) {
+  std::mt19937_64 random(2);
+  int refused = 0;
+  for (auto& [name, message] : examples()) {
+    Bytes good = *encode(message);
+    for (int i = 0; i < 400; ++i) {
+      Bytes bytes = good;
+      for (int flips = 0; flips < 3; ++flips)
+        bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+      if (auto read = decode(bytes); !read)
+        ++refused;
+      else
+        (void)encode(*read);
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST(Wire, AnUnknownKindIsRefusedWithItsNumber) {
+  Bytes bytes = *encode(Follow{5});
+  // Segment table (8 bytes), root pointer (8), then the struct whose first 16 bits name the kind.
+  bytes[16] = std::byte{200};
+  EXPECT_THAT(decode(bytes).error().text(), HasSubstr("kind 200 is not known"));
+}
+
+TEST(Wire, AnUnknownStatusIsRefusedByName) {
+  Record record = example_record();
+  Bytes bytes = *encode_record(record);
+  auto at = std::search(bytes.begin(), bytes.end(), reinterpret_cast<const std::byte*>("crashed"),
+                        reinterpret_cast<const std::byte*>("crashed") + 7);
+  ASSERT_NE(at, bytes.end());
+  *at = static_cast<std::byte>('k');
+  EXPECT_THAT(decode_record(bytes).error().text(), HasSubstr("'krashed' is no status"));
+}
+
+TEST(Wire, TooLongATextIsRefusedBeforeItIsSent) {
+  NotUnderstood big{std::string(Limits::text_bytes + 1, 'x')};
+  EXPECT_THAT(encode(big).error().text(),
+              HasSubstr("reason has 1048577 entries, at most 1048576 are allowed"));
+}
+
+TEST(Wire, TooLongAListIsRefusedBeforeItIsSent) {
+  WorkerState state;
+  state.leases.resize(Limits::leases + 1);
+  EXPECT_THAT(encode(state).error().text(), HasSubstr("leases has 4097 entries, at most 4096 are allowed"));
+}
+
+TEST(Wire, AFrameThatNamesMoreThanItHoldsIsRefused) {
+  Committed committed{{std::string(64, 'a'), std::string(64, 'b')}};
+  Bytes bytes = *encode(committed);
+  // The list pointer's element count, raised to 2^28: the reader must not believe it.
+  bool refused = false;
+  for (size_t word = 2; word < 8 && !refused; ++word) {
+    Bytes changed = bytes;
+    changed[word * 8 + 7] = std::byte{0x7f};
+    refused = !decode(changed);
+  }
+  EXPECT_TRUE(refused);
+}
+
+TEST(Wire, AFrameBeyondTheLimitIsRefusedUnread) {
+  Bytes bytes(Limits::message_bytes + 8);
+  EXPECT_THAT(decode(bytes).error().text(), HasSubstr("bytes are too many"));
+}
+
+}  // namespace
+}  // namespace hone::wire
