@@ -1,0 +1,299 @@
+// Peer (DEALER) and Hub (ROUTER) over cppzmq. A message is one frame of Cap'n Proto and up to
+// wire::Limits::blobs frames more.
+#include "measure/transport.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <zmq.hpp>
+
+namespace hone {
+namespace {
+
+using Frames = std::vector<zmq::message_t>;
+
+constexpr std::string_view ipc_prefix = "ipc://", tcp_prefix = "tcp://";
+
+bool is_loopback(std::string_view host) {
+  return host.starts_with("127.") || host == "localhost" || host == "[::1]";
+}
+
+/// Errors for what ZeroMQ would refuse without saying why, and for what would be remote code execution.
+Status check_endpoint(const std::string& endpoint) {
+  if (endpoint.starts_with(ipc_prefix)) {
+    std::string path = endpoint.substr(ipc_prefix.size());
+    if (path.empty()) return fail("an ipc:// endpoint needs a path", endpoint);
+    if (path.size() >= sizeof(sockaddr_un::sun_path))
+      return fail("the path of an ipc:// endpoint has " + std::to_string(path.size()) + " bytes, at most " +
+                      std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " fit",
+                  endpoint, "use a shorter folder, e.g. under /tmp");
+    return {};
+  }
+  if (endpoint.starts_with(tcp_prefix)) {
+    std::string_view address = std::string_view(endpoint).substr(tcp_prefix.size());
+    size_t colon = address.rfind(':');
+    if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size())
+      return fail("a tcp:// endpoint needs a host and a port", endpoint, "tcp://127.0.0.1:5555");
+    if (!is_loopback(address.substr(0, colon)))
+      return fail("off this machine hone only speaks with CURVE keys, which this version does not have yet",
+                  endpoint, "use tcp://127.0.0.1:PORT or ipc://PATH, and a tunnel between machines");
+    return {};
+  }
+  return fail("is no endpoint", endpoint, "ipc://PATH or tcp://127.0.0.1:PORT");
+}
+
+void set_options(zmq::socket_t& socket, const TransportOptions& options) {
+  socket.set(zmq::sockopt::linger, 0);
+  socket.set(zmq::sockopt::heartbeat_ivl, static_cast<int>(options.heartbeat_interval.count()));
+  socket.set(zmq::sockopt::heartbeat_timeout, static_cast<int>(options.heartbeat_timeout.count()));
+  socket.set(zmq::sockopt::maxmsgsize,
+             static_cast<int64_t>(std::max(wire::Limits::message_bytes, wire::Limits::blob_bytes)));
+  socket.set(zmq::sockopt::sndhwm, options.queue_messages);
+  socket.set(zmq::sockopt::rcvhwm, options.queue_messages);
+  socket.set(zmq::sockopt::reconnect_ivl, 20);
+  socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
+}
+
+Result<Frames> frames_of(const wire::Message& message, std::span<const wire::Bytes> blobs) {
+  if (blobs.size() > wire::Limits::blobs)
+    return fail("a message has " + std::to_string(blobs.size()) + " blobs, at most " +
+                std::to_string(wire::Limits::blobs) + " are allowed");
+  HONE_TRY(wire::Bytes bytes, wire::encode(message));
+  Frames frames;
+  frames.emplace_back(bytes.data(), bytes.size());
+  for (const wire::Bytes& blob : blobs) {
+    if (blob.size() > wire::Limits::blob_bytes)
+      return fail("a blob has " + std::to_string(blob.size()) + " bytes, at most " +
+                  std::to_string(wire::Limits::blob_bytes) + " are allowed");
+    frames.emplace_back(blob.data(), blob.size());
+  }
+  return frames;
+}
+
+/// Sends all or nothing: ZeroMQ decides at the first frame.
+Status send_frames(zmq::socket_t& socket, Frames& frames, const std::string& to) {
+  try {
+    for (size_t i = 0; i < frames.size(); ++i) {
+      auto flags = zmq::send_flags::dontwait;
+      if (i + 1 < frames.size()) flags = flags | zmq::send_flags::sndmore;
+      if (!socket.send(frames[i], flags)) return fail("the queue is full: the other side does not read", to);
+    }
+    return {};
+  } catch (const zmq::error_t& error) {
+    if (error.num() == EHOSTUNREACH) return fail("is not connected", to);
+    return fail(error.what(), to);
+  }
+}
+
+std::optional<Frames> receive_frames(zmq::socket_t& socket) {
+  Frames frames;
+  for (;;) {
+    zmq::message_t frame;
+    try {
+      if (!socket.recv(frame, frames.empty() ? zmq::recv_flags::dontwait : zmq::recv_flags::none))
+        return std::nullopt;
+    } catch (const zmq::error_t& error) {
+      if (error.num() == EINTR) {
+        if (frames.empty()) return std::nullopt;
+        continue;
+      }
+      throw;
+    }
+    // Frames beyond the limit are read and dropped, so that the connection stays in step.
+    bool more = frame.more();
+    if (frames.size() < wire::Limits::blobs + 3) frames.push_back(std::move(frame));
+    if (!more) return frames;
+  }
+}
+
+std::span<const std::byte> bytes_of(const zmq::message_t& frame) {
+  return {static_cast<const std::byte*>(frame.data()), frame.size()};
+}
+
+/// `first`: where the Cap'n Proto frame lies.
+Received received_from(const Frames& frames, size_t first) {
+  if (frames.size() <= first) return {fail("has no frames", "message"), {}};
+  if (frames.size() - first - 1 > wire::Limits::blobs) return {fail("has too many frames", "message"), {}};
+  Received received{wire::decode(bytes_of(frames[first])), {}};
+  if (!received.message) return received;
+  for (size_t i = first + 1; i < frames.size(); ++i) {
+    auto bytes = bytes_of(frames[i]);
+    received.blobs.emplace_back(bytes.begin(), bytes.end());
+  }
+  return received;
+}
+
+Waited wait_on(zmq::socket_t& socket, TimePoint deadline, std::span<const int> fds) {
+  std::vector<zmq::pollitem_t> items = {{socket.handle(), 0, ZMQ_POLLIN, 0}};
+  for (int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  left = std::clamp(left, std::chrono::milliseconds(0), std::chrono::milliseconds(24 * 3600 * 1000));
+  Waited waited;
+  try {
+    zmq::poll(items, left);
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+    return waited;
+  }
+  waited.message = items[0].revents & ZMQ_POLLIN;
+  for (size_t i = 1; i < items.size(); ++i)
+    if (items[i].revents) waited.ready.push_back(items[i].fd);
+  return waited;
+}
+
+}  // namespace
+
+struct Peer::State {
+  std::string endpoint;
+  TransportOptions options;
+  zmq::context_t context{1};
+  std::optional<zmq::socket_t> socket;
+};
+
+Peer::Peer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Peer::Peer(Peer&&) noexcept = default;
+Peer& Peer::operator=(Peer&&) noexcept = default;
+Peer::~Peer() = default;
+
+Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
+  HONE_RETURN_IF_ERROR(check_endpoint(endpoint));
+  auto state = std::make_unique<State>();
+  state->endpoint = std::move(endpoint);
+  state->options = options;
+  Peer peer(std::move(state));
+  HONE_RETURN_IF_ERROR(peer.reconnect());
+  return peer;
+}
+
+Status Peer::reconnect() {
+  try {
+    state_->socket.emplace(state_->context, zmq::socket_type::dealer);
+    set_options(*state_->socket, state_->options);
+    state_->socket->connect(state_->endpoint);
+    return {};
+  } catch (const zmq::error_t& error) {
+    return fail(std::string("cannot connect: ") + error.what(), state_->endpoint);
+  }
+}
+
+Status Peer::send(const wire::Message& message, std::span<const wire::Bytes> blobs) {
+  HONE_TRY(Frames frames, frames_of(message, blobs));
+  return send_frames(*state_->socket, frames, state_->endpoint);
+}
+
+Waited Peer::wait(TimePoint deadline, std::span<const int> fds) {
+  return wait_on(*state_->socket, deadline, fds);
+}
+
+std::optional<Received> Peer::receive() {
+  auto frames = receive_frames(*state_->socket);
+  if (!frames) return std::nullopt;
+  return received_from(*frames, 0);
+}
+
+std::optional<Received> Peer::receive(TimePoint deadline) {
+  if (auto received = receive()) return received;
+  wait(deadline);
+  return receive();
+}
+
+struct Hub::State {
+  std::string endpoint;
+  zmq::context_t context{1};
+  std::optional<zmq::socket_t> socket;
+};
+
+Hub::Hub(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Hub::Hub(Hub&&) noexcept = default;
+Hub& Hub::operator=(Hub&&) noexcept = default;
+Hub::~Hub() = default;
+
+Result<Hub> Hub::bind(std::string endpoint, TransportOptions options) {
+  HONE_RETURN_IF_ERROR(check_endpoint(endpoint));
+  auto state = std::make_unique<State>();
+  try {
+    state->socket.emplace(state->context, zmq::socket_type::router);
+    set_options(*state->socket, options);
+    state->socket->set(zmq::sockopt::router_mandatory, true);
+    mode_t before = ::umask(0077);
+    try {
+      state->socket->bind(endpoint);
+    } catch (...) {
+      ::umask(before);
+      throw;
+    }
+    ::umask(before);
+    state->endpoint = state->socket->get(zmq::sockopt::last_endpoint);
+    return Hub(std::move(state));
+  } catch (const zmq::error_t& error) {
+    return fail(std::string("cannot listen: ") + error.what(), endpoint);
+  }
+}
+
+std::string Hub::endpoint() const { return state_->endpoint; }
+
+Status Hub::send(const PeerId& peer, const wire::Message& message, std::span<const wire::Bytes> blobs) {
+  HONE_TRY(Frames frames, frames_of(message, blobs));
+  frames.emplace(frames.begin(), peer.data(), peer.size());
+  return send_frames(*state_->socket, frames, "peer");
+}
+
+Waited Hub::wait(TimePoint deadline, std::span<const int> fds) {
+  return wait_on(*state_->socket, deadline, fds);
+}
+
+std::optional<ReceivedFrom> Hub::receive() {
+  auto frames = receive_frames(*state_->socket);
+  if (!frames) return std::nullopt;
+  return ReceivedFrom{frames->front().to_string(), received_from(*frames, 1)};
+}
+
+std::optional<ReceivedFrom> Hub::receive(TimePoint deadline) {
+  if (auto received = receive()) return received;
+  wait(deadline);
+  return receive();
+}
+
+WakeUp::WakeUp() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { HONE_CHECK(fd_ >= 0); }
+WakeUp::~WakeUp() { ::close(fd_); }
+void WakeUp::notify() {
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t written = ::write(fd_, &one, sizeof one);  // a full counter is as good as one more
+}
+void WakeUp::clear() {
+  uint64_t count;
+  [[maybe_unused]] ssize_t got = ::read(fd_, &count, sizeof count);
+}
+
+namespace {
+sigset_t termination_set() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+}  // namespace
+
+TerminationSignals::TerminationSignals() {
+  sigset_t set = termination_set();
+  HONE_CHECK(::pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
+  fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  HONE_CHECK(fd_ >= 0);
+}
+TerminationSignals::~TerminationSignals() {
+  ::close(fd_);
+  sigset_t set = termination_set();
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+int TerminationSignals::take() {
+  signalfd_siginfo info;
+  return ::read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+}
+
+}  // namespace hone

@@ -1,0 +1,128 @@
+// How messages travel: a Peer (tuner, runner, client) talks to one scheduler's Hub over ipc:// or tcp://
+// (ZeroMQ). Nothing here sleeps or starts threads of its own: loops wait for messages, deadlines and file
+// descriptors in one place.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "measure/wire.h"
+
+namespace hone {
+
+/// Unsafe defaults of ZeroMQ, made safe.
+struct TransportOptions {
+  std::chrono::milliseconds heartbeat_interval{1000};  ///< of the transport; the application speaks too
+  std::chrono::milliseconds heartbeat_timeout{3000};   ///< a half-open connection is closed after this
+  int queue_messages = 1000;                           ///< beyond it `send` gives an Error instead of waiting
+};
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+/// What ended a wait. More than one may be set; none: the deadline passed.
+struct Waited {
+  bool message = false;
+  std::vector<int> ready;  ///< those of the given file descriptors that can be read
+};
+
+/// One message as it came; `message` is an Error if its first frame made no sense.
+struct Received {
+  Result<wire::Message> message;
+  std::vector<wire::Bytes> blobs;
+};
+
+/// The scheduler's address of one connection. Made by the transport: a peer that reconnects gets a new one.
+using PeerId = std::string;
+
+struct ReceivedFrom {
+  PeerId peer;
+  Received received;
+};
+
+/// One connection to a scheduler. A resource: movable, not copyable.
+class Peer {
+ public:
+  /// Errors: a malformed endpoint, tcp:// off loopback (needs keys, which come later). Succeeds though nobody
+  /// listens yet.
+  static Result<Peer> connect(std::string endpoint, TransportOptions options = {});
+  Peer(Peer&&) noexcept;
+  Peer& operator=(Peer&&) noexcept;
+  ~Peer();
+
+  /// Never blocks. Errors: beyond wire::Limits, or the queue is full (nobody listens).
+  Status send(const wire::Message& message, std::span<const wire::Bytes> blobs = {});
+  /// Waits for a message, one of `fds` or the deadline. Returns early at a signal that has a handler.
+  Waited wait(TimePoint deadline, std::span<const int> fds = {});
+  /// What lies there; nothing if nothing does. Never blocks.
+  std::optional<Received> receive();
+  /// wait + receive.
+  std::optional<Received> receive(TimePoint deadline);
+  /// Throws this socket away with all it has queued, and connects a new one: say hello again afterwards.
+  Status reconnect();
+
+ private:
+  struct State;
+  explicit Peer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// The scheduler's end of every connection.
+class Hub {
+ public:
+  /// Errors: a malformed endpoint, an address in use, a path too long for a socket, tcp:// off loopback.
+  /// ipc:// sockets can be reached by this user only.
+  static Result<Hub> bind(std::string endpoint, TransportOptions options = {});
+  Hub(Hub&&) noexcept;
+  Hub& operator=(Hub&&) noexcept;
+  ~Hub();
+
+  /// Where it listens; with tcp://127.0.0.1:* the port that was chosen.
+  std::string endpoint() const;
+  /// Never blocks. Errors: "is not connected" when the peer has gone, or its queue is full.
+  Status send(const PeerId& peer, const wire::Message& message, std::span<const wire::Bytes> blobs = {});
+  Waited wait(TimePoint deadline, std::span<const int> fds = {});
+  std::optional<ReceivedFrom> receive();
+  std::optional<ReceivedFrom> receive(TimePoint deadline);
+
+ private:
+  struct State;
+  explicit Hub(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// An event that wakes a loop from another thread (an eventfd): give `fd()` to wait, `clear()` when it is
+/// ready.
+class WakeUp {
+ public:
+  WakeUp();
+  WakeUp(const WakeUp&) = delete;
+  ~WakeUp();
+  int fd() const { return fd_; }
+  void notify();  ///< from any thread, also from a signal handler
+  void clear();
+
+ private:
+  int fd_;
+};
+
+/// SIGTERM and SIGINT as a file descriptor. Make it before any thread starts, so that all inherit the blocked
+/// mask.
+class TerminationSignals {
+ public:
+  TerminationSignals();
+  TerminationSignals(const TerminationSignals&) = delete;
+  ~TerminationSignals();
+  int fd() const { return fd_; }
+  /// The signal that came, 0 if none.
+  int take();
+
+ private:
+  int fd_;
+};
+
+}  // namespace hone
