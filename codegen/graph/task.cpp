@@ -57,7 +57,8 @@ void spell_out(Node& node) {
   if (node.op == Op::dense) node.attributes.try_emplace("transpose_b", int64_t{0});
 }
 
-Graph canonical(Graph graph) {
+/// The canonical graph; `inputs` and `constants` receive the values of `graph` that its own ones stand for.
+Graph canonical(Graph graph, std::vector<ValueId>& inputs, std::vector<ValueId>& constants) {
   const auto producers = graph.producers();
   order_operands(graph, producers);
   Graph result;
@@ -67,7 +68,6 @@ Graph canonical(Graph graph) {
     const Value& old = graph.values[id];
     result.values.push_back({std::move(name), old.type, {}, old.is_constant, nullptr});
   };
-  std::vector<ValueId> constants;
   for (const Node& node : graph.nodes)
     for (const ValueId id : node.inputs) {
       if (ids[id] >= 0 || producers[id] >= 0) continue;
@@ -78,6 +78,7 @@ Graph canonical(Graph graph) {
       const auto n = result.inputs.size();
       move_value(id, n == 0 ? "x" : "x" + std::to_string(n));
       result.inputs.push_back(ids[id]);
+      inputs.push_back(id);
     }
   int others = 0;
   const Node& anchor = graph.nodes[anchor_index(graph)];
@@ -110,14 +111,17 @@ double Task::flops() const {
   return sum;
 }
 
-Task make_task(Graph graph) {
+Task make_task(Graph graph) { return bind_task(std::move(graph)).task; }
+
+TaskBinding bind_task(Graph graph) {
   HONE_CHECK(graph.outputs.size() == 1 && !graph.nodes.empty());
   HONE_CHECK(graph.nodes.back().output == graph.outputs[0]);
-  Task task;
-  task.graph = canonical(std::move(graph));
+  TaskBinding binding;
+  Task& task = binding.task;
+  task.graph = canonical(std::move(graph), binding.inputs, binding.constants);
   task.text = std::string(kHeader) + to_text(task.graph);
   task.key = digest_of(task.text);
-  return task;
+  return binding;
 }
 
 Result<Task> parse_task(std::string_view text) {

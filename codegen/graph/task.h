@@ -23,6 +23,12 @@ struct Task {
 };
 /// Renames, orders and prints. `graph` is a fused subgraph with exactly one output.
 Task make_task(Graph graph);
+/// As make_task, and which values of `graph` the task's inputs and constants stand for, in the task's order.
+struct TaskBinding {
+  Task task;
+  std::vector<ValueId> inputs, constants;
+};
+TaskBinding bind_task(Graph graph);
 Result<Task> parse_task(std::string_view text);
 /// Short, for tables: "conv3x3 s2 3>64 111x111 +relu".
 std::string summary(const Task& task);
@@ -36,10 +42,11 @@ struct FusedOp {
   std::vector<ValueId> constants; ///< whole-graph values, in the order of the task graph's constants
   ValueId output = -1;
 };
-/// Partitions a simplified graph: every node is in exactly one FusedOp, in execution order, save reshapes that only
-/// rename a plain value; those are kept as ops whose task anchor is `reshape`.
-/// Elementwise nodes join the anchor that makes their first operand when they are its only reader and the other operands are
-/// ready before it.
+/// Partitions a simplified graph: every node is in exactly one FusedOp; the result is in execution order. Reshapes that
+/// only rename a plain value are kept as ops whose task anchor is `reshape`.
+/// conv, dense, matmul, pools and elementwise nodes take the elementwise nodes after them whose output has the shape of
+/// their own, as long as nothing else reads what lies between (x * sigmoid(x) is taken whole); of two anchors that meet
+/// in a residual addition the earlier one takes it, and runs after the other.
 std::vector<FusedOp> partition(const Graph& graph);
 
 }  // namespace hone

@@ -1,0 +1,98 @@
+// Partition: what is fused, what is not, and that the groups come in an order in which they can run.
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "codegen/graph/task.h"
+
+namespace hone {
+namespace {
+
+std::vector<FusedOp> parts(std::string_view text, Graph* keep = nullptr) {
+  auto graph = parse_graph(text);
+  EXPECT_TRUE(graph) << graph.error().text();
+  auto result = partition(*graph);
+  std::set<ValueId> ready(graph->inputs.begin(), graph->inputs.end());
+  size_t nodes = 0;
+  for (const FusedOp& op : result) {  // holds for every partition
+    for (const ValueId id : op.inputs)
+      EXPECT_TRUE(ready.count(id)) << graph->values[id].name << " is not ready";
+    EXPECT_EQ(op.inputs.size(), op.task.graph.inputs.size());
+    for (size_t i = 0; i < op.inputs.size(); ++i)
+      EXPECT_EQ(graph->values[op.inputs[i]].type, op.task.graph.values[op.task.graph.inputs[i]].type);
+    ready.insert(op.output);
+    nodes += op.nodes.size();
+  }
+  EXPECT_EQ(nodes, graph->nodes.size());
+  if (keep) *keep = std::move(*graph);
+  return result;
+}
+
+std::vector<std::string> summaries(std::string_view text) {
+  std::vector<std::string> result;
+  for (const FusedOp& op : parts(text)) result.push_back(summary(op.task));
+  return result;
+}
+
+constexpr const char* kInput =
+    "%x = input f32[1x8x6x6]\n%w = constant f32[8x8x1x1]\n%v = constant f32[8x8x1x1]\n";
+
+TEST(Partition, AConvolutionTakesTheChainAfterIt) {
+  EXPECT_THAT(summaries(std::string(kInput) +
+                        "%0 = conv %x %w\n%1 = clip %0 {max=6.0 min=0.0}\n%2 = conv %1 %v\noutput %2\n"),
+              testing::ElementsAre("conv1x1 8>8 6x6 +clip", "conv1x1 8>8 6x6"));
+}
+
+TEST(Partition, OfTwoConvolutionsThatMeetTheFirstTakesTheAdditionAndRunsSecond) {
+  Graph graph;
+  const auto ops = parts(
+      std::string(kInput) + "%0 = conv %x %w\n%1 = conv %x %v\n%2 = add %0 %1\n%3 = relu %2\noutput %3\n",
+      &graph);
+  ASSERT_EQ(ops.size(), 2u);
+  EXPECT_EQ(summary(ops[0].task), "conv1x1 8>8 6x6");
+  EXPECT_EQ(summary(ops[1].task), "conv1x1 8>8 6x6 +add +relu");
+  EXPECT_EQ(graph.values[ops[1].inputs[1]].name, "1");
+  EXPECT_EQ(graph.values[ops[1].constants[0]].name, "w");
+  EXPECT_EQ(ops[1].name, "0");
+}
+
+TEST(Partition, AValueWithASecondReaderOutsideEndsTheChain) {
+  EXPECT_THAT(summaries(std::string(kInput) +
+                        "%0 = conv %x %w\n%1 = relu %0\n%2 = conv %0 %v\n%3 = add %1 %2\noutput %3\n"),
+              testing::ElementsAre("conv1x1 8>8 6x6", "relu 1x8x6x6", "conv1x1 8>8 6x6 +add"));
+}
+
+TEST(Partition, AGraphOutputEndsTheChain) {
+  EXPECT_THAT(summaries(std::string(kInput) + "%0 = conv %x %w\n%1 = relu %0\noutput %0\noutput %1\n"),
+              testing::ElementsAre("conv1x1 8>8 6x6", "relu 1x8x6x6"));
+}
+
+TEST(Partition, ADiamondOfElementwiseNodesIsTakenWhole) {
+  EXPECT_THAT(summaries(std::string(kInput) +
+                        "%0 = conv %x %w\n%1 = sigmoid %0\n%2 = mul %0 %1\n%3 = conv %2 %v\noutput %3\n"),
+              testing::ElementsAre("conv1x1 8>8 6x6 +sigmoid +mul", "conv1x1 8>8 6x6"));
+}
+
+TEST(Partition, SqueezeAndExciteKeepsTheBigTensorOutOfTheSmallChain) {
+  EXPECT_THAT(summaries(std::string(kInput) +
+                        "%0 = conv %x %w\n%1 = relu %0\n%2 = global_average_pool %1\n%3 = conv %2 %v\n"
+                        "%4 = sigmoid %3\n%5 = mul %4 %1\noutput %5\n"),
+              testing::ElementsAre("conv1x1 8>8 6x6 +relu", "global_average_pool 1x8x6x6",
+                                   "conv1x1 8>8 1x1 +sigmoid", "mul 1x8x6x6"));
+}
+
+TEST(Partition, PureElementwiseNodesFuseTogether) {
+  EXPECT_THAT(summaries("%x = input f32[1x8x6x6]\n%s = constant f32[8x1x1]\n%0 = mul %x %s\n%1 = add %0 "
+                        "%s\n%2 = relu %1\noutput %2\n"),
+              testing::ElementsAre("mul 1x8x6x6 +add +relu"));
+}
+
+TEST(Partition, SoftmaxConcatAndReshapeStandAlone) {
+  EXPECT_THAT(
+      summaries("%x = input f32[1x8x1x1]\n%0 = concat %x %x {axis=1}\n%1 = reshape %0 {shape=[1,16]}\n"
+                "%2 = softmax %1 {axis=1}\n%3 = relu %2\noutput %3\n"),
+      testing::ElementsAre("concat 1x16x1x1", "reshape 1x16", "softmax 1x16", "relu 1x16"));
+}
+
+}  // namespace
+}  // namespace hone
