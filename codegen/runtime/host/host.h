@@ -33,12 +33,21 @@ class GuardedBuffer {
   size_t mapped_ = 0;
 };
 
-/// Writes a plain float32 array into a buffer of this layout and placement: halo = spec.halo_value, padding lanes and slack = `padding`.
-void pack(const BufferSpec& spec, std::span<const float> plain, float padding, std::byte* buffer);
+/// Writes a plain array (row-major) into a buffer of this dtype, layout and placement: halo =
+/// spec.halo_value; padding lanes, other tensors' channels and slack = `padding`. dtypes: f32, f64, i32, i64.
+void pack(const BufferSpec& spec, std::span<const float> plain, double padding, std::byte* buffer);
+void pack(const BufferSpec& spec, std::span<const double> plain, double padding, std::byte* buffer);
 /// Reads it back out.
 std::vector<float> unpack(const BufferSpec& spec, const std::byte* buffer);
+std::vector<double> unpack_double(const BufferSpec& spec, const std::byte* buffer);
 
-/// Refuses what no artifact of ours has: needed libraries, constructors, undefined symbols, a foreign architecture, a torn file.
+/// What padding lanes of inputs hold in tests: finite, and far from every right value.
+inline constexpr double kTestPadding = 1e6;
+/// Fills with a pattern that is NaN both as float32 and as float64; it must survive outside what is written.
+void poison(std::byte* buffer, int64_t bytes);
+
+/// Refuses what no artifact of ours has: needed libraries, constructors, undefined symbols, a foreign
+/// architecture, a torn file.
 Status inspect_shared_object(std::span<const std::byte> shared_object);
 
 /// A loaded artifact. Loads from a sealed memfd; the shared object stays mapped as long as this lives.
@@ -63,12 +72,21 @@ class LoadedArtifact {
   hone_prepare_function* prepare_ = nullptr;
 };
 
-/// Buffers of one artifact, filled for a check or a measurement with data of one seed; outputs poisoned.
+/// Packs constants: `logical` has one plain float32 array per entry of signature().constants; gives one
+/// buffer per entry of signature().buffers whose role is constant, in order.
+Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artifact,
+                                                     const std::vector<const void*>& logical);
+
+/// Buffers of one artifact, filled for a check or a measurement with data of one seed (generator name
+/// "seed/buffer"); constants generated and prepared, outputs and scratch poisoned.
 struct ArtifactBuffers {
   std::vector<GuardedBuffer> owned;
   std::vector<void*> pointers;  ///< in the order of the signature
 };
 Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed);
+
+/// Poisons outputs and scratch again, for another checked run.
+void poison_outputs(const Signature& signature, const ArtifactBuffers& buffers);
 
 /// What the reference artifact gave for one (task, seed): plain, float64.
 struct ReferenceOutput {
@@ -81,10 +99,11 @@ struct CheckReport {
   bool ok = false;
   double relative_l2 = 0;
   double worst_factor = 0;  ///< largest |y - r| / (epsilon m)
-  std::string reason;       ///< "element [0,3,1,7] is 0.25, reference 0.31: 812 x epsilon x magnitude, bound 64"
+  std::string reason;  ///< "element [0,3,1,7] is 0.25, reference 0.31: 812 x epsilon x magnitude, bound 64"
 };
 /// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched.
-CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, const ReferenceOutput& reference);
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers,
+                  const ReferenceOutput& reference);
 
 /// A compiled model in this process.
 class LoadedModel {
@@ -98,7 +117,8 @@ class LoadedModel {
   std::vector<hone_model_tensor> outputs() const;
   int operator_count() const;
   Status run(const std::vector<const void*>& inputs, const std::vector<void*>& outputs);
-  Status run_timed(const std::vector<const void*>& inputs, const std::vector<void*>& outputs, std::vector<int64_t>& ns);
+  Status run_timed(const std::vector<const void*>& inputs, const std::vector<void*>& outputs,
+                   std::vector<int64_t>& ns);
 
  private:
   struct State;

@@ -1,0 +1,136 @@
+// The checker: whether what an artifact wrote is right, and whether it wrote only where it may (design
+// contract 7).
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "codegen/runtime/host/host.h"
+#include "codegen/runtime/host/offsets.h"
+
+namespace hone {
+namespace {
+
+constexpr uint32_t kPoison = 0x7fffdead;
+
+std::string index_text(const Shape& shape, int64_t flat) {
+  std::vector<int64_t> index(shape.size());
+  for (size_t d = shape.size(); d-- > 0;) {
+    index[d] = flat % shape[d];
+    flat /= shape[d];
+  }
+  std::string text = "[";
+  for (size_t d = 0; d < index.size(); ++d) text += (d ? "," : "") + std::to_string(index[d]);
+  return text + "]";
+}
+
+/// Every element of an output buffer is a value, a padding lane, or must keep its poison.
+enum class Kind : uint8_t { untouched, value, lane };
+
+std::vector<Kind> classify(const OffsetTables& tables, int64_t whole) {
+  std::vector<Kind> kinds(static_cast<size_t>(whole), Kind::untouched);
+  const std::vector<int64_t> zero(tables.shape.size(), 0);
+  if (tables.padded != tables.shape)
+    for_each_offset(tables, zero, tables.padded,
+                    [&](int64_t o) { kinds[static_cast<size_t>(o)] = Kind::lane; });
+  for_each_offset(tables, zero, tables.shape,
+                  [&](int64_t o) { kinds[static_cast<size_t>(o)] = Kind::value; });
+  return kinds;
+}
+
+void check_margins(const BufferSpec& spec, const std::byte* buffer, CheckReport& report) {
+  const OffsetTables tables(spec);
+  const int64_t whole = spec.bytes / 4;
+  const std::vector<Kind> kinds = classify(tables, whole);
+  for (int64_t i = 0; i < whole; ++i) {
+    if (kinds[static_cast<size_t>(i)] == Kind::value) continue;
+    uint32_t bits;
+    std::memcpy(&bits, buffer + 4 * i, 4);
+    float value;
+    std::memcpy(&value, &bits, 4);
+    if (kinds[static_cast<size_t>(i)] == Kind::untouched && bits != kPoison) {
+      report.reason =
+          fmt::format("output '{}': element {} of the buffer, in the {}, was overwritten with {}", spec.name,
+                      i, i >= tables.elements ? "slack" : "halo or another tensor's channels", value);
+      return;
+    }
+    if (kinds[static_cast<size_t>(i)] == Kind::lane && !std::isfinite(value)) {
+      report.reason = fmt::format("output '{}': padding lane at element {} of the buffer is {}{}", spec.name,
+                                  i, value, bits == kPoison ? " (never written)" : ", not finite");
+      return;
+    }
+  }
+}
+
+void check_values(const BufferSpec& spec, const std::byte* buffer, const ReferenceOutput& reference,
+                  const ErrorBound& bound, CheckReport& report) {
+  const std::vector<float> y = unpack(spec, buffer);
+  if (y.size() != reference.value.size()) {
+    report.reason = fmt::format("output '{}' has {} elements, the reference {}", spec.name, y.size(),
+                                reference.value.size());
+    return;
+  }
+  // Below the smallest normal number float32 has no relative precision (and denormals are flushed).
+  constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
+  constexpr double kTiny = 64.0 * std::numeric_limits<float>::min();
+  double error2 = 0, norm2 = 0, worst_excess = 0;
+  int64_t worst = -1;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double r = reference.value[i], m = reference.magnitude[i], value = y[i];
+    if (std::isnan(value) || (std::isinf(value) && value != r)) {
+      report.reason = fmt::format("element {} is {}, reference {:.6g}",
+                                  index_text(spec.type.shape, static_cast<int64_t>(i)), value, r);
+      return;
+    }
+    if (value == r) {  // infinities included
+      if (std::isfinite(r)) norm2 += r * r;
+      continue;
+    }
+    const double error = std::abs(value - r);
+    error2 += error * error;
+    norm2 += r * r;
+    const double excess =
+        std::max(0.0, error - kTiny) / (kEpsilon * std::max(m, std::numeric_limits<double>::min()));
+    if (worst < 0 || excess > worst_excess) {
+      worst_excess = excess;
+      worst = static_cast<int64_t>(i);
+    }
+  }
+  report.relative_l2 = error2 == 0 ? 0 : norm2 == 0 ? std::sqrt(error2 / kTiny) : std::sqrt(error2 / norm2);
+  report.worst_factor = worst_excess;
+  if (!(worst_excess <= bound.element_factor)) {
+    report.reason =
+        fmt::format("element {} is {:.9g}, reference {:.9g}: {:.4g} x epsilon x magnitude, bound {:.4g}",
+                    index_text(spec.type.shape, worst), y[static_cast<size_t>(worst)],
+                    reference.value[static_cast<size_t>(worst)], worst_excess, bound.element_factor);
+  } else if (!(report.relative_l2 <= bound.relative_l2)) {
+    report.reason =
+        fmt::format("relative L2 error {:.3g}, bound {:.3g}", report.relative_l2, bound.relative_l2);
+  }
+}
+
+}  // namespace
+
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers,
+                  const ReferenceOutput& reference) {
+  CheckReport report;
+  bool found = false;
+  for (size_t i = 0; i < signature.buffers.size() && report.reason.empty(); ++i) {
+    const BufferSpec& spec = signature.buffers[i];
+    if (spec.role != Role::output) continue;
+    if (spec.type.dtype != DType::f32) {
+      report.reason =
+          fmt::format("output '{}' is {}, only f32 can be checked", spec.name, to_text(spec.type.dtype));
+      break;
+    }
+    found = true;
+    check_values(spec, buffers.owned[i].data(), reference, signature.bound, report);
+    if (report.reason.empty()) check_margins(spec, buffers.owned[i].data(), report);
+  }
+  if (!found && report.reason.empty()) report.reason = "the artifact has no output";
+  report.ok = report.reason.empty();
+  return report;
+}
+
+}  // namespace hone
