@@ -1,5 +1,7 @@
 #include "codegen/base/signature.h"
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace hone {
@@ -43,7 +45,8 @@ Result<BufferSpec> buffer_from(const json& value) {
     return fail("layout or placement of buffer '" + buffer.name + "' does not fit its shape");
   buffer.bytes = value.at("bytes");
   buffer.range = range_from(value.at("range"));
-  buffer.halo_value = value.at("halo_value");
+  const json& margin = value.at("halo_value");  // JSON has no infinities
+  buffer.halo_value = margin == "-inf" ? -std::numeric_limits<float>::infinity() : margin.get<float>();
   return buffer;
 }
 
@@ -61,6 +64,7 @@ Result<Signature> signature_from(const json& value) {
     signature.constants.push_back({item.at("name"), std::move(type), range_from(item.at("range"))});
   }
   signature.phases = phases_from(value.at("phases"));
+  signature.prepare_phases = phases_from(value.at("prepare_phases"));
   signature.flops = value.at("flops");
   signature.min_bytes = value.at("min_bytes");
   signature.bound.relative_l2 = value.at("bound").at("relative_l2");
@@ -76,14 +80,15 @@ std::string_view to_text(Role role) { return kRoles[static_cast<int>(role)]; }
 std::string to_json(const Signature& signature) {
   json buffers = json::array(), constants = json::array();
   for (const BufferSpec& buffer : signature.buffers)
-    buffers.push_back({{"name", buffer.name},
-                       {"role", to_text(buffer.role)},
-                       {"type", to_text(buffer.type)},
-                       {"layout", to_text(buffer.layout)},
-                       {"placement", to_text(buffer.placement)},
-                       {"bytes", buffer.bytes},
-                       {"range", to_json_value(buffer.range)},
-                       {"halo_value", buffer.halo_value}});
+    buffers.push_back(
+        {{"name", buffer.name},
+         {"role", to_text(buffer.role)},
+         {"type", to_text(buffer.type)},
+         {"layout", to_text(buffer.layout)},
+         {"placement", to_text(buffer.placement)},
+         {"bytes", buffer.bytes},
+         {"range", to_json_value(buffer.range)},
+         {"halo_value", std::isinf(buffer.halo_value) ? json("-inf") : json(buffer.halo_value)}});
   for (const LogicalConstant& constant : signature.constants)
     constants.push_back({{"name", constant.name},
                          {"type", to_text(constant.type)},
@@ -95,6 +100,7 @@ std::string to_json(const Signature& signature) {
       {"buffers", buffers},
       {"constants", constants},
       {"phases", to_json_value(signature.phases)},
+      {"prepare_phases", to_json_value(signature.prepare_phases)},
       {"flops", signature.flops},
       {"min_bytes", signature.min_bytes},
       {"bound",

@@ -31,7 +31,9 @@ Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& art
   for (const LogicalConstant& constant : artifact.signature().constants) {
     std::vector<float> values(static_cast<size_t>(element_count(constant.type.shape)));
     generate(seed + "/" + constant.name, constant.range.lo, constant.range.hi, values);
-    BufferSpec spec{.name = constant.name, .type = constant.type};
+    BufferSpec spec;
+    spec.name = constant.name;
+    spec.type = constant.type;
     spec.layout = Layout::plain(static_cast<int>(constant.type.shape.size()));
     // One vector of slack, as every buffer has.
     spec.bytes = (static_cast<int64_t>(values.size()) * size_of(constant.type.dtype) + 63) / 64 * 64 + 64;

@@ -68,6 +68,8 @@ TEST(Signature, PrintsAndParsesBack) {
                                0});
   signature.constants.push_back({"w", {DType::f32, {16, 16, 3, 3}}, {-1, 1}});
   signature.phases.push_back({14, 1e6});
+  signature.prepare_phases.push_back({3, 0});
+  signature.buffers[0].halo_value = -std::numeric_limits<float>::infinity();
   const std::string text = to_json(signature);
   EXPECT_EQ(to_json(parse_signature(text).value()), text);
 }
