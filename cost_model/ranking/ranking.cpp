@@ -1,0 +1,150 @@
+// XGBoost behind ranking.h: a regression on each score's part of its group's best, histogram trees, one thread.
+#include "cost_model/ranking/ranking.h"
+
+#include <xgboost/c_api.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <utility>
+
+namespace hone {
+namespace {
+
+constexpr std::string_view kMagic = "hone-ranking 1 ";
+
+tl::unexpected<Error> xgboost_error(const std::string& what) {
+  std::string reason = XGBGetLastError();
+  reason = reason.substr(0, reason.find('\n'));
+  return fail(what + ": " + reason, "cost model");
+}
+
+/// A booster or matrix that frees itself.
+template <int (*Free)(void*)>
+struct Owned {
+  void* handle = nullptr;
+  ~Owned() {
+    if (handle != nullptr) Free(handle);
+  }
+};
+
+/// Score divided by the best of its group; 0 where a group has no positive score.
+std::vector<float> labels_of(std::span<const int> groups, std::span<const double> scores) {
+  std::map<int, double> best;
+  for (size_t i = 0; i < scores.size(); ++i) best[groups[i]] = std::max(best[groups[i]], scores[i]);
+  std::vector<float> labels;
+  for (size_t i = 0; i < scores.size(); ++i)
+    labels.push_back(best[groups[i]] > 0 ? static_cast<float>(std::max(0.0, scores[i]) / best[groups[i]]) : 0.0f);
+  return labels;
+}
+
+}  // namespace
+
+Status FeatureMatrix::add(std::span<const float> row) {
+  if (columns == 0) columns = static_cast<int64_t>(row.size());
+  if (row.empty() || static_cast<int64_t>(row.size()) != columns)
+    return fail("a row has " + std::to_string(row.size()) + " features where " + std::to_string(columns) + " are expected",
+                "cost model");
+  values.insert(values.end(), row.begin(), row.end());
+  return {};
+}
+
+Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups, std::span<const double> scores,
+                                  const RankingParameters& parameters) {
+  const auto count = static_cast<size_t>(rows.rows());
+  if (count == 0) return fail("there are no rows to train on", "cost model");
+  if (rows.values.size() != count * static_cast<size_t>(rows.columns) || groups.size() != count || scores.size() != count)
+    return fail(std::to_string(count) + " rows, " + std::to_string(groups.size()) + " groups and " +
+                    std::to_string(scores.size()) + " scores do not fit each other",
+                "cost model");
+  for (float value : rows.values)
+    if (!std::isfinite(value)) return fail("a feature is not finite", "cost model");
+  for (double score : scores)
+    if (!std::isfinite(score)) return fail("a score is not finite", "cost model");
+
+  const std::vector<float> labels = labels_of(groups, scores);
+  Owned<XGDMatrixFree> matrix;
+  Owned<XGBoosterFree> booster;
+  if (XGDMatrixCreateFromMat_omp(rows.values.data(), count, static_cast<bst_ulong>(rows.columns),
+                                 std::numeric_limits<float>::quiet_NaN(), &matrix.handle, 1) != 0 ||
+      XGDMatrixSetFloatInfo(matrix.handle, "label", labels.data(), count) != 0 ||
+      XGBoosterCreate(&matrix.handle, 1, &booster.handle) != 0)
+    return xgboost_error("training data were not accepted");
+  const std::pair<const char*, std::string> settings[] = {
+      {"verbosity", "0"},
+      {"nthread", "1"},
+      {"booster", "gbtree"},
+      {"tree_method", "hist"},
+      {"max_bin", "64"},
+      {"objective", "reg:squarederror"},
+      {"base_score", "0.5"},
+      {"max_depth", std::to_string(parameters.depth)},
+      {"eta", std::to_string(parameters.learning_rate)},
+      {"min_child_weight", "2"},
+      {"subsample", "0.8"},
+      {"seed", std::to_string(parameters.seed & 0x7fffffff)},
+  };
+  for (const auto& [name, value] : settings)
+    if (XGBoosterSetParam(booster.handle, name, value.c_str()) != 0) return xgboost_error(std::string("parameter ") + name);
+  for (int tree = 0; tree < parameters.trees; ++tree)
+    if (XGBoosterUpdateOneIter(booster.handle, tree, matrix.handle) != 0) return xgboost_error("training failed");
+  bst_ulong length = 0;
+  const char* bytes = nullptr;
+  if (XGBoosterSaveModelToBuffer(booster.handle, R"({"format":"ubj"})", &length, &bytes) != 0)
+    return xgboost_error("the model was not saved");
+  return std::string(kMagic) + std::to_string(rows.columns) + "\n" + std::string(bytes, length);
+}
+
+Result<RankingModel> RankingModel::load(std::string_view bytes) {
+  const size_t end = bytes.find('\n');
+  RankingModel model;
+  if (bytes.substr(0, kMagic.size()) != kMagic || end == std::string_view::npos ||
+      std::from_chars(bytes.data() + kMagic.size(), bytes.data() + end, model.columns_).ptr != bytes.data() + end ||
+      model.columns_ <= 0)
+    return fail("these bytes are no cost model of this version", "cost model");
+  bytes.remove_prefix(end + 1);
+  if (XGBoosterCreate(nullptr, 0, &model.booster_) != 0 || XGBoosterSetParam(model.booster_, "verbosity", "0") != 0 ||
+      XGBoosterLoadModelFromBuffer(model.booster_, bytes.data(), bytes.size()) != 0 ||
+      XGBoosterSetParam(model.booster_, "nthread", "1") != 0)
+    return xgboost_error("the model was not loaded");
+  bst_ulong columns = 0;
+  if (XGBoosterGetNumFeature(model.booster_, &columns) != 0 || static_cast<int64_t>(columns) != model.columns_)
+    return fail("the model's features are not as many as it says", "cost model");
+  return model;
+}
+
+RankingModel::RankingModel(RankingModel&& other) noexcept
+    : booster_(std::exchange(other.booster_, nullptr)), columns_(other.columns_) {}
+
+RankingModel& RankingModel::operator=(RankingModel&& other) noexcept {
+  std::swap(booster_, other.booster_);
+  std::swap(columns_, other.columns_);
+  return *this;
+}
+
+RankingModel::~RankingModel() {
+  if (booster_ != nullptr) XGBoosterFree(booster_);
+}
+
+Result<std::vector<float>> RankingModel::predict(const FeatureMatrix& rows) const {
+  if (rows.values.empty()) return std::vector<float>();
+  if (rows.columns != columns_)
+    return fail("rows of " + std::to_string(rows.columns) + " features, but the model was trained on " + std::to_string(columns_),
+                "cost model", "the feature version changed: train a new model");
+  const std::string array = R"({"data":[)" + std::to_string(reinterpret_cast<uintptr_t>(rows.values.data())) +
+                            R"(,true],"shape":[)" + std::to_string(rows.rows()) + "," + std::to_string(rows.columns) +
+                            R"(],"typestr":"<f4","version":3})";
+  const bst_ulong* shape = nullptr;
+  bst_ulong dimensions = 0;
+  const float* scores = nullptr;
+  if (XGBoosterPredictFromDense(booster_, array.c_str(),
+                                R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,)"
+                                R"("missing":NaN,"cache_id":0})",
+                                nullptr, &shape, &dimensions, &scores) != 0)
+    return xgboost_error("prediction failed");
+  return std::vector<float>(scores, scores + rows.rows());
+}
+
+}  // namespace hone

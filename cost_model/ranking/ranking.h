@@ -1,0 +1,57 @@
+// The cost model's learner: orders candidates by how fast they will be. Floats in, floats out; what the features mean is
+// cost_model/features' business. Gradient boosted trees (XGBoost), one thread, deterministic by seed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/base/result.h"
+
+namespace hone {
+
+/// Rows in row-major order.
+struct FeatureMatrix {
+  std::vector<float> values;  ///< rows x columns
+  int64_t columns = 0;
+  int64_t rows() const { return columns == 0 ? 0 : static_cast<int64_t>(values.size()) / columns; }
+  /// Errors: `row` has another length than those before it.
+  Status add(std::span<const float> row);
+};
+
+struct RankingParameters {
+  int trees = 60;
+  int depth = 6;
+  double learning_rate = 0.2;
+  uint64_t seed = 0;
+};
+
+/// Trains on `rows`. `groups[i]` names what row i may be compared with (one task, mode and board: only rows of one group are
+/// ordered against each other); `scores[i]` is higher for better, e.g. throughput; failures have 0. Scores are normalised to
+/// their group's best. Gives the model as bytes: send them only to peers that trust the sender, never load a stranger's.
+/// Errors: no rows, lengths that differ, values that are not finite.
+Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups, std::span<const double> scores,
+                                  const RankingParameters& parameters = {});
+
+/// A trained model. Moves, never copies; one thread at a time.
+class RankingModel {
+ public:
+  /// Errors: bytes that no train_ranking() of this version gave.
+  static Result<RankingModel> load(std::string_view bytes);
+  RankingModel(RankingModel&& other) noexcept;
+  RankingModel& operator=(RankingModel&& other) noexcept;
+  ~RankingModel();
+
+  int64_t columns() const { return columns_; }
+  /// One score per row; higher is expected to be faster. Errors: rows of another length than the model was trained on.
+  Result<std::vector<float>> predict(const FeatureMatrix& rows) const;
+
+ private:
+  RankingModel() = default;
+  void* booster_ = nullptr;
+  int64_t columns_ = 0;
+};
+
+}  // namespace hone

@@ -1,0 +1,244 @@
+// The journal's bytes on disk, its lock and its group commit. Reading and writing agree on the layout in logs/FORMAT.md.
+#include "logs/journal.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "logs/crc32c.h"
+
+namespace hone {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "journals are little-endian; swap bytes here");
+
+constexpr std::string_view kMagic = "hone-jnl";
+constexpr uint32_t kVersion = 1;
+constexpr size_t kHeaderBytes = 16;
+constexpr size_t kRecordHeaderBytes = 12;
+constexpr uint32_t kMaxPayload = 256u << 20;
+
+void put(std::string& out, uint32_t value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); }
+
+uint32_t get(std::string_view bytes, size_t offset) {
+  uint32_t value = 0;
+  std::memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
+}
+
+std::string file_header() {
+  std::string header(kMagic);
+  put(header, kVersion);
+  put(header, crc32c(header));
+  return header;
+}
+
+/// Length of the whole record at `offset`, or 0 if there is none.
+size_t record_at(std::string_view bytes, size_t offset) {
+  if (bytes.size() - offset < kRecordHeaderBytes) return 0;
+  const uint32_t length = get(bytes, offset);
+  if (length > kMaxPayload || length > bytes.size() - offset - kRecordHeaderBytes) return 0;
+  uint32_t sum = crc32c(bytes.substr(offset, 8));
+  sum = crc32c(bytes.substr(offset + kRecordHeaderBytes, length), sum);
+  return sum == get(bytes, offset + 8) ? kRecordHeaderBytes + length : 0;
+}
+
+Result<JournalContents> parse(std::string_view bytes, const std::string& path) {
+  JournalContents contents;
+  const std::string header = file_header();
+  if (bytes.size() < kHeaderBytes) {
+    if (header.substr(0, bytes.size()) != bytes)
+      return fail("is no hone journal", path, "it is not touched; move it away or name another log");
+    if (!bytes.empty()) contents.warning = path + ": was cut off inside its header; it held no record";
+    return contents;
+  }
+  if (bytes.substr(0, kMagic.size()) != kMagic)
+    return fail("is no hone journal", path, "it is not touched; move it away or name another log");
+  if (get(bytes, 12) != crc32c(bytes.substr(0, 12))) return fail("the journal's header is damaged", path);
+  if (get(bytes, 8) != kVersion)
+    return fail("is a journal of version " + std::to_string(get(bytes, 8)) + ", this program knows version " +
+                    std::to_string(kVersion),
+                path, "use a newer hone");
+  size_t offset = kHeaderBytes;
+  while (offset < bytes.size()) {
+    const size_t length = record_at(bytes, offset);
+    if (length == 0) break;
+    contents.entries.push_back(
+        {get(bytes, offset + 4), std::string(bytes.substr(offset + kRecordHeaderBytes, length - kRecordHeaderBytes))});
+    offset += length;
+  }
+  contents.valid_bytes = offset;
+  if (offset == bytes.size()) return contents;
+  // A write that was cut short leaves nothing whole behind it; a whole record further on means damage, not a torn tail.
+  for (size_t next = offset + 1; next + kRecordHeaderBytes <= bytes.size(); ++next) {
+    if (record_at(bytes, next) == 0) continue;
+    const std::string place = std::to_string(offset);
+    return fail("damaged at byte " + place + " of " + std::to_string(bytes.size()) + ": the " +
+                    std::to_string(contents.entries.size()) + " records before it are whole, whole records follow from byte " +
+                    std::to_string(next),
+                path, "to keep only those before it: truncate -s " + place + " FILE");
+  }
+  contents.warning = path + ": the last record is torn at byte " + std::to_string(offset) + " of " +
+                     std::to_string(bytes.size()) + " and was left out; " + std::to_string(contents.entries.size()) +
+                     " records are whole";
+  return contents;
+}
+
+Result<std::string> read_all(int file, const std::string& path) {
+  std::string bytes;
+  char buffer[1 << 16];
+  off_t offset = 0;
+  while (true) {
+    const ssize_t got = ::pread(file, buffer, sizeof buffer, offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(std::string("cannot be read: ") + std::strerror(errno), path);
+    if (got == 0) return bytes;
+    bytes.append(buffer, static_cast<size_t>(got));
+    offset += got;
+  }
+}
+
+/// " (process N)" of who holds the lock, as far as /proc/locks tells.
+std::string lock_holder(int file) {
+  struct stat info {};
+  if (::fstat(file, &info) != 0) return "";
+  std::ifstream locks("/proc/locks");
+  std::string line;
+  while (std::getline(locks, line)) {
+    std::istringstream words(line);
+    std::string number, kind, advisory, access, process, inode;
+    words >> number >> kind >> advisory >> access >> process >> inode;
+    const size_t colon = inode.rfind(':');
+    if (kind == "FLOCK" && colon != std::string::npos && inode.substr(colon + 1) == std::to_string(info.st_ino) &&
+        process != "0")
+      return " (process " + process + ")";
+  }
+  return "";
+}
+
+Status sync_folder(const std::filesystem::path& file) {
+  std::filesystem::path folder = file.parent_path();
+  if (folder.empty()) folder = ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return fail(std::string("cannot open the folder: ") + std::strerror(errno), folder.string());
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  if (result != 0 && error != EINVAL) return fail(std::string("cannot sync the folder: ") + std::strerror(error), folder.string());
+  return {};
+}
+
+Status write_at(int file, std::string_view bytes, uint64_t offset, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(std::string("cannot be written: ") + std::strerror(errno), path);
+    bytes.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+  if (::fdatasync(file) != 0) return fail(std::string("cannot be synced: ") + std::strerror(errno), path);
+  return {};
+}
+
+}  // namespace
+
+Result<JournalContents> read_journal(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return fail(std::string("cannot be opened: ") + std::strerror(errno), path.string());
+  auto bytes = read_all(file, path.string());
+  ::close(file);
+  if (!bytes) return pass(bytes.error());
+  return parse(*bytes, path.string());
+}
+
+Result<Journal> Journal::open(const std::filesystem::path& path) {
+  Journal journal;
+  journal.path_ = path;
+  journal.file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (journal.file_ < 0)
+    return fail(std::string("cannot be opened for writing: ") + std::strerror(errno), path.string(),
+                "name a log in a folder that exists and is writable");
+  if (::flock(journal.file_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail(std::string("cannot be locked: ") + std::strerror(errno), path.string());
+    return fail("the log is in use by another process" + lock_holder(journal.file_), path.string(),
+                "wait for it, stop it, or name another log");
+  }
+  HONE_TRY(const std::string bytes, read_all(journal.file_, path.string()));
+  HONE_TRY(journal.recovered_, parse(bytes, path.string()));
+  if (bytes.size() < kHeaderBytes) {
+    HONE_RETURN_IF_ERROR(write_at(journal.file_, file_header(), 0, path.string()));
+    HONE_RETURN_IF_ERROR(sync_folder(path));
+    journal.bytes_ = kHeaderBytes;
+    return journal;
+  }
+  journal.bytes_ = journal.recovered_.valid_bytes;
+  if (journal.bytes_ < bytes.size() &&
+      (::ftruncate(journal.file_, static_cast<off_t>(journal.bytes_)) != 0 || ::fdatasync(journal.file_) != 0))
+    return fail(std::string("the torn tail cannot be cut: ") + std::strerror(errno), path.string());
+  return journal;
+}
+
+Journal::Journal(Journal&& other) noexcept
+    : path_(std::move(other.path_)),
+      file_(std::exchange(other.file_, -1)),
+      bytes_(other.bytes_),
+      queue_(std::move(other.queue_)),
+      recovered_(std::move(other.recovered_)) {}
+
+Journal& Journal::operator=(Journal&& other) noexcept {
+  if (this != &other) {
+    if (file_ >= 0) ::close(file_);
+    path_ = std::move(other.path_);
+    file_ = std::exchange(other.file_, -1);
+    bytes_ = other.bytes_;
+    queue_ = std::move(other.queue_);
+    recovered_ = std::move(other.recovered_);
+  }
+  return *this;
+}
+
+Journal::~Journal() {
+  if (file_ >= 0) ::close(file_);
+}
+
+JournalContents Journal::take_recovered() { return std::exchange(recovered_, {}); }
+
+void Journal::append(uint32_t type, std::string_view payload) {
+  HONE_CHECK(payload.size() <= kMaxPayload);
+  std::string head;
+  put(head, static_cast<uint32_t>(payload.size()));
+  put(head, type);
+  put(head, crc32c(payload, crc32c(head)));
+  queue_ += head;
+  queue_ += payload;
+}
+
+Status Journal::sync() {
+  if (queue_.empty()) return {};
+  if (auto status = write_at(file_, queue_, bytes_, path_.string()); !status) {
+    (void)!::ftruncate(file_, static_cast<off_t>(bytes_));
+    return status;
+  }
+  bytes_ += queue_.size();
+  queue_.clear();
+  return {};
+}
+
+Status Journal::cut() {
+  HONE_CHECK(queue_.empty());
+  if (::ftruncate(file_, kHeaderBytes) != 0 || ::fdatasync(file_) != 0)
+    return fail(std::string("cannot be cut: ") + std::strerror(errno), path_.string());
+  bytes_ = kHeaderBytes;
+  return {};
+}
+
+}  // namespace hone

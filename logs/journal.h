@@ -1,0 +1,64 @@
+// An append-only file of small checked records: what has been synced is there after a kill at any moment.
+// Format: logs/FORMAT.md. One process writes it at a time (an exclusive lock); anyone may read it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/base/result.h"
+
+namespace hone {
+
+struct JournalEntry {
+  uint32_t type = 0;  ///< what the payload is; chosen by the journal's user, never reused
+  std::string payload;
+  bool operator==(const JournalEntry&) const = default;
+};
+
+/// What a journal held when it was read.
+struct JournalContents {
+  std::vector<JournalEntry> entries;
+  uint64_t valid_bytes = 0;  ///< up to here every record is whole
+  std::string warning;       ///< not empty: a torn last record was left out, and why
+};
+/// Reads without the lock and without changing the file. A torn tail (a write that a kill cut short) is a warning;
+/// damage before the last record is an Error that says the offset and how many records before it are readable.
+Result<JournalContents> read_journal(const std::filesystem::path& path);
+
+/// The writing end. Moves, never copies; closing it gives the lock back.
+class Journal {
+ public:
+  /// Creates or opens, takes the lock, cuts a torn tail. Errors: in use (says by which process), unwritable, damaged.
+  static Result<Journal> open(const std::filesystem::path& path);
+
+  Journal(Journal&& other) noexcept;
+  Journal& operator=(Journal&& other) noexcept;
+  ~Journal();
+
+  /// What open() found; handed over once.
+  JournalContents take_recovered();
+  /// Queues one record. It is durable, and may be acknowledged, once sync() has returned without an error.
+  void append(uint32_t type, std::string_view payload);
+  /// Writes all that is queued with one write and one fdatasync: a group commit. After an error the queue is kept and the file
+  /// is cut back to its last durable length, so sync() may be tried again (a full disk that has room again).
+  Status sync();
+  /// Empties the journal durably, once its content is safe elsewhere. Nothing may be queued.
+  Status cut();
+  /// Durable length in bytes, header included.
+  uint64_t bytes() const { return bytes_; }
+  bool has_queued() const { return !queue_.empty(); }
+
+ private:
+  Journal() = default;
+  std::filesystem::path path_;
+  int file_ = -1;
+  uint64_t bytes_ = 0;
+  std::string queue_;
+  JournalContents recovered_;
+};
+
+}  // namespace hone

@@ -1,0 +1,41 @@
+// Journal first, file later: the order of the steps here is what makes a kill at any moment harmless.
+#include "logs/record_log.h"
+
+#include <utility>
+
+#include "measure/wire.h"
+
+namespace hone {
+
+RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal journal, size_t uncompacted)
+    : log_(std::move(log)), database_(std::move(database)), journal_(std::move(journal)), uncompacted_(uncompacted) {}
+
+Result<RecordLog> RecordLog::open(const std::filesystem::path& log) {
+  // The lock comes first, so that nobody compacts between reading and writing.
+  HONE_TRY(Journal journal, Journal::open(journal_path(log)));
+  const JournalContents recovered = journal.take_recovered();
+  HONE_TRY(LogDatabase database, LogDatabase::open(log));
+  if (!recovered.warning.empty()) database.add_warning(recovered.warning);
+  return RecordLog(log, std::move(database), std::move(journal), recovered.entries.size());
+}
+
+Result<bool> RecordLog::append(Record record) {
+  if (database_.contains(record_identity(record))) return false;
+  HONE_TRY(const wire::Bytes bytes, wire::encode_record(record));
+  journal_.append(kRecordEntry, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  ++uncompacted_;
+  return database_.add(std::move(record));
+}
+
+Status RecordLog::sync() { return journal_.sync(); }
+
+Status RecordLog::compact() {
+  HONE_RETURN_IF_ERROR(journal_.sync());
+  if (uncompacted_ == 0) return {};
+  HONE_RETURN_IF_ERROR(database_.write(log_));
+  HONE_RETURN_IF_ERROR(journal_.cut());
+  uncompacted_ = 0;
+  return {};
+}
+
+}  // namespace hone
