@@ -95,7 +95,7 @@ TEST(Ranking, RefusesToPredictForAnotherFeatureLength) {
 }
 
 TEST(Ranking, RefusesWhatItCannotTrainOn) {
-  const Data data = make_data(4, 2, 1, 5);
+  const Data data = make_data(4, 3, 1, 5);
   EXPECT_THAT(train_ranking({}, {}, {}).error().what, testing::HasSubstr("no rows"));
   EXPECT_THAT(train_ranking(data.rows, std::vector<int>{0}, data.scores).error().what, testing::HasSubstr("do not fit"));
   Data bad = data;
