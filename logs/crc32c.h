@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli), the check sum of journal records. Reflected polynomial 0x82F63B78, as in RFC 3720, appendix B.4.
+// CRC-32C (Castagnoli), the check sum of journal records. Reflected polynomial 0x82F63B78, as in RFC 3720,
+// appendix B.4.
 #pragma once
 
 #include <cstdint>

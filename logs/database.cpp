@@ -42,6 +42,22 @@ struct Showing {
   }
 };
 
+Result<std::vector<Record>> decode_entries(const std::vector<JournalEntry>& entries,
+                                           const std::filesystem::path& path) {
+  std::vector<Record> records;
+  for (const JournalEntry& entry : entries) {
+    if (entry.type != kRecordEntry)
+      return fail("holds an entry of unknown type " + std::to_string(entry.type), path.string(),
+                  "use a newer hone");
+    auto record = wire::decode_record(std::as_bytes(std::span(entry.payload)));
+    if (!record)
+      return fail("entry " + std::to_string(records.size()) + " is no record: " + record.error().what,
+                  path.string());
+    records.push_back(std::move(*record));
+  }
+  return records;
+}
+
 }  // namespace
 
 std::filesystem::path journal_path(const std::filesystem::path& log) { return log.string() + ".journal"; }
@@ -60,31 +76,23 @@ Digest record_identity(const Record& record) {
 }
 
 bool LogQuery::matches(const Record& record) const {
-  auto fits = [](const std::string& wanted, const std::string& has) { return wanted.empty() || wanted == has; };
+  auto fits = [](const std::string& wanted, const std::string& has) {
+    return wanted.empty() || wanted == has;
+  };
   return fits(target, record.target) && fits(board_model, record.board_model) && fits(ports, record.ports) &&
-         (!threads || *threads == record.measurement.threads) && (!mode || *mode == record.measurement.mode) &&
+         (!threads || *threads == record.measurement.threads) &&
+         (!mode || *mode == record.measurement.mode) &&
          (!ok_only || record.measurement.status == MeasureStatus::ok) &&
-         (task_keys.empty() || std::find(task_keys.begin(), task_keys.end(), record.task_key) != task_keys.end());
-}
-
-static Result<std::vector<Record>> decode_entries(const std::vector<JournalEntry>& entries, const std::filesystem::path& path) {
-  std::vector<Record> records;
-  for (const JournalEntry& entry : entries) {
-    if (entry.type != kRecordEntry)
-      return fail("holds an entry of unknown type " + std::to_string(entry.type), path.string(), "use a newer hone");
-    auto record = wire::decode_record(std::as_bytes(std::span(entry.payload)));
-    if (!record)
-      return fail("entry " + std::to_string(records.size()) + " is no record: " + record.error().what, path.string());
-    records.push_back(std::move(*record));
-  }
-  return records;
+         (task_keys.empty() ||
+          std::find(task_keys.begin(), task_keys.end(), record.task_key) != task_keys.end());
 }
 
 Result<LogDatabase> LogDatabase::open(const std::filesystem::path& log) {
   std::error_code error;
   const auto journal = journal_path(log);
   LogDatabase database;
-  // The journal first: a compaction that happens in between moves records to the file read later, so none is missed.
+  // The journal first: a compaction that happens in between moves records to the file read later, so none is
+  // missed.
   std::vector<Record> recent;
   const bool has_journal = std::filesystem::exists(journal, error);
   if (has_journal) {
@@ -142,7 +150,8 @@ const Record* LogDatabase::best(const BestQuery& query) const {
     const Record& record = records_[place->second];
     const Measurement& measured = record.measurement;
     if (record.target != query.target || measured.threads != query.threads ||
-        (!query.ports.empty() && record.ports != query.ports) || (query.mode && measured.mode != *query.mode) ||
+        (!query.ports.empty() && record.ports != query.ports) ||
+        (query.mode && measured.mode != *query.mode) ||
         (!query.board_model.empty() && record.board_model != query.board_model))
       continue;
     Showing& showing =
@@ -159,7 +168,8 @@ const Record* LogDatabase::best(const BestQuery& query) const {
     const double figure = showing.figure();
     const bool has_finals = !showing.finals.empty();
     const bool best_has_finals = best != nullptr && !best->finals.empty();
-    if (best == nullptr || (has_finals && !best_has_finals) || (has_finals == best_has_finals && figure < best_figure)) {
+    if (best == nullptr || (has_finals && !best_has_finals) ||
+        (has_finals == best_has_finals && figure < best_figure)) {
       best = &showing;
       best_figure = figure;
     }
@@ -179,7 +189,8 @@ std::vector<const Record*> LogDatabase::best_of(const std::vector<Digest>& task_
 std::vector<std::string> LogDatabase::board_models(std::string_view target) const {
   std::set<std::string> models;
   for (const Record& record : records_)
-    if (record.target == target && record.measurement.status == MeasureStatus::ok) models.insert(record.board_model);
+    if (record.target == target && record.measurement.status == MeasureStatus::ok)
+      models.insert(record.board_model);
   return {models.begin(), models.end()};
 }
 
@@ -188,12 +199,18 @@ std::vector<std::string> LogDatabase::verify() const {
   for (size_t i = 0; i < records_.size(); ++i) {
     const Record& record = records_[i];
     const Measurement& measured = record.measurement;
-    auto fault = [&](const std::string& text) { faults.push_back("record " + std::to_string(i) + ": " + text); };
-    if (!is_digest(record.task_key)) fault("task key '" + record.task_key + "' is no digest");
-    else if (record.task_key != digest_of(record.task_text)) fault("the task key is not the digest of the task");
-    if (!record.artifact.empty() && !is_digest(record.artifact)) fault("artifact '" + record.artifact + "' is no digest");
+    auto fault = [&](const std::string& text) {
+      faults.push_back("record " + std::to_string(i) + ": " + text);
+    };
+    if (!is_digest(record.task_key))
+      fault("task key '" + record.task_key + "' is no digest");
+    else if (record.task_key != digest_of(record.task_text))
+      fault("the task key is not the digest of the task");
+    if (!record.artifact.empty() && !is_digest(record.artifact))
+      fault("artifact '" + record.artifact + "' is no digest");
     if (record.target.empty()) fault("no target");
-    if (measured.status != MeasureStatus::ok && measured.status != MeasureStatus::raced_out && measured.message.empty())
+    if (measured.status != MeasureStatus::ok && measured.status != MeasureStatus::raced_out &&
+        measured.message.empty())
       fault(std::string(to_text(measured.status)) + " without a message");
     if (measured.status == MeasureStatus::ok && measured.samples_ns.empty()) fault("ok without samples");
     for (double sample : measured.samples_ns)

@@ -18,35 +18,36 @@ namespace hone {
 /// Where the records that `x.h5` does not hold yet are: "x.h5.journal".
 std::filesystem::path journal_path(const std::filesystem::path& log);
 
-/// What makes a record the same measurement in two logs: measurement_id() where an artifact was built; for build failures
-/// (which have no artifact) a digest of candidate and status.
+/// What makes a record the same measurement in two logs: measurement_id() where an artifact was built; for
+/// build failures (which have no artifact) a digest of candidate and status.
 Digest record_identity(const Record& record);
 
 /// Empty fields match anything.
 struct LogQuery {
   std::vector<Digest> task_keys = {};
-  std::string target = {};       ///< canonical text
+  std::string target = {};  ///< canonical text
   std::string board_model = {};
   std::string ports = {};
   std::optional<int> threads = {};
   std::optional<TimingMode> mode = {};
-  bool ok_only = false;          ///< only status ok
+  bool ok_only = false;  ///< only status ok
   bool matches(const Record& record) const;
 };
 
 /// What `hone build` wants to know about one task.
 struct BestQuery {
   Digest task_key;
-  std::string target;                    ///< canonical text; must match
-  int threads = 1;                       ///< must match
-  std::string ports = {};                ///< layouts and placement; empty: any
-  std::optional<TimingMode> mode = {};   ///< empty: any
-  std::string board_model = {};          ///< empty: any. Another board's record is never given silently: see best()
+  std::string target;                   ///< canonical text; must match
+  int threads = 1;                      ///< must match
+  std::string ports = {};               ///< layouts and placement; empty: any
+  std::optional<TimingMode> mode = {};  ///< empty: any
+  std::string board_model = {};  ///< empty: any. Another board's record is never given silently: see best()
 };
 
 class LogDatabase {
  public:
-  /// Reads `log` and its journal. One of the two must exist; Errors: missing (says so), no hone log, a newer version, damaged.
+  /// Reads `log` and its journal. One of the two must exist; Errors: missing (says so), no hone log, a newer
+  /// version, damaged.
   static Result<LogDatabase> open(const std::filesystem::path& log);
 
   const std::vector<Record>& records() const { return records_; }
@@ -61,19 +62,22 @@ class LogDatabase {
   size_t merge(const LogDatabase& other);
   std::vector<const Record*> query(const LogQuery& query) const;
 
-  /// The fastest good record for `query`: a candidate that was measured as a finalist counts with the median of its finals
-  /// and goes before all that were not; nullptr if there is none for this target, threads and board model.
+  /// The fastest good record for `query`: a candidate that was measured as a finalist counts with the median
+  /// of its finals and goes before all that were not; nullptr if there is none for this target, threads and
+  /// board model.
   const Record* best(const BestQuery& query) const;
   /// best() for each of `task_keys`, in order, with the other fields of `query`; nullptr where there is none.
   std::vector<const Record*> best_of(const std::vector<Digest>& task_keys, BestQuery query) const;
-  /// Distinct board models that hold good records for `target`: to tell the user what --board-model could name.
+  /// Distinct board models that hold good records for `target`: to tell the user what --board-model could
+  /// name.
   std::vector<std::string> board_models(std::string_view target) const;
 
-  /// Checks every record (digests well-formed, statuses with messages, medians that follow from the samples) and gives one
-  /// line per fault; empty: sound.
+  /// Checks every record (digests well-formed, statuses with messages, medians that follow from the samples)
+  /// and gives one line per fault; empty: sound.
   std::vector<std::string> verify() const;
 
-  /// Writes the whole database to `log` atomically: temporary, close, reopen and compare, fsync, rename, fsync of the folder.
+  /// Writes the whole database to `log` atomically: temporary, close, reopen and compare, fsync, rename,
+  /// fsync of the folder.
   Status write(const std::filesystem::path& log) const;
 
  private:

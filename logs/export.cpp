@@ -8,6 +8,8 @@
 namespace hone {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 std::string quoted(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
@@ -18,11 +20,11 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
-nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); }
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 template <class Numbers>
-nlohmann::json numbers(const Numbers& values) {
-  nlohmann::json out = nlohmann::json::array();
+Json numbers(const Numbers& values) {
+  Json out = Json::array();
   for (auto value : values) out.push_back(number(value));
   return out;
 }
@@ -30,17 +32,19 @@ nlohmann::json numbers(const Numbers& values) {
 }  // namespace
 
 void export_csv(const std::vector<const Record*>& records, std::ostream& out) {
-  out << "task,summary,target,board_model,formulation,parameters,ports,threads,mode,trial,final,repetition,status,message,"
+  out << "task,summary,target,board_model,formulation,parameters,ports,threads,mode,trial,final,repetition,"
+         "status,message,"
          "median_ns,spread,samples,relative_l2,unix_ms\n";
   for (const Record* record : records) {
     const Measurement& measured = record->measurement;
     out << record->task_key << ',' << quoted(record->task_summary) << ',' << quoted(record->target) << ','
-        << quoted(record->board_model) << ',' << quoted(record->formulation) << ',' << quoted(record->parameters) << ','
-        << quoted(record->ports) << ',' << measured.threads << ',' << to_text(measured.mode) << ',' << record->trial << ','
-        << (record->final ? 1 : 0) << ',' << record->repetition << ',' << to_text(measured.status) << ','
-        << quoted(measured.message) << ',' << nlohmann::json(measured.median_ns).dump() << ','
-        << nlohmann::json(measured.spread).dump() << ',' << measured.samples_ns.size() << ','
-        << nlohmann::json(measured.relative_l2).dump() << ',' << record->unix_ms << '\n';
+        << quoted(record->board_model) << ',' << quoted(record->formulation) << ','
+        << quoted(record->parameters) << ',' << quoted(record->ports) << ',' << measured.threads << ','
+        << to_text(measured.mode) << ',' << record->trial << ',' << (record->final ? 1 : 0) << ','
+        << record->repetition << ',' << to_text(measured.status) << ',' << quoted(measured.message) << ','
+        << Json(measured.median_ns).dump() << ',' << Json(measured.spread).dump() << ','
+        << measured.samples_ns.size() << ',' << Json(measured.relative_l2).dump() << ',' << record->unix_ms
+        << '\n';
   }
 }
 
@@ -48,7 +52,7 @@ void export_json_lines(const std::vector<const Record*>& records, std::ostream& 
   for (const Record* record : records) {
     const Measurement& measured = record->measurement;
     const Health& health = measured.health;
-    nlohmann::ordered_json line;
+    Json line;
     line["task_key"] = record->task_key;
     line["task"] = record->task_text;
     line["summary"] = record->task_summary;
@@ -82,7 +86,7 @@ void export_json_lines(const std::vector<const Record*>& records, std::ostream& 
     line["job"] = record->job;
     line["tuner"] = record->tuner;
     line["unix_ms"] = record->unix_ms;
-    out << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    out << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   }
 }
 

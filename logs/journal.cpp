@@ -1,4 +1,5 @@
-// The journal's bytes on disk, its lock and its group commit. Reading and writing agree on the layout in logs/FORMAT.md.
+// The journal's bytes on disk, its lock and its group commit. Reading and writing agree on the layout in
+// logs/FORMAT.md.
 #include "logs/journal.h"
 
 #include <fcntl.h>
@@ -27,7 +28,9 @@ constexpr size_t kHeaderBytes = 16;
 constexpr size_t kRecordHeaderBytes = 12;
 constexpr uint32_t kMaxPayload = 256u << 20;
 
-void put(std::string& out, uint32_t value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); }
+void put(std::string& out, uint32_t value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
 
 uint32_t get(std::string_view bytes, size_t offset) {
   uint32_t value = 0;
@@ -73,23 +76,25 @@ Result<JournalContents> parse(std::string_view bytes, const std::string& path) {
     const size_t length = record_at(bytes, offset);
     if (length == 0) break;
     contents.entries.push_back(
-        {get(bytes, offset + 4), std::string(bytes.substr(offset + kRecordHeaderBytes, length - kRecordHeaderBytes))});
+        {get(bytes, offset + 4),
+         std::string(bytes.substr(offset + kRecordHeaderBytes, length - kRecordHeaderBytes))});
     offset += length;
   }
   contents.valid_bytes = offset;
   if (offset == bytes.size()) return contents;
-  // A write that was cut short leaves nothing whole behind it; a whole record further on means damage, not a torn tail.
+  // A write that was cut short leaves nothing whole behind it; a whole record further on means damage, not a
+  // torn tail.
   for (size_t next = offset + 1; next + kRecordHeaderBytes <= bytes.size(); ++next) {
     if (record_at(bytes, next) == 0) continue;
     const std::string place = std::to_string(offset);
     return fail("damaged at byte " + place + " of " + std::to_string(bytes.size()) + ": the " +
-                    std::to_string(contents.entries.size()) + " records before it are whole, whole records follow from byte " +
-                    std::to_string(next),
+                    std::to_string(contents.entries.size()) +
+                    " records before it are whole, whole records follow from byte " + std::to_string(next),
                 path, "to keep only those before it: truncate -s " + place + " FILE");
   }
   contents.warning = path + ": the last record is torn at byte " + std::to_string(offset) + " of " +
-                     std::to_string(bytes.size()) + " and was left out; " + std::to_string(contents.entries.size()) +
-                     " records are whole";
+                     std::to_string(bytes.size()) + " and was left out; " +
+                     std::to_string(contents.entries.size()) + " records are whole";
   return contents;
 }
 
@@ -109,7 +114,7 @@ Result<std::string> read_all(int file, const std::string& path) {
 
 /// " (process N)" of who holds the lock, as far as /proc/locks tells.
 std::string lock_holder(int file) {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file, &info) != 0) return "";
   std::ifstream locks("/proc/locks");
   std::string line;
@@ -118,8 +123,8 @@ std::string lock_holder(int file) {
     std::string number, kind, advisory, access, process, inode;
     words >> number >> kind >> advisory >> access >> process >> inode;
     const size_t colon = inode.rfind(':');
-    if (kind == "FLOCK" && colon != std::string::npos && inode.substr(colon + 1) == std::to_string(info.st_ino) &&
-        process != "0")
+    if (kind == "FLOCK" && colon != std::string::npos &&
+        inode.substr(colon + 1) == std::to_string(info.st_ino) && process != "0")
       return " (process " + process + ")";
   }
   return "";
@@ -129,11 +134,13 @@ Status sync_folder(const std::filesystem::path& file) {
   std::filesystem::path folder = file.parent_path();
   if (folder.empty()) folder = ".";
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return fail(std::string("cannot open the folder: ") + std::strerror(errno), folder.string());
+  if (descriptor < 0)
+    return fail(std::string("cannot open the folder: ") + std::strerror(errno), folder.string());
   const int result = ::fsync(descriptor);
   const int error = errno;
   ::close(descriptor);
-  if (result != 0 && error != EINVAL) return fail(std::string("cannot sync the folder: ") + std::strerror(error), folder.string());
+  if (result != 0 && error != EINVAL)
+    return fail(std::string("cannot sync the folder: ") + std::strerror(error), folder.string());
   return {};
 }
 
@@ -168,7 +175,8 @@ Result<Journal> Journal::open(const std::filesystem::path& path) {
     return fail(std::string("cannot be opened for writing: ") + std::strerror(errno), path.string(),
                 "name a log in a folder that exists and is writable");
   if (::flock(journal.file_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail(std::string("cannot be locked: ") + std::strerror(errno), path.string());
+    if (errno != EWOULDBLOCK)
+      return fail(std::string("cannot be locked: ") + std::strerror(errno), path.string());
     return fail("the log is in use by another process" + lock_holder(journal.file_), path.string(),
                 "wait for it, stop it, or name another log");
   }
@@ -181,8 +189,8 @@ Result<Journal> Journal::open(const std::filesystem::path& path) {
     return journal;
   }
   journal.bytes_ = journal.recovered_.valid_bytes;
-  if (journal.bytes_ < bytes.size() &&
-      (::ftruncate(journal.file_, static_cast<off_t>(journal.bytes_)) != 0 || ::fdatasync(journal.file_) != 0))
+  if (journal.bytes_ < bytes.size() && (::ftruncate(journal.file_, static_cast<off_t>(journal.bytes_)) != 0 ||
+                                        ::fdatasync(journal.file_) != 0))
     return fail(std::string("the torn tail cannot be cut: ") + std::strerror(errno), path.string());
   return journal;
 }

@@ -25,14 +25,16 @@ struct JournalContents {
   uint64_t valid_bytes = 0;  ///< up to here every record is whole
   std::string warning;       ///< not empty: a torn last record was left out, and why
 };
-/// Reads without the lock and without changing the file. A torn tail (a write that a kill cut short) is a warning;
-/// damage before the last record is an Error that says the offset and how many records before it are readable.
+/// Reads without the lock and without changing the file. A torn tail (a write that a kill cut short) is a
+/// warning; damage before the last record is an Error that says the offset and how many records before it are
+/// readable.
 Result<JournalContents> read_journal(const std::filesystem::path& path);
 
 /// The writing end. Moves, never copies; closing it gives the lock back.
 class Journal {
  public:
-  /// Creates or opens, takes the lock, cuts a torn tail. Errors: in use (says by which process), unwritable, damaged.
+  /// Creates or opens, takes the lock, cuts a torn tail. Errors: in use (says by which process), unwritable,
+  /// damaged.
   static Result<Journal> open(const std::filesystem::path& path);
 
   Journal(Journal&& other) noexcept;
@@ -43,8 +45,9 @@ class Journal {
   JournalContents take_recovered();
   /// Queues one record. It is durable, and may be acknowledged, once sync() has returned without an error.
   void append(uint32_t type, std::string_view payload);
-  /// Writes all that is queued with one write and one fdatasync: a group commit. After an error the queue is kept and the file
-  /// is cut back to its last durable length, so sync() may be tried again (a full disk that has room again).
+  /// Writes all that is queued with one write and one fdatasync: a group commit. After an error the queue is
+  /// kept and the file is cut back to its last durable length, so sync() may be tried again (a full disk that
+  /// has room again).
   Status sync();
   /// Empties the journal durably, once its content is safe elsewhere. Nothing may be queued.
   Status cut();

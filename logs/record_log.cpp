@@ -8,7 +8,10 @@
 namespace hone {
 
 RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal journal, size_t uncompacted)
-    : log_(std::move(log)), database_(std::move(database)), journal_(std::move(journal)), uncompacted_(uncompacted) {}
+    : log_(std::move(log)),
+      database_(std::move(database)),
+      journal_(std::move(journal)),
+      uncompacted_(uncompacted) {}
 
 Result<RecordLog> RecordLog::open(const std::filesystem::path& log) {
   // The lock comes first, so that nobody compacts between reading and writing.

@@ -1,4 +1,5 @@
-// The writing end of a log: the scheduler appends records to the journal and compacts it into the HDF5 file now and then.
+// The writing end of a log: the scheduler appends records to the journal and compacts it into the HDF5 file
+// now and then.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +9,8 @@
 
 namespace hone {
 
-inline constexpr uint32_t kRecordEntry = 1;  ///< type of a journal entry whose payload is a Record of measure/messages.capnp
+inline constexpr uint32_t kRecordEntry =
+    1;  ///< type of a journal entry whose payload is a Record of measure/messages.capnp
 
 class RecordLog {
  public:
@@ -16,11 +18,13 @@ class RecordLog {
   static Result<RecordLog> open(const std::filesystem::path& log);
 
   const LogDatabase& database() const { return database_; }
-  /// Queues a record; false if its identity is in the log already (then nothing is queued). It may be acknowledged once
-  /// sync() has returned without an error. Errors: a record beyond the limits of measure/wire.h.
+  /// Queues a record; false if its identity is in the log already (then nothing is queued). It may be
+  /// acknowledged once sync() has returned without an error. Errors: a record beyond the limits of
+  /// measure/wire.h.
   Result<bool> append(Record record);
   Status sync();
-  /// Writes all records to the HDF5 file, then cuts the journal. Killed anywhere in between, no record is lost or doubled.
+  /// Writes all records to the HDF5 file, then cuts the journal. Killed anywhere in between, no record is
+  /// lost or doubled.
   Status compact();
   /// Records that only the journal holds.
   size_t uncompacted() const { return uncompacted_; }

@@ -1,4 +1,5 @@
-// The HDF5 file -> records. Every index is checked, since a damaged or strange file must give an Error, never a crash of ours.
+// The HDF5 file -> records. Every index is checked, since a damaged or strange file must give an Error, never
+// a crash of ours.
 #include <filesystem>
 #include <string>
 
@@ -20,7 +21,8 @@ Result<std::vector<Element>> read_column(hid_t file, const char* name, hid_t typ
   if (!dataset) return fail(what + store::last_error(), where, "the file is damaged");
   const Handle space(H5Dget_space(dataset.get()), H5Sclose);
   const hssize_t count = space ? H5Sget_simple_extent_npoints(space.get()) : -1;
-  if (count < 0 || count > kMaxElements) return fail(what + "its size is out of range", where, "the file is damaged");
+  if (count < 0 || count > kMaxElements)
+    return fail(what + "its size is out of range", where, "the file is damaged");
   std::vector<Element> values(static_cast<size_t>(count));
   if (count > 0 && H5Dread(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
     return fail(what + store::last_error(), where, "the file is damaged");
@@ -28,7 +30,9 @@ Result<std::vector<Element>> read_column(hid_t file, const char* name, hid_t typ
 }
 
 Status check_header(hid_t file, const std::string& where) {
-  auto no_log = [&] { return fail("is an HDF5 file but no hone log", where, "name the file that `hone tune --log` wrote"); };
+  auto no_log = [&] {
+    return fail("is an HDF5 file but no hone log", where, "name the file that `hone tune --log` wrote");
+  };
   if (H5Aexists(file, "format") <= 0 || H5Aexists(file, "format_version") <= 0) return no_log();
   const Handle format(H5Aopen(file, "format", H5P_DEFAULT), H5Aclose);
   const Handle stored(H5Aget_type(format.get()), H5Tclose);
@@ -68,14 +72,16 @@ struct Strings {
 template <class Element>
 bool slice(const std::vector<Element>& all, uint64_t offset, uint32_t count, std::vector<Element>& out) {
   if (offset > all.size() || count > all.size() - offset) return false;
-  out.assign(all.begin() + static_cast<ptrdiff_t>(offset), all.begin() + static_cast<ptrdiff_t>(offset + count));
+  out.assign(all.begin() + static_cast<ptrdiff_t>(offset),
+             all.begin() + static_cast<ptrdiff_t>(offset + count));
   return true;
 }
 
 bool convert(const Row& row, const Strings& strings, const std::vector<double>& samples,
              const std::vector<float>& features, Record& record) {
   Measurement& measured = record.measurement;
-  if (row.status > static_cast<uint8_t>(MeasureStatus::board_unhealthy) || row.mode > static_cast<uint8_t>(TimingMode::dram))
+  if (row.status > static_cast<uint8_t>(MeasureStatus::board_unhealthy) ||
+      row.mode > static_cast<uint8_t>(TimingMode::dram))
     return false;
   record.space_version = static_cast<int>(row.space_version);
   record.final = row.final != 0;
@@ -118,12 +124,15 @@ Result<std::vector<Record>> read_store(const std::filesystem::path& path) {
   HONE_RETURN_IF_ERROR(check_header(file.get(), where));
   const Handle type = store::row_type();
   HONE_TRY(const std::vector<Row> rows, read_column<Row>(file.get(), "records", type.get(), where));
-  HONE_TRY(const std::vector<double> samples, read_column<double>(file.get(), "samples_ns", H5T_NATIVE_DOUBLE, where));
-  HONE_TRY(const std::vector<float> features, read_column<float>(file.get(), "features", H5T_NATIVE_FLOAT, where));
+  HONE_TRY(const std::vector<double> samples,
+           read_column<double>(file.get(), "samples_ns", H5T_NATIVE_DOUBLE, where));
+  HONE_TRY(const std::vector<float> features,
+           read_column<float>(file.get(), "features", H5T_NATIVE_FLOAT, where));
   Strings strings;
   HONE_TRY(strings.bytes, read_column<char>(file.get(), "strings/bytes", H5T_NATIVE_UINT8, where));
   HONE_TRY(strings.offsets, read_column<uint64_t>(file.get(), "strings/offsets", H5T_NATIVE_UINT64, where));
-  if (!strings.sound()) return fail("its /strings/offsets do not fit /strings/bytes", where, "the file is damaged");
+  if (!strings.sound())
+    return fail("its /strings/offsets do not fit /strings/bytes", where, "the file is damaged");
   std::vector<Record> records(rows.size());
   for (size_t i = 0; i < rows.size(); ++i)
     if (!convert(rows[i], strings, samples, features, records[i]))

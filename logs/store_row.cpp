@@ -38,7 +38,9 @@ Handle row_type() {
                                                         [](MeasureStatus value) { return to_text(value); });
   const Handle mode = enumeration_type<TimingMode>(static_cast<uint8_t>(TimingMode::dram),
                                                    [](TimingMode value) { return to_text(value); });
-  auto field = [&](const char* name, size_t offset, hid_t kind) { H5Tinsert(type.get(), name, offset, kind); };
+  auto field = [&](const char* name, size_t offset, hid_t kind) {
+    H5Tinsert(type.get(), name, offset, kind);
+  };
   field("task_key", offsetof(Row, task_key), H5T_NATIVE_UINT32);
   field("task_text", offsetof(Row, task_text), H5T_NATIVE_UINT32);
   field("task_summary", offsetof(Row, task_summary), H5T_NATIVE_UINT32);

@@ -1,4 +1,5 @@
-// Private to logs: one row of the HDF5 file's /records, and its HDF5 compound type. Texts are indices into /strings.
+// Private to logs: one row of the HDF5 file's /records, and its HDF5 compound type. Texts are indices into
+// /strings.
 #pragma once
 
 #include <hdf5.h>
@@ -29,8 +30,9 @@ class Handle {
 };
 
 struct Row {
-  uint32_t task_key = 0, task_text = 0, task_summary = 0, target = 0, formulation = 0, parameters = 0, schedule = 0,
-           ports = 0, board_model = 0, board_id = 0, artifact = 0, message = 0, job = 0, tuner = 0;
+  uint32_t task_key = 0, task_text = 0, task_summary = 0, target = 0, formulation = 0, parameters = 0,
+           schedule = 0, ports = 0, board_model = 0, board_id = 0, artifact = 0, message = 0, job = 0,
+           tuner = 0;
   uint32_t space_version = 0, threads = 0, repetition = 0, feature_version = 0;
   uint32_t sample_count = 0, feature_count = 0;
   uint64_t trial = 0, sample_offset = 0, feature_offset = 0;
@@ -41,10 +43,12 @@ struct Row {
   uint8_t unused[5] = {};  ///< names the padding, so that rows compare byte by byte
 };
 
-/// The row as it lies in memory; fields by name, so files with fewer or more fields convert. Enumerations have their names.
+/// The row as it lies in memory; fields by name, so files with fewer or more fields convert. Enumerations
+/// have their names.
 Handle row_type();
 
-/// Turns off HDF5's own printing of errors for the calling thread and gives the innermost message of the last error.
+/// Turns off HDF5's own printing of errors for the calling thread and gives the innermost message of the last
+/// error.
 void silence();
 std::string last_error();
 

@@ -97,10 +97,12 @@ bool write_column(hid_t place, const char* name, hid_t type, hid_t file_type, co
   const hsize_t size = count, unlimited = H5S_UNLIMITED, chunk = (128u << 10) / element_bytes;
   const Handle space(H5Screate_simple(1, &size, &unlimited), H5Sclose);
   const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  if (!space || !properties || H5Pset_chunk(properties.get(), 1, &chunk) < 0 || H5Pset_shuffle(properties.get()) < 0 ||
-      H5Pset_deflate(properties.get(), 4) < 0 || H5Pset_fletcher32(properties.get()) < 0)
+  if (!space || !properties || H5Pset_chunk(properties.get(), 1, &chunk) < 0 ||
+      H5Pset_shuffle(properties.get()) < 0 || H5Pset_deflate(properties.get(), 4) < 0 ||
+      H5Pset_fletcher32(properties.get()) < 0)
     return false;
-  const Handle dataset(H5Dcreate2(place, name, file_type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose);
+  const Handle dataset(
+      H5Dcreate2(place, name, file_type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), H5Dclose);
   if (!dataset) return false;
   return count == 0 || H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
 }
@@ -112,7 +114,10 @@ bool write_attribute(hid_t place, const char* name, hid_t type, const void* valu
 }
 
 bool write_file(const std::filesystem::path& path, const Columns& columns) {
-  const Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+  // The formats since 1.8 have check sums in the metadata too.
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  if (!access || H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0) return false;
+  const Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
   if (!file) return false;
   const std::string kind = "hone-log";
   const Handle text(H5Tcopy(H5T_C_S1), H5Tclose);
@@ -128,10 +133,14 @@ bool write_file(const std::filesystem::path& path, const Columns& columns) {
   const Handle strings(H5Gcreate2(file.get(), "strings", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
   const auto& [rows, samples, features, table] = columns;
   return strings &&
-         write_column(file.get(), "records", type.get(), packed.get(), rows.data(), rows.size(), sizeof(Row)) &&
-         write_column(file.get(), "samples_ns", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, samples.data(), samples.size(), 8) &&
-         write_column(file.get(), "features", H5T_NATIVE_FLOAT, H5T_IEEE_F32LE, features.data(), features.size(), 4) &&
-         write_column(strings.get(), "bytes", H5T_NATIVE_UINT8, H5T_STD_U8LE, table.bytes().data(), table.bytes().size(), 1) &&
+         write_column(file.get(), "records", type.get(), packed.get(), rows.data(), rows.size(),
+                      sizeof(Row)) &&
+         write_column(file.get(), "samples_ns", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, samples.data(),
+                      samples.size(), 8) &&
+         write_column(file.get(), "features", H5T_NATIVE_FLOAT, H5T_IEEE_F32LE, features.data(),
+                      features.size(), 4) &&
+         write_column(strings.get(), "bytes", H5T_NATIVE_UINT8, H5T_STD_U8LE, table.bytes().data(),
+                      table.bytes().size(), 1) &&
          write_column(strings.get(), "offsets", H5T_NATIVE_UINT64, H5T_STD_U64LE, table.offsets().data(),
                       table.offsets().size(), 8) &&
          H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
@@ -149,10 +158,11 @@ Status sync_path(const std::filesystem::path& path, int flags) {
 /// Bit for bit, so that NaN equals itself.
 bool same(const Columns& a, const Columns& b) {
   auto equal = [](const auto& x, const auto& y) {
-    return x.size() == y.size() && (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof x[0]) == 0);
+    return x.size() == y.size() &&
+           (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof x[0]) == 0);
   };
-  return equal(a.rows, b.rows) && equal(a.samples, b.samples) && equal(a.features, b.features) && a.strings.bytes() == b.strings.bytes() &&
-         a.strings.offsets() == b.strings.offsets();
+  return equal(a.rows, b.rows) && equal(a.samples, b.samples) && equal(a.features, b.features) &&
+         a.strings.bytes() == b.strings.bytes() && a.strings.offsets() == b.strings.offsets();
 }
 
 }  // namespace
@@ -171,7 +181,8 @@ Status write_store(const std::filesystem::path& path, const std::vector<Record>&
                         "check that its folder exists, is writable and has room"));
   auto again = read_store(temporary);
   if (!again) return abandon(pass(again.error()));
-  if (!same(columns, columns_of(*again))) return abandon(fail("the log did not read back as it was written", path.string()));
+  if (!same(columns, columns_of(*again)))
+    return abandon(fail("the log did not read back as it was written", path.string()));
   if (auto status = sync_path(temporary, O_RDONLY); !status) return abandon(status);
   std::error_code error;
   std::filesystem::rename(temporary, path, error);

@@ -1,4 +1,5 @@
-// XGBoost behind ranking.h: a regression on each score's part of its group's best, histogram trees, one thread.
+// XGBoost behind ranking.h: a regression on each score's part of its group's best, histogram trees, one
+// thread.
 #include "cost_model/ranking/ranking.h"
 
 #include <xgboost/c_api.h>
@@ -36,7 +37,8 @@ std::vector<float> labels_of(std::span<const int> groups, std::span<const double
   for (size_t i = 0; i < scores.size(); ++i) best[groups[i]] = std::max(best[groups[i]], scores[i]);
   std::vector<float> labels;
   for (size_t i = 0; i < scores.size(); ++i)
-    labels.push_back(best[groups[i]] > 0 ? static_cast<float>(std::max(0.0, scores[i]) / best[groups[i]]) : 0.0f);
+    labels.push_back(best[groups[i]] > 0 ? static_cast<float>(std::max(0.0, scores[i]) / best[groups[i]])
+                                         : 0.0f);
   return labels;
 }
 
@@ -45,17 +47,19 @@ std::vector<float> labels_of(std::span<const int> groups, std::span<const double
 Status FeatureMatrix::add(std::span<const float> row) {
   if (columns == 0) columns = static_cast<int64_t>(row.size());
   if (row.empty() || static_cast<int64_t>(row.size()) != columns)
-    return fail("a row has " + std::to_string(row.size()) + " features where " + std::to_string(columns) + " are expected",
+    return fail("a row has " + std::to_string(row.size()) + " features where " + std::to_string(columns) +
+                    " are expected",
                 "cost model");
   values.insert(values.end(), row.begin(), row.end());
   return {};
 }
 
-Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups, std::span<const double> scores,
-                                  const RankingParameters& parameters) {
+Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups,
+                                  std::span<const double> scores, const RankingParameters& parameters) {
   const auto count = static_cast<size_t>(rows.rows());
   if (count == 0) return fail("there are no rows to train on", "cost model");
-  if (rows.values.size() != count * static_cast<size_t>(rows.columns) || groups.size() != count || scores.size() != count)
+  if (rows.values.size() != count * static_cast<size_t>(rows.columns) || groups.size() != count ||
+      scores.size() != count)
     return fail(std::to_string(count) + " rows, " + std::to_string(groups.size()) + " groups and " +
                     std::to_string(scores.size()) + " scores do not fit each other",
                 "cost model");
@@ -87,9 +91,11 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
       {"seed", std::to_string(parameters.seed & 0x7fffffff)},
   };
   for (const auto& [name, value] : settings)
-    if (XGBoosterSetParam(booster.handle, name, value.c_str()) != 0) return xgboost_error(std::string("parameter ") + name);
+    if (XGBoosterSetParam(booster.handle, name, value.c_str()) != 0)
+      return xgboost_error(std::string("parameter ") + name);
   for (int tree = 0; tree < parameters.trees; ++tree)
-    if (XGBoosterUpdateOneIter(booster.handle, tree, matrix.handle) != 0) return xgboost_error("training failed");
+    if (XGBoosterUpdateOneIter(booster.handle, tree, matrix.handle) != 0)
+      return xgboost_error("training failed");
   bst_ulong length = 0;
   const char* bytes = nullptr;
   if (XGBoosterSaveModelToBuffer(booster.handle, R"({"format":"ubj"})", &length, &bytes) != 0)
@@ -101,16 +107,19 @@ Result<RankingModel> RankingModel::load(std::string_view bytes) {
   const size_t end = bytes.find('\n');
   RankingModel model;
   if (bytes.substr(0, kMagic.size()) != kMagic || end == std::string_view::npos ||
-      std::from_chars(bytes.data() + kMagic.size(), bytes.data() + end, model.columns_).ptr != bytes.data() + end ||
+      std::from_chars(bytes.data() + kMagic.size(), bytes.data() + end, model.columns_).ptr !=
+          bytes.data() + end ||
       model.columns_ <= 0)
     return fail("these bytes are no cost model of this version", "cost model");
   bytes.remove_prefix(end + 1);
-  if (XGBoosterCreate(nullptr, 0, &model.booster_) != 0 || XGBoosterSetParam(model.booster_, "verbosity", "0") != 0 ||
+  if (XGBoosterCreate(nullptr, 0, &model.booster_) != 0 ||
+      XGBoosterSetParam(model.booster_, "verbosity", "0") != 0 ||
       XGBoosterLoadModelFromBuffer(model.booster_, bytes.data(), bytes.size()) != 0 ||
       XGBoosterSetParam(model.booster_, "nthread", "1") != 0)
     return xgboost_error("the model was not loaded");
   bst_ulong columns = 0;
-  if (XGBoosterGetNumFeature(model.booster_, &columns) != 0 || static_cast<int64_t>(columns) != model.columns_)
+  if (XGBoosterGetNumFeature(model.booster_, &columns) != 0 ||
+      static_cast<int64_t>(columns) != model.columns_)
     return fail("the model's features are not as many as it says", "cost model");
   return model;
 }
@@ -131,18 +140,20 @@ RankingModel::~RankingModel() {
 Result<std::vector<float>> RankingModel::predict(const FeatureMatrix& rows) const {
   if (rows.values.empty()) return std::vector<float>();
   if (rows.columns != columns_)
-    return fail("rows of " + std::to_string(rows.columns) + " features, but the model was trained on " + std::to_string(columns_),
+    return fail("rows of " + std::to_string(rows.columns) + " features, but the model was trained on " +
+                    std::to_string(columns_),
                 "cost model", "the feature version changed: train a new model");
   const std::string array = R"({"data":[)" + std::to_string(reinterpret_cast<uintptr_t>(rows.values.data())) +
-                            R"(,true],"shape":[)" + std::to_string(rows.rows()) + "," + std::to_string(rows.columns) +
-                            R"(],"typestr":"<f4","version":3})";
+                            R"(,true],"shape":[)" + std::to_string(rows.rows()) + "," +
+                            std::to_string(rows.columns) + R"(],"typestr":"<f4","version":3})";
   const bst_ulong* shape = nullptr;
   bst_ulong dimensions = 0;
   const float* scores = nullptr;
-  if (XGBoosterPredictFromDense(booster_, array.c_str(),
-                                R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,)"
-                                R"("missing":NaN,"cache_id":0})",
-                                nullptr, &shape, &dimensions, &scores) != 0)
+  if (XGBoosterPredictFromDense(
+          booster_, array.c_str(),
+          R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,)"
+          R"("missing":NaN,"cache_id":0})",
+          nullptr, &shape, &dimensions, &scores) != 0)
     return xgboost_error("prediction failed");
   return std::vector<float>(scores, scores + rows.rows());
 }

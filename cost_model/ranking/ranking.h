@@ -1,5 +1,6 @@
-// The cost model's learner: orders candidates by how fast they will be. Floats in, floats out; what the features mean is
-// cost_model/features' business. Gradient boosted trees (XGBoost), one thread, deterministic by seed.
+// The cost model's learner: orders candidates by how fast they will be. Floats in, floats out; what the
+// features mean is cost_model/features' business. Gradient boosted trees (XGBoost), one thread, deterministic
+// by seed.
 #pragma once
 
 #include <cstdint>
@@ -28,12 +29,13 @@ struct RankingParameters {
   uint64_t seed = 0;
 };
 
-/// Trains on `rows`. `groups[i]` names what row i may be compared with (one task, mode and board: only rows of one group are
-/// ordered against each other); `scores[i]` is higher for better, e.g. throughput; failures have 0. Scores are normalised to
-/// their group's best. Gives the model as bytes: send them only to peers that trust the sender, never load a stranger's.
-/// Errors: no rows, lengths that differ, values that are not finite.
-Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups, std::span<const double> scores,
-                                  const RankingParameters& parameters = {});
+/// Trains on `rows`. `groups[i]` names what row i may be compared with (one task, mode and board: only rows
+/// of one group are ordered against each other); `scores[i]` is higher for better, e.g. throughput; failures
+/// have 0. Scores are normalised to their group's best. Gives the model as bytes: send them only to peers
+/// that trust the sender, never load a stranger's. Errors: no rows, lengths that differ, values that are not
+/// finite.
+Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups,
+                                  std::span<const double> scores, const RankingParameters& parameters = {});
 
 /// A trained model. Moves, never copies; one thread at a time.
 class RankingModel {
@@ -45,7 +47,8 @@ class RankingModel {
   ~RankingModel();
 
   int64_t columns() const { return columns_; }
-  /// One score per row; higher is expected to be faster. Errors: rows of another length than the model was trained on.
+  /// One score per row; higher is expected to be faster. Errors: rows of another length than the model was
+  /// trained on.
   Result<std::vector<float>> predict(const FeatureMatrix& rows) const;
 
  private:

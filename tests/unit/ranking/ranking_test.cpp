@@ -97,13 +97,16 @@ TEST(Ranking, RefusesToPredictForAnotherFeatureLength) {
 TEST(Ranking, RefusesWhatItCannotTrainOn) {
   const Data data = make_data(4, 3, 1, 5);
   EXPECT_THAT(train_ranking({}, {}, {}).error().what, testing::HasSubstr("no rows"));
-  EXPECT_THAT(train_ranking(data.rows, std::vector<int>{0}, data.scores).error().what, testing::HasSubstr("do not fit"));
+  EXPECT_THAT(train_ranking(data.rows, std::vector<int>{0}, data.scores).error().what,
+              testing::HasSubstr("do not fit"));
   Data bad = data;
   bad.rows.values[3] = std::numeric_limits<float>::infinity();
-  EXPECT_THAT(train_ranking(bad.rows, bad.groups, bad.scores).error().what, testing::HasSubstr("feature is not finite"));
+  EXPECT_THAT(train_ranking(bad.rows, bad.groups, bad.scores).error().what,
+              testing::HasSubstr("feature is not finite"));
   bad = data;
   bad.scores[0] = std::nan("");
-  EXPECT_THAT(train_ranking(bad.rows, bad.groups, bad.scores).error().what, testing::HasSubstr("score is not finite"));
+  EXPECT_THAT(train_ranking(bad.rows, bad.groups, bad.scores).error().what,
+              testing::HasSubstr("score is not finite"));
 }
 
 TEST(Ranking, RefusesBytesThatAreNoModel) {

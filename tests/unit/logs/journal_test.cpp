@@ -1,0 +1,225 @@
+// What is synced stays, what is torn goes, what is damaged is said: the journal at every byte.
+#include "logs/journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "logs/crc32c.h"
+#include "tests/unit/logs/test_records.h"
+
+namespace hone {
+namespace {
+
+using testing::HasSubstr;
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  return bytes.str();
+}
+
+void write_file(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+std::vector<JournalEntry> entries(int count) {
+  std::vector<JournalEntry> out;
+  for (int i = 0; i < count; ++i)
+    out.push_back(
+        {static_cast<uint32_t>(i % 3), std::string(static_cast<size_t>(i * 7), static_cast<char>('a' + i))});
+  return out;
+}
+
+std::string journal_of(const std::filesystem::path& path, const std::vector<JournalEntry>& all) {
+  auto journal = Journal::open(path);
+  EXPECT_TRUE(journal) << journal.error().text();
+  for (const auto& entry : all) journal->append(entry.type, entry.payload);
+  EXPECT_TRUE(journal->sync());
+  EXPECT_EQ(journal->bytes(), std::filesystem::file_size(path));
+  return read_file(path);
+}
+
+TEST(Crc32c, GivesTheValuesOfRfc3720) {
+  EXPECT_EQ(crc32c("123456789"), 0xE3069283u);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAu);
+  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62A8AB43u);
+  EXPECT_EQ(crc32c("6789", crc32c("12345")), crc32c("123456789"));
+}
+
+TEST(Journal, GivesBackWhatWasSynced) {
+  test::Folder folder;
+  journal_of(folder.path / "j", entries(9));
+  auto contents = read_journal(folder.path / "j");
+  ASSERT_TRUE(contents) << contents.error().text();
+  EXPECT_EQ(contents->entries, entries(9));
+  EXPECT_EQ(contents->warning, "");
+  auto again = Journal::open(folder.path / "j");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->take_recovered().entries, entries(9));
+  EXPECT_TRUE(again->take_recovered().entries.empty());
+}
+
+TEST(Journal, LosesOnlyTheTornRecordWhereverTheFileIsCut) {
+  test::Folder folder;
+  const auto all = entries(6);
+  const std::string whole = journal_of(folder.path / "j", all);
+  std::vector<size_t> ends = {16};
+  for (const auto& entry : all) ends.push_back(ends.back() + 12 + entry.payload.size());
+  ASSERT_EQ(ends.back(), whole.size());
+  for (size_t cut = 0; cut <= whole.size(); ++cut) {
+    write_file(folder.path / "cut", whole.substr(0, cut));
+    size_t expected = 0;
+    while (expected < all.size() && ends[expected + 1] <= cut) ++expected;
+    const bool at_end = cut == 0 || std::find(ends.begin(), ends.end(), cut) != ends.end();
+    auto read = read_journal(folder.path / "cut");
+    ASSERT_TRUE(read) << cut << ": " << read.error().text();
+    EXPECT_EQ(read->entries.size(), expected) << cut;
+    EXPECT_EQ(read->warning.empty(), at_end) << cut << ": " << read->warning;
+    auto journal = Journal::open(folder.path / "cut");
+    ASSERT_TRUE(journal) << cut << ": " << journal.error().text();
+    journal->append(9, "after the crash");
+    ASSERT_TRUE(journal->sync());
+    auto after = read_journal(folder.path / "cut");
+    ASSERT_TRUE(after) << cut;
+    ASSERT_EQ(after->entries.size(), expected + 1) << cut;
+    EXPECT_EQ(after->entries.back(), (JournalEntry{9, "after the crash"})) << cut;
+    EXPECT_EQ(after->warning, "") << cut;
+  }
+}
+
+TEST(Journal, TakesAFlippedLastRecordForTornAndAnEarlierOneForDamage) {
+  test::Folder folder;
+  const auto all = entries(5);
+  const std::string whole = journal_of(folder.path / "j", all);
+  const size_t last = whole.size() - 12 - all.back().payload.size();
+  for (size_t place = 16; place < whole.size(); ++place) {
+    std::string bytes = whole;
+    bytes[place] = static_cast<char>(bytes[place] ^ 0x10);
+    write_file(folder.path / "bad", bytes);
+    auto read = read_journal(folder.path / "bad");
+    if (place >= last) {
+      ASSERT_TRUE(read) << place;
+      EXPECT_EQ(read->entries.size(), 4u) << place;
+      EXPECT_THAT(read->warning, HasSubstr("torn at byte " + std::to_string(last)));
+    } else {
+      ASSERT_FALSE(read) << place;
+      EXPECT_THAT(read.error().what, HasSubstr("damaged at byte "));
+      EXPECT_THAT(read.error().hint, HasSubstr("truncate -s "));
+      EXPECT_FALSE(Journal::open(folder.path / "bad"));
+      EXPECT_EQ(read_file(folder.path / "bad"), bytes) << "a damaged journal must not be changed";
+    }
+  }
+}
+
+TEST(Journal, SaysHowManyRecordsBeforeTheDamageAreWhole) {
+  test::Folder folder;
+  std::string bytes =
+      journal_of(folder.path / "j", {{1, "first"}, {1, "second"}, {1, "third"}, {1, "fourth"}});
+  bytes[16 + 17 + 18 + 12] ^= 1;
+  write_file(folder.path / "j", bytes);
+  auto read = read_journal(folder.path / "j");
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().text(), HasSubstr("damaged at byte 51 of 86: the 2 records before it are whole"));
+}
+
+TEST(Journal, TakesATailOfZerosForTorn) {
+  test::Folder folder;
+  std::string bytes = journal_of(folder.path / "j", entries(3)) + std::string(4096, '\0');
+  write_file(folder.path / "j", bytes);
+  auto journal = Journal::open(folder.path / "j");
+  ASSERT_TRUE(journal) << journal.error().text();
+  EXPECT_EQ(journal->take_recovered().entries.size(), 3u);
+}
+
+TEST(Journal, RefusesASecondWriterAndNamesTheFirst) {
+  test::Folder folder;
+  auto first = Journal::open(folder.path / "j");
+  ASSERT_TRUE(first);
+  auto second = Journal::open(folder.path / "j");
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().what,
+              HasSubstr("in use by another process (process " + std::to_string(::getpid()) + ")"));
+  EXPECT_TRUE(read_journal(folder.path / "j")) << "readers need no lock";
+  {
+    Journal closed = std::move(*first);
+  }
+  EXPECT_TRUE(Journal::open(folder.path / "j"));
+}
+
+TEST(Journal, RefusesFilesThatAreNone) {
+  test::Folder folder;
+  write_file(folder.path / "text", "this is a text, not a journal at all");
+  EXPECT_THAT(Journal::open(folder.path / "text").error().what, HasSubstr("is no hone journal"));
+  write_file(folder.path / "short", "x");
+  EXPECT_THAT(Journal::open(folder.path / "short").error().what, HasSubstr("is no hone journal"));
+  EXPECT_EQ(read_file(folder.path / "short"), "x");
+  EXPECT_THAT(Journal::open(folder.path / "missing" / "j").error().what,
+              HasSubstr("cannot be opened for writing"));
+  EXPECT_THAT(read_journal(folder.path / "missing").error().what, HasSubstr("cannot be opened"));
+}
+
+TEST(Journal, RefusesANewerVersion) {
+  test::Folder folder;
+  std::string bytes = "hone-jnl";
+  bytes += std::string("\x02\0\0\0", 4);
+  const uint32_t sum = crc32c(bytes);
+  bytes.append(reinterpret_cast<const char*>(&sum), 4);
+  write_file(folder.path / "j", bytes);
+  EXPECT_THAT(Journal::open(folder.path / "j").error().what, HasSubstr("version 2"));
+}
+
+TEST(Journal, IsEmptyAfterACutAndGoesOn) {
+  test::Folder folder;
+  auto journal = Journal::open(folder.path / "j");
+  ASSERT_TRUE(journal);
+  journal->append(1, "one");
+  ASSERT_TRUE(journal->sync());
+  ASSERT_TRUE(journal->cut());
+  journal->append(2, "two");
+  ASSERT_TRUE(journal->sync());
+  EXPECT_EQ(read_journal(folder.path / "j")->entries, (std::vector<JournalEntry>{{2, "two"}}));
+}
+
+TEST(Journal, HoldsEveryAcknowledgedRecordOfAKilledWriter) {
+  for (int kill_after : {0, 1, 2, 5, 17, 40}) {
+    test::Folder folder;
+    int acknowledged[2];
+    ASSERT_EQ(::pipe(acknowledged), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto journal = Journal::open(folder.path / "j");
+      for (uint32_t i = 0; journal; ++i) {
+        journal->append(i, std::string(i * 37 % 5000, 'x'));
+        if (!journal->sync() || ::write(acknowledged[1], &i, sizeof i) != sizeof i) ::_exit(1);
+      }
+      ::_exit(1);
+    }
+    ::close(acknowledged[1]);
+    uint32_t last = 0, count = 0;
+    while (count <= static_cast<uint32_t>(kill_after) &&
+           ::read(acknowledged[0], &last, sizeof last) == sizeof last)
+      ++count;
+    ::kill(child, SIGKILL);
+    while (::read(acknowledged[0], &last, sizeof last) == sizeof last) ++count;
+    ::close(acknowledged[0]);
+    ::waitpid(child, nullptr, 0);
+    auto journal = Journal::open(folder.path / "j");
+    ASSERT_TRUE(journal) << journal.error().text();
+    const auto recovered = journal->take_recovered().entries;
+    ASSERT_GE(recovered.size(), count);
+    ASSERT_GT(count, 0u);
+    for (uint32_t i = 0; i < recovered.size(); ++i)
+      EXPECT_EQ(recovered[i], (JournalEntry{i, std::string(i * 37 % 5000, 'x')}));
+  }
+}
+
+}  // namespace
+}  // namespace hone
