@@ -1,0 +1,28 @@
+// The sampling loop: how many samples a candidate gets before its time is known well enough, or is known to
+// be slow. Clock and sample are parameters, so that the loop itself has no time of its own and tests decide
+// what it sees.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "measure/measurement.h"
+
+namespace hone {
+
+struct Samples {
+  std::vector<double> ns;  ///< raw, in the order taken
+  bool raced_out = false;  ///< stopped after two samples, both clearly slower than the best known
+  std::string message;     ///< why, if raced out
+};
+
+/// Takes samples until there are `max_samples`, or at least `min_samples` and either their spread is at most
+/// `target_spread` or `budget` is over. After two samples that both exceed best_ns * race_factor it gives up
+/// (best_ns 0: no race). `now`: a monotonic clock; `sample`: takes one sample and returns its nanoseconds.
+Samples take_samples(const SamplingParameters& parameters, double best_ns,
+                     const std::function<std::chrono::nanoseconds()>& now,
+                     const std::function<double()>& sample);
+
+}  // namespace hone
