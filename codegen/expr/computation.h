@@ -5,6 +5,7 @@
 //   conv: y[n,oc,oh,ow] over n 1, oc 64, oh 56, ow 56 = max(sum[ic 64, kh 3, kw 3](x[n,ic,oh+kh-1,ow+kw-1] * w[oc,ic,kh,kw]) + b[oc], 0)
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,5 +95,14 @@ Status verify(const Computation& computation);
 std::string to_text(const Computation& computation);
 std::string to_text(const Computation& computation, const Scalar& scalar);
 const Stage* find_stage(const Computation& computation, const std::string& name);
+
+/// The logical indices of one dimension that lie in the tensor's buffer: its extent, its halo and its padding lanes.
+Interval addressable(const Tensor& tensor, int dimension);
+/// Calls `visit` once for every node of the DAG, arguments first.
+void for_each_node(const ScalarPtr& root, const std::function<void(const Scalar&)>& visit);
+/// How many arguments an operation has.
+int arity(ScalarOp op);
+/// Whether it counts as arithmetic: all but constants, reads, indices and the accumulator.
+bool is_arithmetic(ScalarOp op);
 
 }  // namespace hone
