@@ -1,5 +1,6 @@
 // Loop IR becomes machine code for a Target, through LLVM, with a short fixed list of passes.
-// Explicit vector code, fused multiply-add where the program has a product in a sum, no reassociation, no library calls.
+// Explicit vector code, fused multiply-add where the program has a product in a sum, no reassociation, no
+// library calls.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,8 @@
 
 namespace hone {
 
-/// One function to emit: `void name(void* const* buffers, int32 phase, int64 begin, int64 end)` over the program's phases, with
-/// `buffers` in the order of Program::tensors.
+/// One function to emit: `void name(void* const* buffers, int32 phase, int64 begin, int64 end)` over the
+/// program's phases, with `buffers` in the order of Program::tensors.
 struct EmitFunction {
   std::string name;
   const loop::Program* program;
@@ -29,12 +30,15 @@ struct EmitOptions {
 struct ObjectCode {
   std::vector<std::byte> elf;  ///< a relocatable object
   int64_t code_bytes = 0;      ///< size of .text
-  int spills = 0;              ///< vector register spills and reloads that LLVM reports, for search to learn from
+  int spills = 0;  ///< vector register spills and reloads that LLVM reports, for search to learn from
 };
-Result<ObjectCode> emit(const std::vector<EmitFunction>& functions, const Target& target, const EmitOptions& options);
+Result<ObjectCode> emit(const std::vector<EmitFunction>& functions, const Target& target,
+                        const EmitOptions& options);
 
-/// In-process lld; calls are serialised. Needs no libraries and leaves none needed; undefined symbols are errors.
-Result<std::vector<std::byte>> link_shared(const std::vector<std::vector<std::byte>>& objects, const Target& target,
+/// In-process lld; calls are serialised. Needs no libraries and leaves none needed; undefined symbols are
+/// errors.
+Result<std::vector<std::byte>> link_shared(const std::vector<std::vector<std::byte>>& objects,
+                                           const Target& target,
                                            const std::vector<std::string>& exported_symbols);
 
 }  // namespace hone

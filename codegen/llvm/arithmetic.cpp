@@ -1,0 +1,193 @@
+#include "codegen/llvm/arithmetic.h"
+
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include <cmath>
+#include <limits>
+
+namespace hone {
+
+using llvm::Type;
+using llvm::Value;
+using llvm::Intrinsic::ID;
+
+namespace {
+
+bool is_double(const Type* type) { return type->getScalarType()->isDoubleTy(); }
+
+/// The integer type of the same width and lanes.
+Type* bits_of(Type* type) {
+  Type* integer = llvm::IntegerType::get(type->getContext(), type->getScalarSizeInBits());
+  if (auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(type)) {
+    return llvm::FixedVectorType::get(integer, vector->getNumElements());
+  }
+  return integer;
+}
+
+int mantissa_bits(const Type* type) { return is_double(type) ? 52 : 23; }
+int exponent_bias(const Type* type) { return is_double(type) ? 1023 : 127; }
+
+}  // namespace
+
+Value* Arithmetic::constant(Type* type, double value) const { return llvm::ConstantFP::get(type, value); }
+
+Value* Arithmetic::multiply_add(Value* a, Value* b, Value* c) {
+  if (!set_.fma) return b_.CreateFAdd(b_.CreateFMul(a, b), c);
+  return b_.CreateIntrinsic(llvm::Intrinsic::fma, {a->getType()}, {a, b, c});
+}
+
+// x86's maxps gives its second operand if either is NaN, which is `first > second ? first : second`. So a
+// constant goes first, and two variables need one more comparison.
+Value* Arithmetic::extremum(Value* a, Value* b, bool maximum) {
+  const bool constant = llvm::isa<llvm::Constant>(a) || llvm::isa<llvm::Constant>(b);
+  if (set_.native_maximum && !constant) {
+    const ID id = maximum ? llvm::Intrinsic::maximum : llvm::Intrinsic::minimum;
+    return b_.CreateIntrinsic(id, {a->getType()}, {a, b});
+  }
+  if (llvm::isa<llvm::Constant>(b)) std::swap(a, b);
+  Value* first = maximum ? b_.CreateFCmpOGT(a, b) : b_.CreateFCmpOLT(a, b);
+  Value* result = b_.CreateSelect(first, a, b);
+  if (constant) return result;
+  return b_.CreateSelect(b_.CreateFCmpUNO(a, a), a, result);
+}
+
+Value* Arithmetic::maximum(Value* a, Value* b) { return extremum(a, b, true); }
+Value* Arithmetic::minimum(Value* a, Value* b) { return extremum(a, b, false); }
+
+Value* Arithmetic::clamp_below(Value* x, double least) {
+  return extremum(constant(x->getType(), least), x, true);
+}
+Value* Arithmetic::clamp_above(Value* x, double most) {
+  return extremum(constant(x->getType(), most), x, false);
+}
+
+Value* Arithmetic::sqrt(Value* x) { return b_.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x); }
+Value* Arithmetic::abs(Value* x) { return b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x); }
+
+Value* Arithmetic::floor(Value* x) {
+  if (set_.round) return b_.CreateUnaryIntrinsic(llvm::Intrinsic::floor, x);
+  // Adding and taking away 2^mantissa rounds to the nearest integer; larger numbers are integers already.
+  Type* type = x->getType();
+  Value* big = constant(type, std::ldexp(1.0, mantissa_bits(type)));
+  Value* magnitude = abs(x);
+  Value* nearest = b_.CreateFSub(b_.CreateFAdd(magnitude, big), big);
+  nearest = b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, nearest, x);
+  Value* below = b_.CreateFSub(nearest, constant(type, 1));
+  Value* rounded = b_.CreateSelect(b_.CreateFCmpOGT(nearest, x), below, nearest);
+  return b_.CreateSelect(b_.CreateFCmpOLT(magnitude, big), rounded, x);
+}
+
+Value* Arithmetic::polynomial(Value* x, std::initializer_list<double> highest_first) {
+  Value* result = nullptr;
+  for (double coefficient : highest_first) {
+    Value* c = constant(x->getType(), coefficient);
+    result = result ? multiply_add(result, x, c) : c;
+  }
+  return result;
+}
+
+Arithmetic::Reduced Arithmetic::reduce_by_ln2(Value* x) {
+  // The low bits of x / ln 2 + 1.5 * 2^mantissa are the nearest integer. ln 2 is taken away in two parts, the
+  // first of which has so few bits that its product with n is exact.
+  Type* type = x->getType();
+  Type* integer = bits_of(type);
+  const double shift = 1.5 * std::ldexp(1.0, mantissa_bits(type));
+  const double high = is_double(type) ? 6.93147180369123816490e-01 : 0.693359375;
+  const double low = is_double(type) ? 1.90821492927058770002e-10 : -2.12194440054690583e-4;
+  Value* shifted = multiply_add(x, constant(type, 1.44269504088896340736), constant(type, shift));
+  Value* n = b_.CreateFSub(shifted, constant(type, shift));
+  Value* exponent =
+      b_.CreateSub(b_.CreateBitCast(shifted, integer), b_.CreateBitCast(constant(type, shift), integer));
+  Value* rest = multiply_add(n, constant(type, -high), x);
+  return {exponent, multiply_add(n, constant(type, -low), rest)};
+}
+
+Value* Arithmetic::expm1_polynomial(Value* rest) {
+  // Taylor's series: the first term left out is under 1e-8 (f32) and 5e-18 (f64) of the result.
+  Value* tail =
+      is_double(rest->getType())
+          ? polynomial(rest, {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                              1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5})
+          : polynomial(rest, {1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5});
+  return multiply_add(b_.CreateFMul(rest, rest), tail, rest);
+}
+
+Value* Arithmetic::power_of_two(Value* exponent, Type* type) {
+  Type* integer = exponent->getType();
+  Value* biased = b_.CreateAdd(exponent, llvm::ConstantInt::get(integer, exponent_bias(type)));
+  Value* bits = b_.CreateShl(biased, llvm::ConstantInt::get(integer, mantissa_bits(type)));
+  return b_.CreateBitCast(bits, type);
+}
+
+Value* Arithmetic::exp(Value* x) {
+  Type* type = x->getType();
+  x = clamp_above(clamp_below(x, is_double(type) ? -746 : -104), is_double(type) ? 710 : 89);
+  const Reduced reduced = reduce_by_ln2(x);
+  Value* fraction = b_.CreateFAdd(expm1_polynomial(reduced.rest), constant(type, 1));
+  // 2^n in two factors, since n itself may lie outside the exponents there are.
+  Value* half = b_.CreateAShr(reduced.exponent, llvm::ConstantInt::get(reduced.exponent->getType(), 1));
+  Value* rest = b_.CreateSub(reduced.exponent, half);
+  return b_.CreateFMul(b_.CreateFMul(fraction, power_of_two(half, type)), power_of_two(rest, type));
+}
+
+Value* Arithmetic::sigmoid(Value* x) {
+  Value* one = constant(x->getType(), 1);
+  return b_.CreateFDiv(one, b_.CreateFAdd(one, exp(b_.CreateFNeg(x))));
+}
+
+Value* Arithmetic::tanh(Value* x) {
+  // tanh |x| = q / (q + 2), q = e^(2|x|) - 1 = 2^n expm1(rest) + (2^n - 1): no cancellation anywhere.
+  Type* type = x->getType();
+  Value* doubled = clamp_above(b_.CreateFMul(abs(x), constant(type, 2)), is_double(type) ? 44 : 22);
+  const Reduced reduced = reduce_by_ln2(doubled);
+  Value* scale = power_of_two(reduced.exponent, type);
+  Value* q = multiply_add(scale, expm1_polynomial(reduced.rest), b_.CreateFSub(scale, constant(type, 1)));
+  Value* result = b_.CreateFDiv(q, b_.CreateFAdd(q, constant(type, 2)));
+  return b_.CreateBinaryIntrinsic(llvm::Intrinsic::copysign, result, x);
+}
+
+Value* Arithmetic::log(Value* x) {
+  // x = 2^e m, sqrt(1/2) <= m < sqrt 2; log m = 2 atanh s, s = (m - 1) / (m + 1).
+  Type* type = x->getType();
+  Type* integer = bits_of(type);
+  const bool wide = is_double(type);
+  const double least_normal =
+      wide ? std::numeric_limits<double>::min() : static_cast<double>(std::numeric_limits<float>::min());
+  Value* denormal = b_.CreateFCmpOLT(x, constant(type, least_normal));
+  Value* normal =
+      b_.CreateSelect(denormal, b_.CreateFMul(x, constant(type, std::ldexp(1.0, mantissa_bits(type)))), x);
+  Value* bits = b_.CreateBitCast(normal, integer);
+  Value* half_bits = b_.CreateBitCast(constant(type, std::sqrt(0.5)), integer);
+  Value* above = b_.CreateSub(bits, half_bits);
+  Value* shift = llvm::ConstantInt::get(integer, mantissa_bits(type));
+  Value* exponent = b_.CreateAShr(above, shift);
+  Value* m = b_.CreateBitCast(b_.CreateSub(bits, b_.CreateShl(exponent, shift)), type);
+  // An integer below 2^(mantissa-1) as a float, without a conversion that some vector units lack for 64 bits.
+  const double magic = 1.5 * std::ldexp(1.0, mantissa_bits(type));
+  Value* magic_bits = b_.CreateBitCast(constant(type, magic), integer);
+  Value* e = b_.CreateFSub(b_.CreateBitCast(b_.CreateAdd(exponent, magic_bits), type), constant(type, magic));
+  e = b_.CreateFSub(e, b_.CreateSelect(denormal, constant(type, mantissa_bits(type)), constant(type, 0)));
+
+  Value* one = constant(type, 1);
+  Value* difference = b_.CreateFSub(m, one);
+  Value* s = b_.CreateFDiv(difference, b_.CreateFAdd(m, one));
+  Value* z = b_.CreateFMul(s, s);
+  Value* series = wide ? polynomial(z, {2.0 / 25, 2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15, 2.0 / 13,
+                                        2.0 / 11, 2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3})
+                       : polynomial(z, {2.0 / 11, 2.0 / 9, 2.0 / 7, 2.0 / 5, 2.0 / 3});
+  // log m = d - s (d - z * series) with d = m - 1: the large part, d, is exact.
+  Value* correction = b_.CreateFMul(s, b_.CreateFSub(difference, b_.CreateFMul(z, series)));
+  Value* fraction = b_.CreateFSub(difference, correction);
+  const double high = wide ? 6.93147180369123816490e-01 : 0.693359375;
+  const double low = wide ? 1.90821492927058770002e-10 : -2.12194440054690583e-4;
+  Value* result = multiply_add(e, constant(type, high), multiply_add(e, constant(type, low), fraction));
+
+  const double infinity = std::numeric_limits<double>::infinity();
+  result = b_.CreateSelect(b_.CreateFCmpOEQ(x, constant(type, infinity)), x, result);
+  result = b_.CreateSelect(b_.CreateFCmpOEQ(x, constant(type, 0)), constant(type, -infinity), result);
+  Value* nan = constant(type, std::numeric_limits<double>::quiet_NaN());
+  return b_.CreateSelect(b_.CreateFCmpULT(x, constant(type, 0)), nan, result);
+}
+
+}  // namespace hone

@@ -1,0 +1,337 @@
+#include "codegen/llvm/tile_code.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace hone {
+
+using llvm::Value;
+
+std::vector<Value*> counted_loop(llvm::IRBuilder<>& b, const std::string& name, int64_t trips, int64_t step,
+                                 std::vector<Value*> carried, const LoopBody& body) {
+  HONE_CHECK(trips >= 1);
+  if (trips == 1) return body(b.getInt64(0), std::move(carried));
+  llvm::Function* function = b.GetInsertBlock()->getParent();
+  llvm::BasicBlock* before = b.GetInsertBlock();
+  llvm::BasicBlock* head = llvm::BasicBlock::Create(b.getContext(), name, function);
+  b.CreateBr(head);
+  b.SetInsertPoint(head);
+  llvm::PHINode* i = b.CreatePHI(b.getInt64Ty(), 2, name);
+  i->addIncoming(b.getInt64(0), before);
+  std::vector<llvm::PHINode*> phis;
+  std::vector<Value*> inside;
+  for (Value* value : carried) {
+    phis.push_back(b.CreatePHI(value->getType(), 2));
+    phis.back()->addIncoming(value, before);
+    inside.push_back(phis.back());
+  }
+  const std::vector<Value*> next = body(i, std::move(inside));
+  HONE_CHECK(next.size() == phis.size());
+  llvm::BasicBlock* latch = b.GetInsertBlock();
+  Value* incremented = b.CreateAdd(i, b.getInt64(static_cast<uint64_t>(step)), "", true, true);
+  i->addIncoming(incremented, latch);
+  for (size_t k = 0; k < phis.size(); ++k) phis[k]->addIncoming(next[k], latch);
+  llvm::BasicBlock* after = llvm::BasicBlock::Create(b.getContext(), name + ".end", function);
+  b.CreateCondBr(b.CreateICmpULT(incremented, b.getInt64(static_cast<uint64_t>(trips * step))), head, after);
+  b.SetInsertPoint(after);
+  return next;
+}
+
+TileCode::TileCode(PhaseContext context, const loop::Tile& tile, Variables outer)
+    : context_(context),
+      b_(context.builder),
+      tile_(tile),
+      shape_{tile.vector_variable, tile.lanes, tile.active_lanes},
+      memory_(b_, context.buffers, context.arithmetic, shape_),
+      indices_(b_),
+      arithmetic_(b_, context.set),
+      variables_(std::move(outer)) {
+  plan_copies();
+  plan_pointers();
+}
+
+// Copies run so that what is read most often is used at once: the variable that the access with the most
+// distinct addresses depends on goes outermost, and what the others read stays in registers.
+void TileCode::plan_copies() {
+  const auto depends = [&](const loop::Access& access, const std::string& variable) {
+    return std::any_of(access.offset.terms.begin(), access.offset.terms.end(), [&](const Index::Term& term) {
+      return Indices::mentions(term.atom, [&](const std::string& axis) { return axis == variable; });
+    });
+  };
+  std::vector<std::pair<int64_t, size_t>> order;
+  for (size_t v = 0; v < tile_.copies.size(); ++v) {
+    int64_t most = 0;
+    for (const loop::Access& access : tile_.accesses) {
+      int64_t distinct = 1;
+      bool all = true;
+      for (const loop::TileLoop& copy : tile_.copies) {
+        if (depends(access, copy.variable))
+          distinct *= copy.extent;
+        else
+          all = false;
+      }
+      if (depends(access, tile_.copies[v].variable) && !all) most = std::max(most, distinct);
+    }
+    order.emplace_back(-most, v);
+  }
+  std::sort(order.begin(), order.end());
+  int64_t count = 1;
+  for (const loop::TileLoop& copy : tile_.copies) count *= copy.extent;
+  HONE_CHECK(count >= 1 && count <= 1024);
+  for (int64_t number = 0; number < count; ++number) {
+    Copy copy(tile_.copies.size());
+    int64_t rest = number;
+    for (size_t k = order.size(); k-- > 0;) {
+      const size_t v = order[k].second;
+      copy[v] = rest % tile_.copies[v].extent;
+      rest /= tile_.copies[v].extent;
+    }
+    copies_.push_back(std::move(copy));
+  }
+}
+
+TileCode::Site TileCode::site_of(const loop::Access& access) {
+  const int64_t size = size_of(context_.buffers[access.tensor].dtype);
+  const auto of_copy = [&](const std::string& axis) {
+    return axis == shape_.variable ||
+           std::any_of(tile_.copies.begin(), tile_.copies.end(),
+                       [&](const loop::TileLoop& copy) { return copy.variable == axis; });
+  };
+  Site site{0, access.offset.constant * size, {}};
+  Pointer pointer{access.tensor, {}, {context_.buffers[access.tensor].pointer, 0}};
+  for (const Index::Term& term : access.offset.terms) {
+    if (!Indices::mentions(term.atom, of_copy))
+      pointer.terms.push_back(term);
+    else
+      site.copy_terms.push_back(term);
+  }
+  const auto same = [&](const Pointer& other) {
+    return other.tensor == pointer.tensor && other.terms == pointer.terms;
+  };
+  site.pointer =
+      static_cast<size_t>(std::find_if(pointers_.begin(), pointers_.end(), same) - pointers_.begin());
+  if (site.pointer == pointers_.size()) pointers_.push_back(std::move(pointer));
+  return site;
+}
+
+void TileCode::plan_pointers() {
+  for (const loop::Access& access : tile_.accesses) sites_.push_back(site_of(access));
+  store_site_ = site_of(tile_.store);
+  advance("");
+}
+
+// Adds the terms whose innermost variable is `variable` ("": those of the loops outside the tile).
+void TileCode::advance(const std::string& variable) {
+  const auto depth = [&](const std::string& axis) {
+    for (size_t k = 0; k < tile_.reduce.size(); ++k) {
+      if (tile_.reduce[k].variable == axis) return k + 1;
+    }
+    return size_t{0};
+  };
+  const size_t wanted = depth(variable);
+  for (Pointer& pointer : pointers_) {
+    const int64_t size = size_of(context_.buffers[pointer.tensor].dtype);
+    Integer offset;
+    for (const Index::Term& term : pointer.terms) {
+      size_t innermost = 0;
+      Indices::mentions(term.atom, [&](const std::string& axis) {
+        innermost = std::max(innermost, depth(axis));
+        return false;
+      });
+      if (innermost != wanted) continue;
+      Index::Term scaled = term;
+      scaled.coefficient *= size;
+      offset = indices_.add(offset, indices_.term(scaled, variables_));
+    }
+    if (offset.dynamic)
+      pointer.now.pointer = b_.CreateGEP(b_.getInt8Ty(), pointer.now.pointer, offset.dynamic);
+    pointer.now.bytes += offset.constant;
+  }
+}
+
+std::vector<Address> TileCode::saved() const {
+  std::vector<Address> addresses;
+  for (const Pointer& pointer : pointers_) addresses.push_back(pointer.now);
+  return addresses;
+}
+
+void TileCode::restore(const std::vector<Address>& addresses) {
+  for (size_t k = 0; k < pointers_.size(); ++k) pointers_[k].now = addresses[k];
+}
+
+Address TileCode::address(const Site& site, int64_t size) {
+  Address address = pointers_[site.pointer].now;
+  address.bytes += site.constant_bytes;
+  for (const Index::Term& term : site.copy_terms) {
+    Index::Term scaled = term;
+    scaled.coefficient *= size;
+    const Integer offset = indices_.term(scaled, variables_);
+    if (offset.dynamic) address.pointer = b_.CreateGEP(b_.getInt8Ty(), address.pointer, offset.dynamic);
+    address.bytes += offset.constant;
+  }
+  return address;
+}
+
+void TileCode::select_copy(size_t copy) {
+  for (size_t v = 0; v < tile_.copies.size(); ++v)
+    variables_[tile_.copies[v].variable] = {nullptr, copies_[copy][v]};
+  if (!shape_.scalar()) variables_[shape_.variable] = {nullptr, 0};
+  evaluated_.clear();
+}
+
+void TileCode::emit() {
+  std::vector<Value*> accumulators;
+  if (tile_.update) {
+    const double start = tile_.combiner == Combiner::sum ? 0 : -std::numeric_limits<double>::infinity();
+    accumulators.assign(copies_.size(), arithmetic_.constant(memory_.value_type(), start));
+    accumulators = reduce(0, std::move(accumulators));
+  }
+  for (size_t copy = 0; copy < copies_.size(); ++copy) {
+    select_copy(copy);
+    accumulator_ = accumulators.empty() ? nullptr : accumulators[copy];
+    Value* value = evaluate(tile_.value);
+    const int64_t size = size_of(context_.buffers[tile_.store.tensor].dtype);
+    memory_.store(tile_.store, address(store_site_, size), variables_, value);
+  }
+}
+
+std::vector<Value*> TileCode::step(size_t level, Integer position, std::vector<Value*> accumulators) {
+  const std::string& variable = tile_.reduce[level].variable;
+  const std::vector<Address> before = saved();
+  variables_[variable] = position;
+  advance(variable);
+  accumulators = reduce(level + 1, std::move(accumulators));
+  restore(before);
+  return accumulators;
+}
+
+std::vector<Value*> TileCode::reduce(size_t level, std::vector<Value*> accumulators) {
+  if (level == tile_.reduce.size()) return update(std::move(accumulators));
+  const loop::TileLoop& loop = tile_.reduce[level];
+  const int64_t unroll = std::clamp<int64_t>(loop.unroll, 1, loop.extent);
+  const int64_t trips = loop.extent / unroll;
+  const auto iteration = [&](Value* i, std::vector<Value*> carried) {
+    for (int64_t k = 0; k < unroll; ++k)
+      carried = step(level, {trips > 1 ? i : nullptr, k}, std::move(carried));
+    return carried;
+  };
+  accumulators = counted_loop(b_, loop.variable, trips, unroll, std::move(accumulators), iteration);
+  for (int64_t k = trips * unroll; k < loop.extent; ++k)
+    accumulators = step(level, {nullptr, k}, std::move(accumulators));
+  return accumulators;
+}
+
+std::vector<Value*> TileCode::update(std::vector<Value*> accumulators) {
+  for (size_t copy = 0; copy < copies_.size(); ++copy) {
+    select_copy(copy);
+    Value*& sum = accumulators[copy];
+    const Scalar& update = *tile_.update;
+    if (tile_.combiner == Combiner::maximum) {
+      sum = arithmetic_.maximum(sum, evaluate(tile_.update));
+    } else if (update.op == ScalarOp::mul) {
+      sum = arithmetic_.multiply_add(evaluate(update.args[0]), evaluate(update.args[1]), sum);
+    } else {
+      sum = b_.CreateFAdd(sum, evaluate(tile_.update));
+    }
+  }
+  return accumulators;
+}
+
+Value* TileCode::evaluate(const ScalarPtr& scalar) {
+  const auto found = evaluated_.find(scalar.get());
+  if (found != evaluated_.end()) return found->second;
+  Value* value = compute(*scalar);
+  evaluated_[scalar.get()] = value;
+  return value;
+}
+
+Value* TileCode::read(int number) {
+  const loop::Access& access = tile_.accesses[static_cast<size_t>(number)];
+  const Site& site = sites_[static_cast<size_t>(number)];
+  const Address where = address(site, size_of(context_.buffers[access.tensor].dtype));
+  const LaneStride stride = memory_.lane_stride(access);
+  const bool shared = access.guards.empty() && stride.linear && stride.elements <= 1 && stride.elements >= 0;
+  if (!shared) return memory_.load(access, where, variables_);
+  Value*& value =
+      loaded_[{b_.GetInsertBlock(), where.pointer, where.bytes, access.tensor, stride.elements == 1}];
+  if (!value) value = memory_.load(access, where, variables_);
+  return value;
+}
+
+// A product in a sum becomes one multiply-add.
+Value* TileCode::sum(const ScalarPtr& a, const ScalarPtr& b, bool subtract) {
+  if (a->op == ScalarOp::mul) {
+    Value* addend = evaluate(b);
+    return arithmetic_.multiply_add(evaluate(a->args[0]), evaluate(a->args[1]),
+                                    subtract ? b_.CreateFNeg(addend) : addend);
+  }
+  if (b->op == ScalarOp::mul) {
+    Value* factor = evaluate(b->args[0]);
+    return arithmetic_.multiply_add(subtract ? b_.CreateFNeg(factor) : factor, evaluate(b->args[1]),
+                                    evaluate(a));
+  }
+  Value* left = evaluate(a);
+  Value* right = evaluate(b);
+  return subtract ? b_.CreateFSub(left, right) : b_.CreateFAdd(left, right);
+}
+
+Value* TileCode::compute(const Scalar& s) {
+  const auto arg = [&](size_t k) { return evaluate(s.args[k]); };
+  switch (s.op) {
+    case ScalarOp::constant:
+      return arithmetic_.constant(memory_.value_type(), s.value);
+    case ScalarOp::read:
+      return read(s.tensor);
+    case ScalarOp::from_index:
+      return memory_.from_index(s.index[0], variables_);
+    case ScalarOp::accumulator:
+      HONE_CHECK(accumulator_ != nullptr);
+      return accumulator_;
+    case ScalarOp::neg:
+      return b_.CreateFNeg(arg(0));
+    case ScalarOp::abs:
+      return arithmetic_.abs(arg(0));
+    case ScalarOp::exp:
+      return arithmetic_.exp(arg(0));
+    case ScalarOp::log:
+      return arithmetic_.log(arg(0));
+    case ScalarOp::tanh:
+      return arithmetic_.tanh(arg(0));
+    case ScalarOp::sigmoid:
+      return arithmetic_.sigmoid(arg(0));
+    case ScalarOp::sqrt:
+      return arithmetic_.sqrt(arg(0));
+    case ScalarOp::floor:
+      return arithmetic_.floor(arg(0));
+    case ScalarOp::add:
+      return sum(s.args[0], s.args[1], false);
+    case ScalarOp::sub:
+      return sum(s.args[0], s.args[1], true);
+    case ScalarOp::mul: {
+      Value* a = arg(0);
+      return b_.CreateFMul(a, arg(1));
+    }
+    case ScalarOp::div: {
+      Value* a = arg(0);
+      return b_.CreateFDiv(a, arg(1));
+    }
+    case ScalarOp::maximum: {
+      Value* a = arg(0);
+      return arithmetic_.maximum(a, arg(1));
+    }
+    case ScalarOp::minimum: {
+      Value* a = arg(0);
+      return arithmetic_.minimum(a, arg(1));
+    }
+    case ScalarOp::select_less: {
+      Value* a = arg(0);
+      Value* less = b_.CreateFCmpOLT(a, arg(1));
+      Value* then = arg(2);
+      return b_.CreateSelect(less, then, arg(3));
+    }
+  }
+  HONE_CHECK(false);
+  return nullptr;
+}
+
+}  // namespace hone

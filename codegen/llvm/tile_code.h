@@ -1,0 +1,87 @@
+// Private: one register tile as IR. Accumulators are SSA values that the phis of the reduce loops carry;
+// copies are unrolled; addresses are pointers advanced loop by loop plus constants.
+#pragma once
+
+#include <llvm/IR/IRBuilder.h>
+
+#include <functional>
+#include <map>
+#include <tuple>
+#include <vector>
+
+#include "codegen/llvm/arithmetic.h"
+#include "codegen/llvm/memory.h"
+#include "codegen/loop/loop.h"
+
+namespace hone {
+
+/// What the code of one phase shares.
+struct PhaseContext {
+  llvm::IRBuilder<>& builder;
+  const InstructionSet& set;
+  const std::vector<Buffer>& buffers;
+  llvm::Type* arithmetic;  ///< float or double
+};
+
+/// A counted loop `for (i = 0; i < trips; ++i)`, trips >= 1, carrying values. `body(i, carried)` gives the
+/// next values.
+using LoopBody = std::function<std::vector<llvm::Value*>(llvm::Value* i, std::vector<llvm::Value*> carried)>;
+std::vector<llvm::Value*> counted_loop(llvm::IRBuilder<>& builder, const std::string& name, int64_t trips,
+                                       int64_t step, std::vector<llvm::Value*> carried, const LoopBody& body);
+
+class TileCode {
+ public:
+  TileCode(PhaseContext context, const loop::Tile& tile, Variables outer);
+  void emit();
+
+ private:
+  using Copy = std::vector<int64_t>;  ///< values of the tile's copy variables
+
+  /// Accesses that differ in constants only share a pointer.
+  struct Pointer {
+    int tensor;
+    std::vector<Index::Term> terms;  ///< of variables other than copies and lanes
+    Address now;                     ///< what the loops entered so far add up to
+  };
+  struct Site {
+    size_t pointer;
+    int64_t constant_bytes;
+    std::vector<Index::Term> copy_terms;  ///< mention copy variables (or lanes inside a quotient)
+  };
+
+  void plan_copies();
+  void plan_pointers();
+  Site site_of(const loop::Access& access);
+  void advance(const std::string& variable);
+  std::vector<Address> saved() const;
+  void restore(const std::vector<Address>& addresses);
+  Address address(const Site& site, int64_t size);
+
+  std::vector<llvm::Value*> reduce(size_t level, std::vector<llvm::Value*> accumulators);
+  std::vector<llvm::Value*> update(std::vector<llvm::Value*> accumulators);
+  std::vector<llvm::Value*> step(size_t level, Integer position, std::vector<llvm::Value*> accumulators);
+  void select_copy(size_t copy);
+  llvm::Value* evaluate(const ScalarPtr& scalar);
+  llvm::Value* compute(const Scalar& scalar);
+  llvm::Value* sum(const ScalarPtr& a, const ScalarPtr& b, bool subtract);
+  llvm::Value* read(int access);
+
+  PhaseContext context_;
+  llvm::IRBuilder<>& b_;
+  const loop::Tile& tile_;
+  VectorShape shape_;
+  Memory memory_;
+  Indices indices_;
+  Arithmetic arithmetic_;
+  Variables variables_;
+  std::vector<Copy> copies_;
+  std::vector<Pointer> pointers_;
+  std::vector<Site> sites_;
+  Site store_site_;
+  llvm::Value* accumulator_ = nullptr;               ///< of the copy at hand, while `value` is evaluated
+  std::map<const Scalar*, llvm::Value*> evaluated_;  ///< of the copy at hand
+  /// Loads of one basic block, by pointer, constant and tensor: copies share what they read in common.
+  std::map<std::tuple<llvm::BasicBlock*, llvm::Value*, int64_t, int, bool>, llvm::Value*> loaded_;
+};
+
+}  // namespace hone
