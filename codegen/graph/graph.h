@@ -1,5 +1,5 @@
-// Graph: what a model file becomes. Values with static shapes, joined by nodes; also, without constant data, the body
-// of a Task. Text form (prints and parses back; constants as types only):
+// Graph: what a model file becomes. Values with static shapes, joined by nodes; also, without constant data,
+// the body of a Task. Text form (prints and parses back; constants as types only):
 //
 //   %x = input f32[1x64x56x56]
 //   %w = constant f32[64x64x3x3]
@@ -24,8 +24,9 @@
 
 namespace hone {
 
-/// Operators after import: each importer maps its framework's operators to these. Spatial attributes are lists over
-/// (h, w); pads are [h before, w before, h after, w after]; automatic padding and ceil mode are already resolved.
+/// Operators after import: each importer maps its framework's operators to these. Spatial attributes are
+/// lists over (h, w); pads are [h before, w before, h after, w after]; automatic padding and ceil mode are
+/// already resolved.
 enum class Op : uint8_t {
   // x, w[OIHW], optional b[O]; strides, pads, dilations, groups. Also 1-D convolutions, as H = 1.
   conv,
@@ -34,14 +35,27 @@ enum class Op : uint8_t {
   // unary, element by element
   relu,
   clip,  // min, max
-  sigmoid, tanh, exp, neg, abs, sqrt, reciprocal,
+  sigmoid,
+  tanh,
+  exp,
+  neg,
+  abs,
+  sqrt,
+  reciprocal,
   hard_sigmoid,  // alpha, beta: max(0, min(1, alpha x + beta))
   hard_swish,    // x * max(0, min(1, x / 6 + 0.5))
   // binary, element by element, with NumPy broadcasting
-  add, sub, mul, div, maximum, minimum,
+  add,
+  sub,
+  mul,
+  div,
+  maximum,
+  minimum,
   // kernel, strides, pads, dilations; average_pool: include_pad (0 or 1)
-  max_pool, average_pool,
-  global_average_pool, global_max_pool,
+  max_pool,
+  average_pool,
+  global_average_pool,
+  global_max_pool,
   // x[M,K], w[K,N] or with transpose_b=1 w[N,K], optional b (broadcast to [M,N])
   dense,
   // batched matrix product of two activations or of higher rank than 2
@@ -51,17 +65,18 @@ enum class Op : uint8_t {
   transpose,  // permutation
   softmax,    // axis
   log_softmax,
-  pad,        // pads (all dims before, then all after), value
+  pad,          // pads (all dims before, then all after), value
   reduce_mean,  // axes, keep_dims
-  slice,      // starts, ends, axes, steps (all resolved, non-negative starts)
-  gather,     // axis; indices constant
-  lrn,        // size, alpha, beta, bias
+  slice,        // starts, ends, axes, steps (all resolved, non-negative starts)
+  gather,       // axis; indices constant
+  lrn,          // size, alpha, beta, bias
   // Layout transform, inserted by planning: no change of logical content.
   transform,
 };
 std::string_view to_text(Op op);
 Result<Op> parse_op(std::string_view text);
-bool is_elementwise(Op op);  ///< unary or binary, output element i from operand elements i (after broadcasting)
+bool is_elementwise(
+    Op op);  ///< unary or binary, output element i from operand elements i (after broadcasting)
 
 using Attribute = std::variant<int64_t, double, std::vector<int64_t>, std::string>;
 
@@ -75,9 +90,9 @@ struct Constant {
 struct Value {
   std::string name;  ///< the model's name for it; unique within the graph
   TensorType type;
-  std::optional<ValueRange> range;               ///< what test data should be drawn from; default [-1, 1)
+  std::optional<ValueRange> range;  ///< what test data should be drawn from; default [-1, 1)
   bool is_constant = false;
-  std::shared_ptr<const Constant> constant;      ///< null for a Task's constants
+  std::shared_ptr<const Constant> constant;  ///< null for a Task's constants
 };
 
 struct Node {
@@ -118,9 +133,9 @@ Result<TensorType> infer_type(const Graph& graph, const Node& node);
 double flops(const Graph& graph, const Node& node);
 
 // --- passes: each a pure function in its own file -------------------------------------------------
-Graph fold_constants(Graph graph);         ///< nodes whose inputs are all constants; evaluated in float32/int64
-Graph fold_batch_norm(Graph graph);        ///< into the convolution or dense layer before it (or a mul and an add)
-Graph remove_dead_code(Graph graph);       ///< unread values and nodes; identity reshapes and transposes
+Graph fold_constants(Graph graph);    ///< nodes whose inputs are all constants; evaluated in float32/int64
+Graph fold_batch_norm(Graph graph);   ///< into the convolution or dense layer before it (or a mul and an add)
+Graph remove_dead_code(Graph graph);  ///< unread values and nodes; identity reshapes and transposes
 /// All of the above, until nothing changes.
 Graph simplify(Graph graph);
 

@@ -13,9 +13,10 @@ namespace hone {
 /// "task v1" and the graph's text. One anchor (conv, dense, pool, softmax, transform, ... or none for pure
 /// elementwise chains) followed by elementwise nodes; one output.
 struct Task {
-  Graph graph;  ///< values named x, x1, ... (inputs), w, b, c, c1, ... (constants), 0, 1, ... (nodes), y (the output)
+  Graph graph;  ///< values named x, x1, ... (inputs), w, b, c, c1, ... (constants), 0, 1, ... (nodes), y (the
+                ///< output)
   std::string text;
-  Digest key;   ///< digest of `text`
+  Digest key;  ///< digest of `text`
 
   /// The node that decides the formulation: the first that is not elementwise, else the first.
   const Node& anchor() const;
@@ -36,17 +37,17 @@ std::string summary(const Task& task);
 /// One node of a partitioned graph: a task and the values of the whole graph that it binds.
 struct FusedOp {
   Task task;
-  std::string name;               ///< of the anchor in the model
-  std::vector<NodeId> nodes;      ///< of the whole graph that it covers
-  std::vector<ValueId> inputs;    ///< whole-graph values, in the order of task.graph.inputs
-  std::vector<ValueId> constants; ///< whole-graph values, in the order of the task graph's constants
+  std::string name;                ///< of the anchor in the model
+  std::vector<NodeId> nodes;       ///< of the whole graph that it covers
+  std::vector<ValueId> inputs;     ///< whole-graph values, in the order of task.graph.inputs
+  std::vector<ValueId> constants;  ///< whole-graph values, in the order of the task graph's constants
   ValueId output = -1;
 };
-/// Partitions a simplified graph: every node is in exactly one FusedOp; the result is in execution order. Reshapes that
-/// only rename a plain value are kept as ops whose task anchor is `reshape`.
-/// conv, dense, matmul, pools and elementwise nodes take the elementwise nodes after them whose output has the shape of
-/// their own, as long as nothing else reads what lies between (x * sigmoid(x) is taken whole); of two anchors that meet
-/// in a residual addition the earlier one takes it, and runs after the other.
+/// Partitions a simplified graph: every node is in exactly one FusedOp; the result is in execution order.
+/// Reshapes that only rename a plain value are kept as ops whose task anchor is `reshape`. conv, dense,
+/// matmul, pools and elementwise nodes take the elementwise nodes after them whose output has the shape of
+/// their own, as long as nothing else reads what lies between (x * sigmoid(x) is taken whole); of two anchors
+/// that meet in a residual addition the earlier one takes it, and runs after the other.
 std::vector<FusedOp> partition(const Graph& graph);
 
 }  // namespace hone
