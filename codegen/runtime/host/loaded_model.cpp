@@ -104,13 +104,19 @@ std::string LoadedModel::description() const { return state_->description(); }
 
 std::vector<hone_model_tensor> LoadedModel::inputs() const {
   std::vector<hone_model_tensor> tensors;
-  for (int32_t i = 0; i < state_->input_count(); ++i) tensors.push_back(*state_->input(i));
+  for (int32_t i = 0; i < state_->input_count(); ++i) {
+    hone_model_tensor tensor{};
+    if (state_->input(i, &tensor) == 0) tensors.push_back(tensor);
+  }
   return tensors;
 }
 
 std::vector<hone_model_tensor> LoadedModel::outputs() const {
   std::vector<hone_model_tensor> tensors;
-  for (int32_t i = 0; i < state_->output_count(); ++i) tensors.push_back(*state_->output(i));
+  for (int32_t i = 0; i < state_->output_count(); ++i) {
+    hone_model_tensor tensor{};
+    if (state_->output(i, &tensor) == 0) tensors.push_back(tensor);
+  }
   return tensors;
 }
 

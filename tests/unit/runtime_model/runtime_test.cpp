@@ -1,0 +1,269 @@
+// The executor and the pool under a table written here: two operators over a small arena.
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+extern "C" {
+#include "codegen/runtime/model/abi.h"
+#include "codegen/runtime/model/pool.h"
+#include "codegen/runtime/model/table.h"
+hone_table hone_model_table;
+}
+
+namespace {
+
+constexpr int64_t kElements = 1000;
+
+// y = 2 x + the value left of x, which for the first is the margin.
+void add_left(void* const* buffers, int32_t, int64_t begin, int64_t end) {
+  const float* x = static_cast<const float*>(buffers[0]) + 16;
+  float* y = static_cast<float*>(buffers[1]);
+  for (int64_t i = begin; i < end; ++i) y[i] = 2 * x[i] + x[i - 1];
+}
+
+// Phase 0: t = y + w; phase 1: z = t[n - 1 - i]: wrong unless phase 0 is over everywhere.
+void add_and_reverse(void* const* buffers, int32_t phase, int64_t begin, int64_t end) {
+  const float* y = static_cast<const float*>(buffers[0]);
+  const float* w = static_cast<const float*>(buffers[1]);
+  float* z = static_cast<float*>(buffers[2]);
+  float* t = static_cast<float*>(buffers[3]);
+  for (int64_t i = begin; i < end; ++i)
+    if (phase == 0)
+      t[i] = y[i] + w[i];
+    else
+      z[i] = t[kElements - 1 - i];
+}
+
+/// Writes the table into memory that outlives the test.
+class TableWriter {
+ public:
+  template <class T>
+  static void place(int64_t& field, const T* target) {
+    field = reinterpret_cast<const char*>(target) - reinterpret_cast<const char*>(&field);
+  }
+};
+
+struct Storage {
+  hone_operator operators[2]{};
+  hone_operand operands[6]{};
+  hone_phase phases[3]{};
+  hone_fill fill{};
+  hone_boundary input{}, output{};
+  alignas(64) float weights[kElements];
+};
+Storage storage;
+
+void write_table(double work) {
+  auto& t = hone_model_table;
+  auto& s = storage;
+  std::iota(s.weights, s.weights + kElements, 0.5f);
+  t = {};
+  t.magic = HONE_TABLE_MAGIC;
+  constexpr int64_t kBuffer = 4096 + 64;
+  t.arena_bytes = 4 * kBuffer;
+  static const char description[] = "{}";
+  static const char name[] = "data";
+  TableWriter::place(t.description, description);
+  TableWriter::place(t.weights, s.weights);
+  TableWriter::place(t.operators, s.operators);
+  TableWriter::place(t.inputs, &s.input);
+  TableWriter::place(t.outputs, &s.output);
+  t.operator_count = 2;
+  t.input_count = t.output_count = 1;
+  t.operand_count = 6;
+  s.operands[0] = {HONE_IN_ARENA, 0};
+  s.operands[1] = {HONE_IN_ARENA, kBuffer};
+  s.operands[2] = {HONE_IN_ARENA, kBuffer};
+  s.operands[3] = {HONE_IN_WEIGHTS, 0};
+  s.operands[4] = {HONE_IN_ARENA, 2 * kBuffer};
+  s.operands[5] = {HONE_IN_ARENA, 3 * kBuffer};
+  for (auto& phase : s.phases) phase = {kElements, work};
+  auto op = [&](int i, void (*run)(void* const*, int32_t, int64_t, int64_t), int operand, int operands,
+                int phase, int phases) {
+    TableWriter::place(s.operators[i].run, reinterpret_cast<const char*>(run));
+    TableWriter::place(s.operators[i].operands, s.operands + operand);
+    TableWriter::place(s.operators[i].phases, s.phases + phase);
+    s.operators[i].operand_count = operands;
+    s.operators[i].phase_count = phases;
+  };
+  op(0, add_left, 0, 2, 0, 1);
+  op(1, add_and_reverse, 2, 4, 1, 2);
+  s.fill = {0, 1, 0, 1, 0, 16, 7.0f, 0};
+  for (hone_boundary* b : {&s.input, &s.output}) {
+    *b = {};
+    TableWriter::place(b->name, name);
+    b->rank = 1;
+    b->shape[0] = kElements;
+    b->copy = {0, 1, 0, 1, 0, kElements, 4};
+  }
+  s.input.copy.base = 64;  // behind the margin
+  TableWriter::place(s.input.fills, &s.fill);
+  s.input.fill_count = 1;
+  s.output.copy.base = 2 * kBuffer;
+}
+
+class Instance {
+ public:
+  explicit Instance(int threads) : memory_(hone_model_memory_bytes() + 64) {
+    auto address = reinterpret_cast<uintptr_t>(memory_.data());
+    instance_ = hone_model_create(reinterpret_cast<void*>((address + 63) / 64 * 64), threads);
+  }
+  ~Instance() { hone_model_destroy(instance_); }
+  Instance(const Instance&) = delete;
+  hone_model_instance* get() const { return instance_; }
+
+  std::vector<float> run(const std::vector<float>& x) const {
+    std::vector<float> z(kElements, -1);
+    const void* in = x.data();
+    void* out = z.data();
+    EXPECT_EQ(hone_model_run(instance_, &in, &out), 0);
+    return z;
+  }
+
+ private:
+  std::vector<char> memory_;
+  hone_model_instance* instance_;
+};
+
+std::vector<float> input() {
+  std::vector<float> x(kElements);
+  for (int64_t i = 0; i < kElements; ++i) x[i] = static_cast<float>(i % 37) * 0.25f;
+  return x;
+}
+std::vector<float> expected(const std::vector<float>& x) {
+  std::vector<float> z(kElements);
+  for (int64_t i = 0; i < kElements; ++i)
+    z[kElements - 1 - i] = 2 * x[i] + (i == 0 ? 7.0f : x[i - 1]) + (static_cast<float>(i) + 0.5f);
+  return z;
+}
+
+TEST(Runtime, RunsOperatorsPhasesMarginsAndCopies) {
+  write_table(10);
+  const Instance instance(1);
+  ASSERT_NE(instance.get(), nullptr);
+  EXPECT_EQ(instance.run(input()), expected(input()));
+}
+
+TEST(Runtime, GivesTheSameOnAnyNumberOfThreadsManyTimes) {
+  write_table(1e9);
+  for (const int threads : {2, 3, 4, 7}) {
+    const Instance instance(threads);
+    ASSERT_NE(instance.get(), nullptr);
+    for (int i = 0; i < 200; ++i) ASSERT_EQ(instance.run(input()), expected(input())) << threads;
+  }
+}
+
+TEST(Runtime, LetsInstancesRunAtTheSameTimeFromSeveralThreads) {
+  write_table(1e9);
+  const Instance a(3), b(2);
+  ASSERT_TRUE(a.get() && b.get());
+  std::atomic<int> wrong{0};
+  auto many = [&](const Instance& instance) {
+    for (int i = 0; i < 300; ++i) wrong += instance.run(input()) != expected(input());
+  };
+  std::thread first([&] { many(a); }), second([&] { many(b); });
+  first.join();
+  second.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Runtime, StillRunsInAForkedChildWithoutTheThreads) {
+  write_table(1e9);
+  const Instance instance(2);
+  ASSERT_NE(instance.get(), nullptr);
+  EXPECT_EQ(instance.run(input()), expected(input()));
+  const pid_t child = fork();
+  if (child == 0) _exit(instance.run(input()) == expected(input()) ? 0 : 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(Runtime, EndsItsThreadsWithTheLastInstance) {
+  write_table(1e9);
+  auto tasks = [] {
+    int count = 0;
+    char line[256];
+    FILE* status = fopen("/proc/self/status", "r");
+    while (fgets(line, sizeof line, status) != nullptr) sscanf(line, "Threads: %d", &count);
+    fclose(status);
+    return count;
+  };
+  const int before = tasks();
+  for (int i = 0; i < 20; ++i) {
+    const Instance a(4), b(2);
+    EXPECT_EQ(tasks(), before + 3);
+    EXPECT_EQ(a.run(input()), b.run(input()));
+  }
+  EXPECT_EQ(tasks(), before);
+}
+
+#if defined(__x86_64__)
+TEST(Runtime, FlushesDenormalsInsideAndRestoresTheCallersState) {
+  write_table(10);
+  const Instance instance(1);
+  const unsigned before = _mm_getcsr();
+  const unsigned mine = (before & ~0x6000u) | 0x4000u;  // another rounding mode
+  _mm_setcsr(mine);
+  std::vector<float> x(kElements, 1e-40f);
+  const std::vector<float> z = instance.run(x);
+  EXPECT_EQ(_mm_getcsr() & ~0x3fu, mine & ~0x3fu);
+  _mm_setcsr(before);
+  EXPECT_EQ(z[0], 999.5f);
+  EXPECT_EQ(z[kElements - 1], 7.5f);
+}
+#endif
+
+TEST(Runtime, SaysWhatItsInputsAre) {
+  write_table(10);
+  hone_model_tensor tensor{};
+  ASSERT_EQ(hone_model_input(0, &tensor), 0);
+  EXPECT_STREQ(tensor.name, "data");
+  EXPECT_EQ(tensor.rank, 1);
+  EXPECT_EQ(tensor.shape[0], kElements);
+  EXPECT_EQ(hone_model_input(1, &tensor), -1);
+  EXPECT_EQ(hone_model_output(-1, &tensor), -1);
+}
+
+TEST(Runtime, RefusesNullPointersAndMisalignedMemory) {
+  write_table(10);
+  const Instance instance(1);
+  const std::vector<float> x = input();
+  const void* in = nullptr;
+  void* out = nullptr;
+  EXPECT_EQ(hone_model_run(instance.get(), &in, &out), -1);
+  in = x.data();
+  EXPECT_EQ(hone_model_run(instance.get(), &in, &out), -1);
+  EXPECT_EQ(hone_model_run(nullptr, &in, &out), -1);
+  alignas(64) static char memory[128];
+  EXPECT_EQ(hone_model_create(memory + 1, 1), nullptr);
+  EXPECT_EQ(hone_model_create(nullptr, 1), nullptr);
+  EXPECT_EQ(hone_model_create(memory, -1), nullptr);
+}
+
+TEST(Runtime, TimesEveryOperator) {
+  write_table(10);
+  const Instance instance(1);
+  const std::vector<float> x = input();
+  std::vector<float> z(kElements);
+  const void* in = x.data();
+  void* out = z.data();
+  int64_t ns[2] = {-1, -1};
+  EXPECT_EQ(hone_model_run_timed(instance.get(), &in, &out, ns), 0);
+  EXPECT_GT(ns[0], 0);
+  EXPECT_GT(ns[1], 0);
+  EXPECT_EQ(hone_model_run_timed(instance.get(), &in, &out, nullptr), -1);
+}
+
+}  // namespace
