@@ -1,0 +1,36 @@
+// What a runner measures on: one small interface, so that runner, scheduler and tests do not care whether a
+// board is real.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "codegen/base/target.h"
+#include "measure/measurement.h"
+#include "measure/wire.h"
+
+namespace hone {
+
+/// A measurement with where its time went, in ms on the board.
+struct DeviceResult {
+  Measurement measurement;
+  double check_ms = 0;  ///< load, fill, first run, check (and the reference if it was not there yet)
+  double run_ms = 0;    ///< warm-up and samples
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual Board board() const = 0;
+  /// Temperature and frequency now; -1: unknown.
+  virtual Health health() const = 0;
+  /// Checks and times one artifact; blocks until the result is there or its deadline passed. A failure is a
+  /// status of the measurement, with its message. Called from one thread at a time.
+  virtual DeviceResult measure(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
+                               std::span<const std::byte> reference) = 0;
+  /// Makes a measure() that runs in another thread, or the next one, come back soon, with status board_lost.
+  virtual void cancel() = 0;
+};
+
+}  // namespace hone

@@ -1,0 +1,60 @@
+// hone-runner: measures artifacts for a scheduler, on this machine's board or on a simulated one.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include "devices/runner.h"
+#include "devices/simulated_device.h"
+
+namespace hone {
+namespace {
+
+/// A file with a script, or "seed:N" for the defaults with that seed.
+Result<std::unique_ptr<Device>> simulated(const std::string& script) {
+  std::string text = "seed " + script.substr(script.find(':') + 1);
+  if (!script.starts_with("seed:")) {
+    std::ifstream file(script);
+    if (!file) return fail("cannot be read", script, "--simulate takes a file or seed:N");
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  HONE_TRY(SimulationScript parsed, parse_simulation_script(text));
+  return std::make_unique<SimulatedDevice>(std::move(parsed));
+}
+
+int fail_with(const Error& error) {
+  std::fprintf(stderr, "hone-runner: %s\n", error.text().c_str());
+  return 1;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Measures artifacts for a hone-scheduler on this board.", "hone-runner");
+  RunnerOptions options;
+  std::string simulate;
+  int core = -1, heartbeat_ms = 0, give_up_ms = 0;
+  app.add_option("--scheduler", options.scheduler, "Endpoint: ipc://PATH or tcp://127.0.0.1:PORT")
+      ->required();
+  app.add_option("--core", core, "Core that measurements are pinned to; builds should not use it");
+  app.add_option("--name", options.name, "How logs name this runner");
+  app.add_option("--label", options.labels, "KEY=VALUE that jobs may ask for; repeatable");
+  app.add_option("--heartbeat-ms", heartbeat_ms, "How often to speak; 0: what the scheduler asks for");
+  app.add_option("--give-up-ms", give_up_ms, "Leave when no scheduler was heard for this long; 0: never");
+  app.add_option("--simulate", simulate, "Compute times instead of measuring them: a script file, or seed:N");
+  CLI11_PARSE(app, argc, argv);
+  options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
+  options.give_up = std::chrono::milliseconds(give_up_ms);
+
+  TerminationSignals signals;  // before any thread
+  std::unique_ptr<Device> device;
+  auto made = simulated(simulate);
+  if (!made) return fail_with(made.error());
+  device = std::move(*made);
+  if (auto status = run_runner(options, *device, signals.fd()); !status) return fail_with(status.error());
+  return 0;
+}
+
+}  // namespace
+}  // namespace hone
+
+int main(int argc, char** argv) { return hone::run(argc, argv); }
