@@ -23,7 +23,7 @@ namespace hone {
 enum class Tail : uint8_t {
   exact,     ///< factor divides: an error otherwise
   peel,      ///< a second copy of the loops inside, with the rest as extent
-  shift_in,  ///< the last tile moves back to end at the edge: elements computed twice, so spatial axes of plain stores only
+  shift_in,  ///< the last tile moves back to end at the edge, so some elements are computed twice: spatial axes only
   guard,     ///< vector axes only: masked loads and stores
 };
 std::string_view to_text(Tail tail);
@@ -35,8 +35,9 @@ enum class StepKind : uint8_t {
   unroll,         // axes {a}, factor: copies per iteration; reduce axes and outer spatial axes
   register_tile,  // axes: spatial, innermost but for the vector axis: fully unrolled, accumulators are SSA values
   vectorize,      // axes {a}: innermost spatial axis, extent = lanes
-  parallel,       // axes: outermost spatial axes, divided among threads at run time; exact splits only
-  compute_at,     // axes {consumer axis}, of the stage named in `target`: this stage is computed inside that loop
+  parallel,       // axes: outermost spatial axes, divided among threads at run time; a tail becomes a phase of its own
+  compute_at,     // first step of its stage; axes {consumer axis}, of the later stage named in `target`: this stage is
+                  // computed inside that loop, for the region that one iteration reads; its other steps see that region
 };
 std::string_view to_text(StepKind kind);
 
@@ -48,6 +49,8 @@ struct Step {
   std::string target;  ///< compute_at: the consumer stage
   bool operator==(const Step&) const = default;
 };
+
+std::string to_text(const Step& step);  ///< "split ow 14 peel -> ow.o ow.i"
 
 struct StageSchedule {
   std::string stage;
@@ -67,9 +70,9 @@ Result<Schedule> parse_schedule(std::string_view text);
 
 /// One loop of a scheduled stage, outermost first.
 struct ScheduledLoop {
-  enum class Mark : uint8_t { serial, unrolled, vector, tile };
+  enum class Mark : uint8_t { serial, vector, tile };
   std::string axis;
-  int64_t extent;      ///< of full iterations; an axis inside a peeled or shifted split takes its inner extent here
+  int64_t extent;      ///< of full iterations; an axis inside a split with a tail has its inner extent here
   bool reduce = false;
   Mark mark = Mark::serial;
   int64_t unroll = 1;  ///< copies per iteration of a serial loop
@@ -87,19 +90,31 @@ struct FuseRelation {
   int64_t inner_extent;
 };
 
-/// A stage with its steps applied: still symbolic; loops/lower.h turns it into a loop nest.
+/// A stage with its steps applied: still symbolic; loop::lower turns it into a loop nest.
 struct ScheduledStage {
   int stage = -1;  ///< index into Computation::stages
   std::vector<ScheduledLoop> loops;  ///< parallel ones first
   int parallel_loops = 0;            ///< how many of the outermost loops are divided among threads
   std::vector<SplitRelation> splits; ///< in the order they were made
   std::vector<FuseRelation> fuses;
-  std::string compute_at_stage, compute_at_axis;  ///< empty: at the root
+  /// Not empty: computed inside another stage's loop. `loops` is then empty until the region is known, and `steps` holds
+  /// what is left to apply to it.
+  std::string compute_at_stage, compute_at_axis;
+  std::vector<Step> steps;
 };
 
 /// Applies every step, checking each: an illegal one is an Error that names stage, step and reason.
 /// Rules that hold afterwards: tile and vector loops are innermost; reduce loops lie between the other spatial loops and
-/// the tile; so every stage is outer loops, then a register tile that carries a reduction.
+/// the tile; so every stage is outer loops, then a register tile that carries a reduction. Splits inside a partial axis
+/// (the inner one of a split with a tail) are checked for its full extent; in the tail they peel what is left over.
 Result<std::vector<ScheduledStage>> apply(const Computation& computation, const Schedule& schedule);
+
+/// Applies `steps`, which hold no compute_at, to one stage whose spatial axes have other extents than its own: the region
+/// that a consumer needs.
+Result<ScheduledStage> apply_steps(const Computation& computation, int stage, const std::vector<Axis>& spatial_axes,
+                                   const std::vector<Step>& steps);
+
+/// The loops that `axis` was split and fused into, outermost first; itself if it is a loop.
+std::vector<std::string> loops_of(const ScheduledStage& stage, const std::string& axis);
 
 }  // namespace hone

@@ -1,0 +1,107 @@
+// Programs as text: the notation on top of loop.h.
+#include <fmt/format.h>
+
+#include "codegen/loop/loop.h"
+
+namespace hone::loop {
+namespace {
+
+std::string loop_text(const TileLoop& loop) {
+  std::string text = fmt::format("{} {}", loop.variable, loop.extent);
+  if (loop.unroll > 1) text += fmt::format(" unroll {}", loop.unroll);
+  return text;
+}
+
+struct Printer {
+  const Program& program;
+  std::string text = {};
+
+  void line(int depth, const std::string& content) { text += std::string(2 * depth, ' ') + content + "\n"; }
+
+  std::string access_text(const Access& access) const {
+    std::string result = fmt::format("{}[{}]", program.tensors[access.tensor].name, to_text(access.offset));
+    for (size_t i = 0; i < access.guards.size(); ++i) {
+      const Guard& guard = access.guards[i];
+      result += fmt::format("{} {} <= {} < {}", i == 0 ? " where" : " and", guard.lo, to_text(guard.index),
+                            guard.hi);
+    }
+    if (!access.guards.empty()) result += fmt::format(" else {}", access.outside);
+    return result;
+  }
+
+  /// Reads print as the accesses they stand for: "%0" is the tile's first.
+  std::string scalar_text(const Tile& tile, const ScalarPtr& scalar) const {
+    Computation names;
+    for (size_t i = 0; i < tile.accesses.size(); ++i) {
+      Tensor t;
+      t.name = program.tensors[tile.accesses[i].tensor].name;
+      names.tensors.push_back(t);
+    }
+    return to_text(names, *without_outside(scalar));
+  }
+
+  static ScalarPtr without_outside(const ScalarPtr& scalar) {
+    Scalar copy = *scalar;
+    copy.outside.reset();
+    for (ScalarPtr& arg : copy.args) arg = without_outside(arg);
+    return std::make_shared<const Scalar>(std::move(copy));
+  }
+
+  void print(int depth, const Tile& tile) {
+    std::string head = "tile " + tile.stage;
+    const char* separator = ": ";
+    for (const TileLoop& loop : tile.copies) head += separator + loop_text(loop), separator = ", ";
+    if (!tile.vector_variable.empty()) {
+      head += fmt::format("{}vector {} {}", separator, tile.vector_variable, tile.lanes);
+      if (tile.active_lanes != tile.lanes) head += fmt::format(" active {}", tile.active_lanes);
+    }
+    line(depth, head);
+    for (const Access& access : tile.accesses)
+      if (!access.guards.empty()) line(depth + 1, "guarded " + access_text(access));
+    std::string value = scalar_text(tile, tile.value);
+    if (tile.update) {
+      std::string loops = "reduce ";
+      for (size_t i = 0; i < tile.reduce.size(); ++i) loops += (i ? ", " : "") + loop_text(tile.reduce[i]);
+      line(depth + 1, loops);
+      std::string update = scalar_text(tile, tile.update);
+      line(depth + 2,
+           tile.combiner == Combiner::sum ? "acc = acc + " + update : "acc = max(acc, " + update + ")");
+    }
+    line(depth + 1, access_text(tile.store) + " = " + value);
+  }
+
+  void print(int depth, const std::vector<Statement>& body) {
+    for (const Statement& s : body) {
+      for (const Loop& loop : s.loop) {
+        line(depth, "for " + loop_text({loop.variable, loop.extent, loop.unroll}));
+        print(depth + 1, loop.body);
+      }
+      for (const Tile& tile : s.tile) print(depth, tile);
+    }
+  }
+
+  void print_all() {
+    if (program.arithmetic != DType::f32) line(0, "arithmetic " + std::string(to_text(program.arithmetic)));
+    for (size_t i = 0; i < program.phases.size(); ++i) {
+      const Phase& phase = program.phases[i];
+      std::string head = fmt::format("phase {}", i);
+      if (!phase.parallel.empty()) head += fmt::format(" parallel {}:", phase.extent);
+      for (size_t k = 0; k < phase.parallel.size(); ++k)
+        head += (k ? ", " : " ") + loop_text(phase.parallel[k]);
+      line(0, head);
+      for (int t : phase.locals)
+        line(1, fmt::format("local {} {}", program.tensors[t].name, program.geometries[t].elements));
+      print(1, phase.body);
+    }
+  }
+};
+
+}  // namespace
+
+std::string to_text(const Program& program) {
+  Printer printer{program};
+  printer.print_all();
+  return std::move(printer.text);
+}
+
+}  // namespace hone::loop

@@ -1,0 +1,127 @@
+// Lowering: what programs look like (golden text), and that they compute what the computation says.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/support/golden.h"
+#include "tests/support/interpreter.h"
+#include "tests/support/samples.h"
+
+namespace hone {
+namespace {
+
+std::string lowered_text(const Computation& computation, const char* schedule_text) {
+  Result<Schedule> schedule = parse_schedule(schedule_text);
+  if (!schedule) return schedule.error().text() + "\n";
+  Result<loop::Program> program = loop::lower(computation, *schedule);
+  if (!program) return program.error().text() + "\n";
+  return to_text(computation) + "\n" + to_text(*schedule) + "\n" + to_text(*program);
+}
+
+/// Runs both; every element that the computation defines must be equal and written, once unless `twice`.
+void expect_same(const Computation& computation, const char* schedule_text, bool twice = false) {
+  SCOPED_TRACE(schedule_text);
+  Result<Schedule> schedule = parse_schedule(schedule_text);
+  ASSERT_TRUE(schedule) << schedule.error().text();
+  Result<loop::Program> program = loop::lower(computation, *schedule);
+  ASSERT_TRUE(program) << program.error().text();
+  test::Buffers expected = test::make_buffers(computation, 1), actual = expected;
+  test::interpret(computation, expected);
+  test::Execution run = test::interpret(*program, actual);
+  EXPECT_EQ(run.problem, "");
+  for (size_t t = 0; t < expected.size(); ++t) {
+    if (computation.tensors[t].role != Role::output) continue;
+    for (size_t i = 0; i < expected[t].size(); ++i) {
+      if (std::isnan(expected[t][i])) {
+        ASSERT_EQ(run.written[t][i], 0) << "element " << i << " is not the stage's to write";
+        continue;
+      }
+      ASSERT_NEAR(actual[t][i], expected[t][i], 1e-9) << computation.tensors[t].name << " element " << i;
+      ASSERT_GE(run.written[t][i], 1);
+      ASSERT_LE(run.written[t][i], twice ? 2 : 1) << "element " << i;
+    }
+  }
+}
+
+const char* const kDirect = R"(
+split ic 16 -> ic.o ic.v; split oc 16 -> oc.b oc.v; split oc.b 2 -> oc.o oc.t
+split ow 5 peel -> ow.o ow.i
+reorder n oc.o oh ow.o ic.o kh kw ic.v oc.t ow.i oc.v
+unroll ic.v 4; register_tile oc.t ow.i; vectorize oc.v; parallel n oc.o oh
+)";
+
+TEST(Lower, DirectConvolutionIsLoopsAroundARegisterTile) {
+  test::ConvSample sample;
+  sample.in_channels = 32, sample.out_channels = 64, sample.width = 13;
+  test::expect_golden("loop/direct_conv.txt", lowered_text(test::conv(sample), kDirect));
+}
+
+TEST(Lower, DirectConvolutionComputesTheConvolution) {
+  test::ConvSample sample;
+  sample.out_channels = 64, sample.width = 13, sample.height = 3;
+  expect_same(test::conv(sample), kDirect);
+}
+
+TEST(Lower, WithoutAScheduleStagesArePlainLoops) {
+  test::ConvSample sample;
+  sample.width = 7, sample.height = 3, sample.out_channels = 20;
+  test::expect_golden("loop/plain_conv.txt", lowered_text(test::conv(sample), ""));
+  expect_same(test::conv(sample), "");
+}
+
+TEST(Lower, AxesThatTheirBlockDoesNotSplitAreDividedInTheAddress) {
+  test::ConvSample sample;
+  sample.in_channels = 12, sample.out_channels = 24, sample.block = 8, sample.width = 7, sample.height = 2;
+  expect_same(test::conv(sample), "split oc 12 -> a b; reorder n a oh ow ic kh kw b; register_tile b");
+}
+
+TEST(Lower, TailsOfEveryKindCoverEachElement) {
+  for (int64_t width : {7, 13, 17, 35, 55}) {
+    Computation c = test::elementwise(3, width);
+    expect_same(c, "split w 4 peel -> o i; vectorize i");
+    expect_same(c, "split w 4 shift_in -> o i; vectorize i", true);
+    expect_same(c, "split w 4 guard -> o i; vectorize i");
+    expect_same(c, "split w 64 guard -> o i; vectorize i");
+    expect_same(c, "split w 6 peel -> o i; split i 4 guard -> t v; register_tile t; vectorize v");
+    expect_same(c, "split w 6 peel -> o i; split i 3 -> t v; register_tile t; vectorize v");
+    expect_same(c, "split w 6 peel -> o i; split o 1 -> oo oi; parallel r oo; vectorize i");
+    expect_same(c, "fuse r w -> f; split f 4 shift_in -> o i; vectorize i; parallel o", true);
+  }
+}
+
+TEST(Lower, TailsAreGolden) {
+  Computation c = test::elementwise(3, 13);
+  for (const char* tail : {"peel", "shift_in", "guard"}) {
+    std::string schedule = std::string("split w 8 ") + tail + " -> w.o w.i; vectorize w.i; parallel r";
+    test::expect_golden(std::string("loop/tail_") + tail + ".txt", lowered_text(c, schedule.c_str()));
+  }
+}
+
+TEST(Lower, GuardsStandOnlyWhereRangesDoNotProveTheRead) {
+  Computation c = test::max_pool(20, 5, 7, 8);
+  const char* schedule =
+      "split c 8 -> c.o c.v; split ow 3 peel -> ow.o ow.i; reorder c.o oh ow.o kh kw ow.i c.v; register_tile "
+      "ow.i; vectorize c.v";
+  test::expect_golden("loop/max_pool.txt", lowered_text(c, schedule));
+  expect_same(c, schedule);
+}
+
+TEST(Lower, StagesComputedInsideAnotherLiveInLocalMemory) {
+  Computation c = test::depthwise_pointwise(20, 24, 4, 13, 8);
+  const char* schedule = R"(
+stage dw
+compute_at pw ow.o
+split c 8 -> c.o c.v; split w 5 -> w.o w.i
+reorder c.o h w.o kh kw w.i c.v
+register_tile w.i; vectorize c.v
+stage pw
+split oc 8 -> oc.o oc.v; split ow 5 peel -> ow.o ow.i; split ic 8 -> ic.o ic.v
+reorder oh ow.o oc.o ic.o ic.v ow.i oc.v
+register_tile ow.i; vectorize oc.v; parallel oh
+)";
+  test::expect_golden("loop/compute_at.txt", lowered_text(c, schedule));
+  expect_same(c, schedule);
+}
+
+}  // namespace
+}  // namespace hone
