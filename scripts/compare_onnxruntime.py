@@ -32,7 +32,7 @@ class Hone:
         lib.hone_model_memory_bytes.restype = ctypes.c_size_t
         lib.hone_model_create.restype = ctypes.c_void_p
         lib.hone_model_create.argtypes = [ctypes.c_void_p, ctypes.c_int32]
-        lib.hone_model_output.restype = ctypes.POINTER(Tensor)
+        lib.hone_model_output.argtypes = [ctypes.c_int32, ctypes.POINTER(Tensor)]
         lib.hone_model_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
         size = lib.hone_model_memory_bytes()
         self.memory = np.zeros(size + 64, np.uint8)
@@ -40,7 +40,8 @@ class Hone:
         self.instance = lib.hone_model_create(aligned, threads)
         if not self.instance:
             raise RuntimeError(f"{file}: hone_model_create failed")
-        tensor = lib.hone_model_output(0).contents
+        tensor = Tensor()
+        lib.hone_model_output(0, ctypes.byref(tensor))
         self.output = np.empty(tensor.shape[:tensor.rank], np.float32)
 
     def run(self, x):

@@ -16,8 +16,7 @@ extern "C" {
 
 #define HONE_ABI_VERSION 1
 
-/* --- artifact
- * ---------------------------------------------------------------------------------------------------- */
+/* --- artifact --- */
 
 /* Computes parallel indices [begin, end) of one phase. `buffers` has one pointer per entry of the signature's
  * list. */
@@ -26,8 +25,7 @@ typedef void hone_run_function(void* const* buffers, int32_t phase, int64_t begi
  * hone_run. The signature lists its phases. */
 typedef hone_run_function hone_prepare_function;
 
-/* --- compiled model
- * ---------------------------------------------------------------------------------------------- */
+/* --- compiled model --- */
 
 typedef struct hone_model_tensor {
   const char* name;
