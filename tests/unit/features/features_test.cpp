@@ -1,0 +1,193 @@
+// Features of hand-made loop nests against values worked out by hand.
+#include "cost_model/features/features.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <map>
+#include <string>
+
+namespace hone {
+namespace {
+
+Target avx512() { return {"x86_64-linux-gnu", "generic", "", 512, 32}; }
+
+Tensor tensor(const std::string& name, Role role, Shape shape) {
+  Tensor tensor;
+  tensor.name = name;
+  tensor.role = role;
+  tensor.type = {DType::f32, std::move(shape)};
+  return tensor;
+}
+
+Index linear(const std::vector<std::pair<int64_t, std::string>>& terms) {
+  Index index;
+  for (const auto& [factor, axis] : terms) index = index + Index::axis(axis) * factor;
+  return index;
+}
+
+loop::Statement statement(loop::Tile tile) {
+  loop::Statement statement;
+  statement.tile.push_back(std::move(tile));
+  return statement;
+}
+
+loop::Statement statement(const std::string& variable, int64_t extent, std::vector<loop::Statement> body) {
+  loop::Statement statement;
+  statement.loop.push_back({variable, extent, 1, std::move(body)});
+  return statement;
+}
+
+/// y[oc.b, ow, oc.v] = sum over ic of x[ow, ic] * w[oc.b, ic, oc.v]: 14 accumulators of one vector.
+loop::Tile matmul_tile(int64_t columns) {
+  loop::Tile tile;
+  tile.stage = "dense";
+  tile.copies = {{"ow.i", columns, 1}};
+  tile.vector_variable = "oc.v";
+  tile.lanes = tile.active_lanes = 16;
+  tile.reduce = {{"ic", 64, 4}};
+  tile.accesses = {{0, linear({{896, "ow.o"}, {64, "ow.i"}, {1, "ic"}}), {}, 0},
+                   {1, linear({{1024, "oc.b"}, {16, "ic"}, {1, "oc.v"}}), {}, 0}};
+  tile.store = {2, linear({{896, "oc.b"}, {224, "ow.o"}, {16, "ow.i"}, {1, "oc.v"}}), {}, 0};
+  tile.update = scalar::binary(ScalarOp::mul, scalar::read(0, {Index(0)}), scalar::read(1, {Index(0)}));
+  tile.value = scalar::accumulator();
+  return tile;
+}
+
+loop::Program matmul() {
+  loop::Program program;
+  program.tensors = {tensor("x", Role::input, {56, 64}), tensor("w", Role::constant, {2, 64, 16}),
+                     tensor("y", Role::output, {2, 56, 16})};
+  for (const int64_t elements : {3584, 2048, 1792}) {
+    Geometry geometry;
+    geometry.elements = elements;
+    program.geometries.push_back(geometry);
+  }
+  loop::Phase phase;
+  phase.parallel = {{"oc.b", 2, 1}};
+  phase.extent = 2;
+  phase.body = {statement("ow.o", 4, {statement(matmul_tile(14))})};
+  program.phases = {phase};
+  return program;
+}
+
+std::map<std::string, float> named(const loop::Program& program, const Target& target = avx512()) {
+  const std::vector<float> values = features_of(program, target);
+  std::map<std::string, float> result;
+  for (size_t i = 0; i < values.size(); ++i) result[std::string(feature_descriptions()[i].name)] = values[i];
+  return result;
+}
+
+float log2_of(double value) { return static_cast<float>(std::log2(1 + value)); }
+
+TEST(Features, AreAsManyAsTheirDescriptionsWhichHaveDistinctNames) {
+  const auto values = named(matmul());
+  EXPECT_EQ(values.size(), feature_descriptions().size());
+  EXPECT_EQ(features_of(matmul(), avx512()).size(), feature_descriptions().size());
+}
+
+TEST(Features, OfARegisterTileAreItsCountsByHand) {
+  const auto value = named(matmul());
+  EXPECT_FLOAT_EQ(value.at("work"), log2_of(2.0 * 56 * 32 * 64));
+  EXPECT_EQ(value.at("accumulators"), 14);
+  EXPECT_EQ(value.at("register_share"), 14.0f / 32);
+  EXPECT_EQ(value.at("copies_inner"), 14);
+  EXPECT_EQ(value.at("copies_outer"), 1);
+  EXPECT_EQ(value.at("vectors"), 1);
+  EXPECT_EQ(value.at("lane_use"), 1);
+  EXPECT_FLOAT_EQ(value.at("vector_loads"), 1.0f / 14);  // w is shared by the 14 columns
+  EXPECT_EQ(value.at("broadcasts"), 1);                  // each column reads its own x
+  EXPECT_EQ(value.at("gathers"), 0);
+  EXPECT_EQ(value.at("contiguous_store"), 1);
+  EXPECT_EQ(value.at("reduce_unroll"), 4);
+  EXPECT_FLOAT_EQ(value.at("body"), log2_of((14 * 2 + 14 + 1) * 4));
+}
+
+TEST(Features, OfLoopsAreTheirExtents) {
+  const auto value = named(matmul());
+  EXPECT_FLOAT_EQ(value.at("reduce_points"), log2_of(64));
+  EXPECT_FLOAT_EQ(value.at("reduce_0"), log2_of(64));
+  EXPECT_FLOAT_EQ(value.at("reduce_1"), log2_of(1));
+  EXPECT_FLOAT_EQ(value.at("outer_iterations"), log2_of(8));
+  EXPECT_FLOAT_EQ(value.at("outer_0"), log2_of(4));
+  EXPECT_FLOAT_EQ(value.at("outer_1"), log2_of(2));
+  EXPECT_FLOAT_EQ(value.at("outer_2"), log2_of(1));
+  EXPECT_FLOAT_EQ(value.at("parallel"), log2_of(2));
+  EXPECT_EQ(value.at("depth"), 2);
+}
+
+TEST(Features, OfMemoryAreFootprintsInWholeLines) {
+  const auto value = named(matmul());
+  EXPECT_FLOAT_EQ(value.at("tile_input"), log2_of(14 * 64 * 4));
+  EXPECT_FLOAT_EQ(value.at("tile_constant"), log2_of(64 * 16 * 4));
+  EXPECT_FLOAT_EQ(value.at("tile_output"), log2_of(14 * 16 * 4));
+  EXPECT_FLOAT_EQ(value.at("tile_all"), log2_of(3584 + 4096 + 896));
+  EXPECT_FLOAT_EQ(value.at("all_input"), log2_of(3584 * 4));
+  EXPECT_FLOAT_EQ(value.at("all_constant"), log2_of(2048 * 4));
+  EXPECT_FLOAT_EQ(value.at("all_output"), log2_of(1792 * 4));
+  // Everything (29,696 bytes) fits 32 KiB: each input byte is fetched once, 14,336 / 229,376 of them an
+  // operation.
+  EXPECT_NEAR(value.at("l1_input"), -4, 1e-4);
+  EXPECT_NEAR(value.at("intensity"), std::log2(229376.0 / 29696), 1e-5);
+}
+
+TEST(Features, ReuseDistanceIsWhatTheInnermostIndependentLoopTouches) {
+  const auto value = named(matmul());
+  EXPECT_FLOAT_EQ(value.at("reuse_input"), log2_of(14336 + 4096 + 3584));   // again for each oc.b
+  EXPECT_FLOAT_EQ(value.at("reuse_constant"), log2_of(3584 + 4096 + 896));  // again for each ow.o
+  EXPECT_FLOAT_EQ(value.at("reuse_output"), log2_of(14 * 64 + 64 + 896));   // its accumulators, for each ic
+}
+
+TEST(Features, TrafficGrowsOnceTheNestLeavesTheCache) {
+  CacheSizes small;
+  small.l1d_bytes = 16 << 10;  // holds one tile (8,576 bytes), not the loop over ow.o (22,016)
+  const std::vector<float> values = features_of(matmul(), avx512(), small);
+  std::map<std::string, float> value;
+  for (size_t i = 0; i < values.size(); ++i) value[std::string(feature_descriptions()[i].name)] = values[i];
+  EXPECT_NEAR(value.at("l1_constant"), std::log2(8.0 * 4096 / 229376), 1e-4);
+  EXPECT_NEAR(value.at("l2_constant"), std::log2(8192.0 / 229376), 1e-4);
+}
+
+TEST(Features, APeeledTileIsCountedAsTail) {
+  loop::Program program = matmul();
+  program.phases[0].body.push_back(statement(matmul_tile(7)));
+  const auto value = named(program);
+  EXPECT_EQ(value.at("tiles"), 2);
+  EXPECT_NEAR(value.at("tail_share"), 7.0 / (4 * 14 + 7), 1e-6);
+  EXPECT_NEAR(value.at("main_share"), 56.0 / 63, 1e-6);
+}
+
+TEST(Features, StridedLanesAndGuardsAreToldApart) {
+  loop::Program program = matmul();
+  loop::Tile& tile = program.phases[0].body[0].loop[0].body[0].tile[0];
+  tile.accesses[1].offset = linear({{1, "ic"}, {64, "oc.v"}});
+  tile.accesses[0].guards.push_back({Index::axis("ic"), 0, 60});
+  const auto value = named(program);
+  EXPECT_FLOAT_EQ(value.at("gathers"), 1.0f / 14);
+  EXPECT_EQ(value.at("vector_loads"), 0);
+  EXPECT_EQ(value.at("guarded_loads"), 1);
+}
+
+TEST(Features, ACopyWithoutArithmeticHasFiniteFeatures) {
+  loop::Program program = matmul();
+  loop::Tile& tile = program.phases[0].body[0].loop[0].body[0].tile[0];
+  tile.reduce.clear();
+  tile.update = nullptr;
+  tile.accesses.pop_back();
+  tile.value = scalar::read(0, {Index(0)});
+  for (const float value : features_of(program, avx512())) EXPECT_TRUE(std::isfinite(value));
+  EXPECT_EQ(static_cost(program, avx512()).accumulator_registers, 0);
+}
+
+TEST(Features, OfAnEmptyProgramAreZero) {
+  EXPECT_THAT(features_of(loop::Program{}, avx512()), testing::Each(0.0f));
+}
+
+TEST(StaticCost, CountsRegistersOfTheTargetNotOfTheProgram) {
+  EXPECT_EQ(static_cost(matmul(), avx512()).accumulator_registers, 14);
+  const Target neon{"aarch64-linux-gnu", "generic", "", 128, 32};
+  EXPECT_EQ(static_cost(matmul(), neon).accumulator_registers, 56);
+}
+
+}  // namespace
+}  // namespace hone
