@@ -1,0 +1,198 @@
+// Proposals over small made-up spaces: order, repetition, refusal and exhaustion.
+#include "tuner/search/search.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace hone {
+namespace {
+
+PointSpace small_space() {
+  return {"direct", {{"tile", {1, 2, 4, 7, 14}}, {"unroll", {1, 2, 4}}}, {{"tile", 7}, {"unroll", 1}}};
+}
+
+PointSpace large_space() {
+  SearchSpace space;
+  Parameters first;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    space.push_back({name, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}});
+    first[name] = 5;
+  }
+  return {"direct", space, first};
+}
+
+std::optional<std::vector<float>> by_value(const Point& point) {
+  std::vector<float> row;
+  for (const auto& [name, value] : point.parameters) row.push_back(static_cast<float>(value));
+  return row;
+}
+
+/// Likes rows that are near (8, 1, 8, 1).
+std::vector<float> near_target(std::span<const std::vector<float>> rows) {
+  std::vector<float> scores;
+  for (const auto& row : rows) {
+    float score = 0;
+    for (size_t i = 0; i < row.size(); ++i) score -= std::abs(row[i] - (i % 2 ? 1.0f : 8.0f));
+    scores.push_back(score);
+  }
+  return scores;
+}
+
+std::vector<std::string> texts(const Proposal& proposal) {
+  std::vector<std::string> result;
+  for (const auto& entry : proposal.entries) result.push_back(to_text(entry.point));
+  return result;
+}
+
+SearchInput input_of(PointSpace space, int count, uint64_t seed = 1) {
+  SearchInput input;
+  input.spaces = {std::move(space)};
+  input.count = count;
+  input.seed = seed;
+  return input;
+}
+
+TEST(Points, PrintAndParseBack) {
+  const Point point{"winograd", {{"tile", 4}, {"unroll", 2}}};
+  const Result<Point> parsed = parse_point(to_text(point));
+  ASSERT_TRUE(parsed) << parsed.error().text();
+  EXPECT_EQ(*parsed, point);
+  EXPECT_EQ(*parse_point("softmax"), (Point{"softmax", {}}));
+}
+
+TEST(Points, WithoutAFormulationAreRefused) {
+  const Result<Point> parsed = parse_point("tile=4");
+  ASSERT_FALSE(parsed);
+  EXPECT_THAT(parsed.error().text(), testing::HasSubstr("begins with the name of a formulation"));
+  EXPECT_FALSE(parse_point(""));
+}
+
+TEST(Search, LeadsWithTrialZero) {
+  const Proposal proposal = propose(input_of(large_space(), 8), by_value, near_target);
+  ASSERT_EQ(proposal.entries.size(), 8u);
+  EXPECT_EQ(proposal.entries[0].point.parameters, large_space().first);
+}
+
+TEST(Search, MeasuresTrialZeroEvenIfTheStaticRulesRefuseIt) {
+  const auto refuse_all = [](const Point&) { return std::optional<std::vector<float>>(); };
+  const Proposal proposal = propose(input_of(small_space(), 4), refuse_all, {});
+  ASSERT_EQ(proposal.entries.size(), 1u);
+  EXPECT_EQ(proposal.entries[0].point.parameters, small_space().first);
+  EXPECT_TRUE(proposal.exhausted);
+}
+
+TEST(Search, TakesTheFirstOfEveryFormulationBeforeSearchedOnes) {
+  SearchInput input = input_of(large_space(), 5);
+  PointSpace other = large_space();
+  other.formulation = "winograd";
+  input.spaces.push_back(other);
+  EXPECT_EQ(propose(input, by_value, near_target).entries[1].point, (Point{"winograd", other.first}));
+}
+
+TEST(Search, IsAPureFunctionOfItsInput) {
+  for (const uint64_t seed : {1u, 2u, 3u}) {
+    const SearchInput input = input_of(large_space(), 16, seed);
+    EXPECT_EQ(texts(propose(input, by_value, near_target)), texts(propose(input, by_value, near_target)));
+  }
+  EXPECT_NE(texts(propose(input_of(large_space(), 16, 1), by_value, near_target)),
+            texts(propose(input_of(large_space(), 16, 2), by_value, near_target)));
+}
+
+TEST(Search, NeverProposesAPointTwice) {
+  SearchInput input = input_of(large_space(), 16);
+  std::set<std::string> all;
+  for (int round = 0; round < 20; ++round) {
+    const Proposal proposal = propose(input, by_value, near_target);
+    for (const std::string& text : texts(proposal)) EXPECT_TRUE(all.insert(text).second) << text;
+    input.seen = all;
+    input.first_trial = all.size();
+    input.seed += 1;
+  }
+  EXPECT_EQ(all.size(), 320u);
+}
+
+TEST(Search, GoesThroughASmallSpaceAndSaysWhenItIsExhausted) {
+  SearchInput input = input_of(small_space(), 6);
+  Proposal proposal;
+  std::vector<size_t> sizes;
+  do {
+    proposal = propose(input, by_value, {});
+    sizes.push_back(proposal.entries.size());
+    for (const std::string& text : texts(proposal)) input.seen.insert(text);
+    input.first_trial = input.seen.size();
+  } while (!proposal.exhausted);
+  EXPECT_EQ(input.seen.size(), 15u);
+  EXPECT_THAT(sizes, testing::ElementsAre(6, 6, 3));
+  EXPECT_THAT(propose(input, by_value, {}).entries, testing::IsEmpty());
+}
+
+TEST(Search, TakesThePointsThatTheModelRanksBest) {
+  SearchInput input = input_of(large_space(), 20);
+  input.settings.random_share = 0;
+  const Proposal proposal = propose(input, by_value, near_target);
+  double sum = 0;
+  for (size_t i = 1; i < proposal.entries.size(); ++i) {
+    if (i > 1) EXPECT_LE(proposal.entries[i].predicted, proposal.entries[i - 1].predicted);
+    sum += proposal.entries[i].predicted;
+  }
+  EXPECT_EQ(proposal.entries[1].predicted, 0);  // the very best of 10,000, found by looking at fewer than 400
+  EXPECT_GT(sum / 19, -3);                      // a random point is 14 away
+}
+
+TEST(Search, StartsFromWhatWasMeasuredBest) {
+  SearchInput input = input_of(large_space(), 64);
+  input.top = {{"direct", {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}}};
+  input.first_trial = 10;
+  int close = 0;
+  for (const auto& entry : propose(input, by_value, {}).entries) {
+    int same = 0;
+    for (const auto& [name, value] : entry.point.parameters) same += value == 0;
+    close += same >= 2;
+  }
+  EXPECT_GT(close, 10);  // 5 % of random points would be: 3
+}
+
+TEST(Search, IgnoresMeasuredPointsOfAnotherSpaceVersion) {
+  SearchInput input = input_of(large_space(), 8);
+  input.top = {
+      {"direct", {{"gone", 3}}}, {"unheard-of", {}}, {"direct", {{"a", 77}, {"b", 0}, {"c", 0}, {"d", 0}}}};
+  EXPECT_EQ(propose(input, by_value, near_target).entries.size(), 8u);
+}
+
+TEST(Search, DropsPointsThatTheStaticRulesRefuse) {
+  const auto even_only = [](const Point& point) -> std::optional<std::vector<float>> {
+    return point.parameters.at("a") % 2 ? std::nullopt : by_value(point);
+  };
+  SearchInput input = input_of(large_space(), 30);
+  input.first_trial = 1;
+  const Proposal proposal = propose(input, even_only, near_target);
+  EXPECT_EQ(proposal.entries.size(), 30u);
+  for (const auto& entry : proposal.entries) EXPECT_EQ(entry.point.parameters.at("a") % 2, 0);
+}
+
+TEST(Search, SurvivesAModelThatScoresNaN) {
+  const auto broken = [](std::span<const std::vector<float>> rows) {
+    return std::vector<float>(rows.size(), std::numeric_limits<float>::quiet_NaN());
+  };
+  EXPECT_EQ(propose(input_of(large_space(), 8), by_value, broken).entries.size(), 8u);
+}
+
+TEST(Search, WithoutAnySpaceIsExhausted) {
+  EXPECT_TRUE(propose(SearchInput{}, by_value, {}).exhausted);
+  PointSpace impossible = small_space();
+  impossible.space[0].choices.clear();
+  const Proposal proposal = propose(input_of(impossible, 4), by_value, {});
+  EXPECT_TRUE(proposal.exhausted);
+  EXPECT_TRUE(proposal.entries.empty());
+}
+
+TEST(Search, OfAPointWithoutParametersIsOneTrial) {
+  const Proposal proposal = propose(input_of({"softmax", {}, {}}, 4), by_value, {});
+  ASSERT_EQ(proposal.entries.size(), 1u);
+  EXPECT_TRUE(proposal.exhausted);
+}
+
+}  // namespace
+}  // namespace hone

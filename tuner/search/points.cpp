@@ -1,0 +1,108 @@
+// Points as text and as vectors of choices.
+#include "tuner/search/points.h"
+
+#include <algorithm>
+
+namespace hone {
+
+std::string to_text(const Point& point) {
+  const std::string parameters = to_text(point.parameters);
+  return parameters.empty() ? point.formulation : point.formulation + " " + parameters;
+}
+
+Result<Point> parse_point(std::string_view text) {
+  const size_t space = text.find(' ');
+  Point point{std::string(text.substr(0, space)), {}};
+  if (point.formulation.empty() || point.formulation.find('=') != std::string::npos) {
+    return fail("a point begins with the name of a formulation", std::string(text));
+  }
+  if (space != std::string_view::npos) {
+    HONE_TRY(point.parameters, parse_parameters(text.substr(space + 1)));
+  }
+  return point;
+}
+
+int64_t point_count(const std::vector<PointSpace>& spaces) {
+  constexpr int64_t most = int64_t{1} << 40;
+  int64_t sum = 0;
+  for (const PointSpace& space : spaces) sum = std::min(most, sum + search::point_count(space));
+  return sum;
+}
+
+namespace search {
+
+uint64_t Random::next() {
+  uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+int64_t point_count(const PointSpace& space) {
+  constexpr int64_t most = int64_t{1} << 40;
+  int64_t product = 1;
+  for (const ParameterRange& range : space.space) {
+    if (range.choices.empty()) return 0;
+    product = std::min(most, product * static_cast<int64_t>(range.choices.size()));
+  }
+  return product;
+}
+
+Point point_at(const PointSpace& space, int64_t i) {
+  Point point{space.formulation, {}};
+  for (auto range = space.space.rbegin(); range != space.space.rend(); ++range) {
+    const auto choices = static_cast<int64_t>(range->choices.size());
+    point.parameters[range->name] = range->choices[i % choices];
+    i /= choices;
+  }
+  return point;
+}
+
+Point random_point(const std::vector<PointSpace>& spaces, Random& random) {
+  // Each formulation equally often, or a large space would hide a small one.
+  const PointSpace& space = spaces[random.below(static_cast<int64_t>(spaces.size()))];
+  Point point{space.formulation, {}};
+  for (const ParameterRange& range : space.space) {
+    point.parameters[range.name] = range.choices[random.below(static_cast<int64_t>(range.choices.size()))];
+  }
+  return point;
+}
+
+bool contains(const PointSpace& space, const Point& point) {
+  if (point.formulation != space.formulation || point.parameters.size() != space.space.size()) return false;
+  return std::all_of(space.space.begin(), space.space.end(), [&](const ParameterRange& range) {
+    const auto found = point.parameters.find(range.name);
+    return found != point.parameters.end() && std::ranges::count(range.choices, found->second) > 0;
+  });
+}
+
+const PointSpace* find_space(const std::vector<PointSpace>& spaces, const std::string& formulation) {
+  const auto found = std::ranges::find(spaces, formulation, &PointSpace::formulation);
+  return found == spaces.end() ? nullptr : &*found;
+}
+
+Point mutate(const PointSpace& space, Point point, Random& random) {
+  if (space.space.empty()) return point;
+  do {
+    const ParameterRange& range = space.space[random.below(static_cast<int64_t>(space.space.size()))];
+    const auto size = static_cast<int64_t>(range.choices.size());
+    if (size < 2) continue;
+    int64_t& value = point.parameters[range.name];
+    const int64_t at = std::ranges::find(range.choices, value) - range.choices.begin();
+    int64_t to = random.below(size);
+    if (random.unit() < 0.5) to = std::clamp<int64_t>(at + (random.unit() < 0.5 ? 1 : -1), 0, size - 1);
+    value = range.choices[to];
+  } while (random.unit() < 0.35);
+  return point;
+}
+
+Point cross(const Point& a, const Point& b, Random& random) {
+  Point child = a;
+  for (auto& [name, value] : child.parameters) {
+    if (random.unit() < 0.5) value = b.parameters.at(name);
+  }
+  return child;
+}
+
+}  // namespace search
+}  // namespace hone

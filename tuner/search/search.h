@@ -1,0 +1,73 @@
+// Proposals: which points of a task's search spaces to measure next. A pure function of its input: the same
+// round gives the same points on any machine, whoever asks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/base/result.h"
+#include "codegen/formulation/formulation.h"
+
+namespace hone {
+
+/// One point of the spaces of a task: a formulation and its parameter vector.
+struct Point {
+  std::string formulation;
+  Parameters parameters;
+  bool operator==(const Point&) const = default;
+};
+std::string to_text(const Point& point);  ///< "direct oc_tile=2 ow_tile=14": as in Round.seen; parses back
+Result<Point> parse_point(std::string_view text);
+
+/// The space of one formulation that covers the task.
+struct PointSpace {
+  std::string formulation;
+  SearchSpace space;
+  Parameters first;  ///< what the target alone implies
+};
+/// Points in all spaces together; stops counting at 2^40.
+int64_t point_count(const std::vector<PointSpace>& spaces);
+
+struct SearchSettings {
+  int64_t enumerate_up_to = 512;  ///< spaces of at most so many points are looked at whole
+  int population = 96;            ///< points a generation
+  int generations = 4;
+  double random_share = 0.08;    ///< of the points proposed: drawn at random, whatever the model says
+  double immigrant_share = 0.1;  ///< of each generation: drawn at random
+};
+
+struct SearchInput {
+  std::vector<PointSpace> spaces;  ///< the preferred formulation first: its `first` is trial 0
+  std::vector<Point> top;          ///< best measured so far, best first
+  std::set<std::string> seen;      ///< texts of points measured or in flight: never proposed again
+  int count = 0;
+  uint64_t seed = 0;
+  uint64_t first_trial = 0;  ///< number of the first point; 0: trial 0 leads
+  SearchSettings settings;
+};
+
+/// Features of a point, or nothing if it is illegal or bad for reasons that need no measurement.
+using Featurise = std::function<std::optional<std::vector<float>>(const Point&)>;
+/// One score a row, higher is faster. An empty function: there is no model yet.
+using Predict = std::function<std::vector<float>(std::span<const std::vector<float>>)>;
+
+struct Proposal {
+  struct Entry {
+    Point point;
+    std::vector<float> features;  ///< empty only for a trial 0 that could not be featurised
+    float predicted = 0;          ///< the model's score; 0 without a model
+  };
+  std::vector<Entry> entries;  ///< at most SearchInput::count
+  bool exhausted = false;      ///< after these the spaces hold nothing new
+};
+/// Trial 0 first, then each formulation's own first point, then the points the model ranks best among those
+/// that an evolutionary search (or the whole space, if it is small) comes by, with a share of random ones.
+Proposal propose(const SearchInput& input, const Featurise& featurise, const Predict& predict);
+
+}  // namespace hone

@@ -1,0 +1,72 @@
+// Which formulations a task may be measured with, and the static rules that drop points before they are
+// compiled.
+#include "tuner/search/task_space.h"
+
+#include <algorithm>
+
+#include "codegen/loop/loop.h"
+#include "cost_model/features/features.h"
+
+namespace hone {
+namespace {
+
+/// Operations in one loop body, and in the whole kernel, past which the instruction cache is surely lost.
+constexpr int64_t body_limit = 6000, code_limit = 40000;
+
+bool same_layouts(const Ports& a, const Ports& b) {
+  return a.output.layout == b.output.layout &&
+         std::ranges::equal(a.inputs, b.inputs, {}, &Port::layout, &Port::layout);
+}
+
+}  // namespace
+
+Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
+  TaskSpace result;
+  std::string reason = "no formulation covers it";
+  for (const Formulation& formulation : formulations()) {
+    if (!formulation.applies(task, target)) continue;
+    if (!same_layouts(formulation.layouts(task, target), ports)) {
+      reason = "no formulation has the layouts of these ports";
+      continue;
+    }
+    Result<Formulated> formulated = formulation.formulate(task, target, ports);
+    if (!formulated) {
+      reason = formulated.error().text();
+      continue;
+    }
+    result.spaces_.push_back({std::string(formulation.name), formulation.space(task, target, ports),
+                              formulation.default_parameters(task, target, ports)});
+    result.formed_.push_back({&formulation, std::move(*formulated)});
+    result.space_version_ = std::max(result.space_version_, formulation.space_version);
+  }
+  if (result.spaces_.empty()) return fail("nothing to search: " + reason, summary(task));
+  result.task_ = std::move(task);
+  result.target_ = std::move(target);
+  result.ports_ = std::move(ports);
+  return result;
+}
+
+std::optional<std::vector<float>> TaskSpace::features(const Point& point) {
+  const std::string text = to_text(point);
+  auto found = known_.find(text);
+  if (found == known_.end()) found = known_.emplace(text, lower(point)).first;
+  return found->second;
+}
+
+std::optional<std::vector<float>> TaskSpace::lower(const Point& point) const {
+  const auto formed = std::ranges::find_if(
+      formed_, [&](const Formed& formed) { return formed.formulation->name == point.formulation; });
+  if (formed == formed_.end()) return std::nullopt;
+  const Result<Schedule> schedule = formed->formulation->schedule(task_, target_, ports_, point.parameters);
+  if (!schedule) return std::nullopt;
+  const Result<loop::Program> program = loop::lower(formed->formulated.run, *schedule);
+  if (!program) return std::nullopt;
+  const StaticCost cost = static_cost(*program, target_);
+  if (cost.accumulator_registers > target_.vector_registers || cost.body_operations > body_limit ||
+      cost.code_operations > code_limit) {
+    return std::nullopt;
+  }
+  return features_of(*program, target_);
+}
+
+}  // namespace hone

@@ -1,0 +1,44 @@
+// The search spaces of one task as it is measured (target and ports), and what each of its points lowers to.
+// Lowered features are kept for the life of the object: later rounds of the same task meet the same points.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codegen/formulation/formulation.h"
+#include "tuner/search/search.h"
+
+namespace hone {
+
+class TaskSpace {
+ public:
+  /// Every formulation that covers the task and reads and writes these ports. Error: none does.
+  static Result<TaskSpace> make(Task task, Target target, Ports ports);
+
+  const std::vector<PointSpace>& spaces() const { return spaces_; }
+  /// Highest space version among the formulations.
+  int space_version() const { return space_version_; }
+  /// Lowers the point and describes it; nothing if it does not lower or cannot be good (accumulators that do
+  /// not fit the registers, loop bodies or code past the instruction cache).
+  std::optional<std::vector<float>> features(const Point& point);
+
+ private:
+  struct Formed {
+    const Formulation* formulation;
+    Formulated formulated;
+  };
+  TaskSpace() = default;
+  std::optional<std::vector<float>> lower(const Point& point) const;
+
+  Task task_;
+  Target target_;
+  Ports ports_;
+  std::vector<Formed> formed_;
+  std::vector<PointSpace> spaces_;
+  int space_version_ = 1;
+  std::map<std::string, std::optional<std::vector<float>>> known_;
+};
+
+}  // namespace hone
