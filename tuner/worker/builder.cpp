@@ -1,0 +1,145 @@
+// Requests to answers; every error of the compiler becomes a message in the answer.
+#include "tuner/worker/builder.h"
+
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "codegen/artifact/artifact.h"
+#include "cost_model/features/features.h"
+#include "tuner/search/round.h"
+#include "tuner/worker/pipe.h"
+
+namespace hone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+/// The search spaces of the tasks proposed for so far: their lowered features are worth keeping between
+/// rounds.
+class Spaces {
+ public:
+  Result<TaskSpace*> find(const wire::Round& round) {
+    const auto key = std::make_tuple(round.task, round.target, round.ports);
+    const auto found = spaces_.find(key);
+    if (found != spaces_.end()) return &found->second;
+    HONE_TRY(Task task, parse_task(round.task));
+    HONE_TRY(Target target, parse_target(round.target));
+    HONE_TRY(Ports ports, parse_ports(round.ports));
+    HONE_TRY(TaskSpace space, TaskSpace::make(std::move(task), std::move(target), std::move(ports)));
+    if (spaces_.size() >= 64) spaces_.clear();
+    return &spaces_.emplace(key, std::move(space)).first->second;
+  }
+
+ private:
+  std::map<std::tuple<std::string, std::string, std::string>, TaskSpace> spaces_;
+};
+
+wire::Built built_of(const wire::Round& round, const Proposal::Entry& entry) {
+  wire::Built built;
+  built.lease = round.lease;
+  built.candidate.task = round.task;
+  built.candidate.target = round.target;
+  built.candidate.ports = round.ports;
+  built.candidate.formulation = entry.point.formulation;
+  built.candidate.parameters = to_text(entry.point.parameters);
+  const Formulation* formulation = find_formulation(entry.point.formulation);
+  built.candidate.space_version = formulation ? static_cast<uint32_t>(formulation->space_version) : 0;
+  built.features = entry.features;
+  built.feature_version = entry.features.empty() ? 0 : feature_version;
+  built.predicted = entry.predicted;
+  return built;
+}
+
+Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire::Bytes& model) {
+  const auto begin = Clock::now();
+  wire::RoundDone done;
+  done.lease = round.lease;
+  const Result<TaskSpace*> space = spaces.find(round);
+  if (space) {
+    Result<Proposal> proposal =
+        propose_round(**space, round, {reinterpret_cast<const char*>(model.data()), model.size()});
+    // A model of another version helps nobody, but costs nothing either: search without it.
+    if (!proposal) proposal = propose_round(**space, round, {});
+    HONE_CHECK(proposal);
+    uint64_t trial = round.first_trial;
+    for (const Proposal::Entry& entry : proposal->entries) {
+      wire::Built built = built_of(round, entry);
+      built.trial = trial++;
+      HONE_RETURN_IF_ERROR(write_frame(fd, built));
+    }
+    done.proposed = static_cast<uint32_t>(proposal->entries.size());
+    done.exhausted = proposal->exhausted;
+  } else {
+    // Nothing can be proposed, ever: one failed candidate says why, so that the job shows it.
+    wire::Built built;
+    built.lease = round.lease;
+    built.trial = round.first_trial;
+    built.candidate = {round.task, round.target, "none", 0, round.ports, "", ""};
+    built.status = MeasureStatus::build_error;
+    built.message = space.error().text();
+    HONE_RETURN_IF_ERROR(write_frame(fd, built));
+    done.proposed = 1;
+    done.exhausted = true;
+  }
+  done.propose_ms = ms_since(begin);
+  return write_frame(fd, done);
+}
+
+Result<Artifact> compile_request(wire::Candidate& request) {
+  HONE_TRY(const Task task, parse_task(request.task));
+  HONE_TRY(const Target target, parse_target(request.target));
+  if (request.formulation == reference_formulation) return compile_reference(task, target);
+  HONE_TRY(const Ports ports, parse_ports(request.ports));
+  HONE_TRY(const Parameters parameters, parse_parameters(request.parameters));
+  const Formulation* formulation = find_formulation(request.formulation);
+  if (!formulation) return fail("there is no formulation of this name", request.formulation);
+  HONE_TRY(const Candidate candidate, make_candidate(task, target, *formulation, ports, parameters));
+  request.schedule = to_text(candidate.schedule);
+  return compile(candidate);
+}
+
+Status answer_build(int fd, wire::Built built) {
+  const auto begin = Clock::now();
+  Result<Artifact> artifact = compile_request(built.candidate);
+  built.build_ms = ms_since(begin);
+  if (!artifact) {
+    built.status = MeasureStatus::build_error;
+    built.message = artifact.error().text();
+    return write_frame(fd, built);
+  }
+  built.status = MeasureStatus::ok;
+  built.artifact = artifact->digest;
+  built.signature = to_json(artifact->signature);
+  return write_frame(fd, built, artifact->shared_object);
+}
+
+}  // namespace
+
+int run_builder(int fd) {
+  FrameReader reader(fd);
+  Spaces spaces;
+  for (;;) {
+    Result<std::optional<PipeFrame>> frame = reader.next();
+    if (!frame) return 1;
+    if (!*frame) {
+      if (!reader.fill(true)) return 0;  // the tuner has closed the pipe: nothing more to do
+      continue;
+    }
+    Status answered;
+    if (auto* want = std::get_if<wire::Want>(&(*frame)->message); want && want->rounds.size() == 1) {
+      answered = answer_round(fd, spaces, want->rounds[0], (*frame)->blob);
+    } else if (auto* built = std::get_if<wire::Built>(&(*frame)->message)) {
+      answered = answer_build(fd, std::move(*built));
+    } else {
+      return 1;
+    }
+    if (!answered) return 0;
+  }
+}
+
+}  // namespace hone
