@@ -1,0 +1,75 @@
+// Child programs of `hone tune`: started with chosen cores and their own stderr file, ended with it, quoted
+// when they die.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "codegen/base/result.h"
+
+namespace hone::cli {
+
+struct ChildOptions {
+  std::filesystem::path program;
+  std::vector<std::string> arguments;
+  std::vector<int> cores;          ///< empty: those of this process
+  std::filesystem::path messages;  ///< where its stdout and stderr go
+};
+
+/// A running child process. A resource: ended with this object, and by the kernel if this process dies.
+class Child {
+ public:
+  static Result<Child> start(ChildOptions options);
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&& other) noexcept;
+  ~Child();
+
+  pid_t pid() const { return pid_; }
+  /// Readable once the process has ended (a pidfd): give it to a wait.
+  int fd() const { return pidfd_; }
+  bool ended();
+  /// "killed by Segmentation fault" or "exit code 1", and the last line it wrote.
+  std::string how_it_ended() const;
+  void signal(int number) const;
+  /// SIGTERM, then SIGKILL after `patience`. True: it ended by itself.
+  bool stop(std::chrono::milliseconds patience);
+  /// Starts the same again; it must have ended.
+  Status restart();
+
+ private:
+  explicit Child(ChildOptions options) : options_(std::move(options)) {}
+  Status spawn();
+  ChildOptions options_;
+  pid_t pid_ = -1;
+  int pidfd_ = -1;
+  int status_ = 0;
+};
+
+/// Cores this process may run on, ascending.
+std::vector<int> usable_cores();
+/// Which cores measure and which build: the last `threads` measure, and nothing else runs there unless there
+/// are no others.
+struct CoreShare {
+  std::vector<int> measuring, building;
+};
+CoreShare share_cores(const std::vector<int>& cores, int threads);
+
+/// A folder that only this user can enter, removed with this object.
+class PrivateFolder {
+ public:
+  static Result<PrivateFolder> make();
+  PrivateFolder(PrivateFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  PrivateFolder& operator=(PrivateFolder&&) = delete;
+  ~PrivateFolder();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit PrivateFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace hone::cli

@@ -1,0 +1,175 @@
+// Tables and totals from job events.
+#include "tuner/cli/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+namespace hone::cli {
+namespace {
+
+std::string time_text(double ns) { return ns > 0 ? format_seconds(ns * 1e-9) : "-"; }
+
+std::string gflops_text(const TunedTask& task, double ns) {
+  return ns > 0 && task.flops > 0 ? fmt::format("{:.1f}", task.flops / ns) : "-";
+}
+
+wire::TaskProgress progress_of(const wire::JobEvent& event, size_t task) {
+  return task < event.tasks.size() ? event.tasks[task] : wire::TaskProgress();
+}
+
+uint64_t new_trials(const wire::JobEvent& event) {
+  uint64_t sum = 0;
+  for (const wire::TaskProgress& task : event.tasks) sum += task.new_trials;
+  return sum;
+}
+
+uint64_t failures(const wire::JobEvent& event) {
+  uint64_t sum = 0;
+  for (const wire::Failure& failure : event.failed) sum += failure.count;
+  return sum;
+}
+
+}  // namespace
+
+ModelTime model_time(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
+  ModelTime time;
+  time.complete = !tasks.empty();
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const wire::TaskProgress progress = progress_of(event, i);
+    if (progress.best_ns <= 0) time.complete = false;
+    time.best_ms += progress.best_ns * 1e-6 * tasks[i].count;
+    time.first_ms += (progress.first_ns > 0 ? progress.first_ns : progress.best_ns) * 1e-6 * tasks[i].count;
+  }
+  return time;
+}
+
+std::vector<std::string> task_table(const std::vector<TunedTask>& tasks, const wire::JobEvent& event,
+                                    size_t rows) {
+  std::vector<size_t> order(tasks.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto total = [&](size_t i) {
+    const wire::TaskProgress progress = progress_of(event, i);
+    return std::pair(progress.best_ns * tasks[i].count, tasks[i].flops * tasks[i].count);
+  };
+  std::ranges::stable_sort(order, std::greater<>(), total);
+  Table table({"task", "x", "trials", "first", "best", "gain", "GFLOP/s", ""});
+  const size_t shown = std::min(rows, order.size());
+  for (size_t row = 0; row < shown; ++row) {
+    const TunedTask& task = tasks[order[row]];
+    const wire::TaskProgress progress = progress_of(event, order[row]);
+    const bool both = progress.first_ns > 0 && progress.best_ns > 0;
+    table.add({task.summary, std::to_string(task.count), format_count(progress.trials),
+               time_text(progress.first_ns), time_text(progress.best_ns),
+               both ? fmt::format("{:.2f}x", progress.first_ns / progress.best_ns) : "-",
+               gflops_text(task, progress.best_ns), progress.finished ? "done" : ""});
+  }
+  std::vector<std::string> lines = table.lines();
+  if (shown < tasks.size()) lines.push_back(fmt::format("... and {} more tasks", tasks.size() - shown));
+  return lines;
+}
+
+std::string total_line(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
+  const uint64_t fresh = new_trials(event);
+  std::string line = fmt::format("total {} trials", format_count(static_cast<double>(event.trials)));
+  if (event.seconds > 0 && fresh > 0)
+    line += fmt::format(" ({:.1f}/s)", static_cast<double>(fresh) / event.seconds);
+  if (event.measured_before > 0) {
+    line +=
+        fmt::format(", {} of them measured before", format_count(static_cast<double>(event.measured_before)));
+  }
+  if (const uint64_t failed = failures(event); failed > 0) {
+    line += fmt::format(", {} failed (", failed);
+    for (size_t i = 0; i < event.failed.size(); ++i) {
+      line += fmt::format("{}{} {}", i ? ", " : "", event.failed[i].count, to_text(event.failed[i].status));
+    }
+    line += ")";
+  }
+  if (const ModelTime time = model_time(tasks, event); time.best_ms > 0) {
+    line += fmt::format("   {} -> {}{}", format_seconds(time.first_ms * 1e-3),
+                        format_seconds(time.best_ms * 1e-3), time.complete ? "" : " (so far)");
+  }
+  if (!event.state.empty() && event.eta_seconds >= 0) {
+    line += fmt::format("   {} left", format_seconds(event.eta_seconds));
+  }
+  return line;
+}
+
+std::vector<std::string> failure_lines(const wire::JobEvent& event) {
+  std::vector<std::string> lines;
+  for (const wire::Failure& failure : event.failed) {
+    if (failure.count == 0) continue;
+    lines.push_back(fmt::format("{} {}, e.g. {}", failure.count, to_text(failure.status), failure.example));
+  }
+  return lines;
+}
+
+std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,
+                      const wire::JobEvent& event) {
+  const ModelTime time = model_time(tasks, event);
+  nlohmann::ordered_json json;
+  json["model"] = model;
+  json["state"] = event.state;
+  json["reason"] = event.reason;
+  json["trials"] = event.trials;
+  json["new_trials"] = new_trials(event);
+  json["candidates"] = event.candidates;
+  json["failed"] = nlohmann::ordered_json::object();
+  for (const wire::Failure& failure : event.failed)
+    json["failed"][std::string(to_text(failure.status))] = failure.count;
+  json["measured_before"] = event.measured_before;
+  json["seconds"] = event.seconds;
+  json["first_ms"] = time.first_ms;
+  json["best_ms"] = time.best_ms;
+  json["complete"] = time.complete;
+  json["best"] = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const wire::TaskProgress progress = progress_of(event, i);
+    json["best"].push_back({{"task", tasks[i].summary},
+                            {"key", tasks[i].key},
+                            {"count", tasks[i].count},
+                            {"trials", progress.trials},
+                            {"new_trials", progress.new_trials},
+                            {"first_ms", progress.first_ns * 1e-6},
+                            {"best_ms", progress.best_ns * 1e-6},
+                            {"gflops", progress.best_ns > 0 ? tasks[i].flops / progress.best_ns : 0},
+                            {"finished", progress.finished}});
+  }
+  const wire::Stages& stages = event.stages;
+  json["stages_ms"] = {{"propose", stages.propose_ms}, {"build", stages.build_ms},
+                       {"upload", stages.upload_ms},   {"check", stages.check_ms},
+                       {"run", stages.run_ms},         {"idle", stages.idle_ms}};
+  return json.dump();
+}
+
+void ProgressDisplay::show(const wire::JobEvent& event) {
+  if (!output_.messages_are_terminal()) return;
+  winsize size = {};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 8 && size.ws_col > 20;
+  std::vector<std::string> lines = task_table(tasks_, event, known ? size.ws_row - 6u : 18u);
+  lines.front() = output_.for_messages(Colour::bold, lines.front());
+  lines.push_back("");
+  lines.push_back(total_line(tasks_, event));
+  std::string text = drawn_ > 0 ? fmt::format("\033[{}A", drawn_) : "";
+  for (std::string& line : lines) {
+    // A line that wraps would put the next redraw in the wrong place.
+    if (known && line.size() >= size.ws_col && line.find('\033') == std::string::npos)
+      line.resize(size.ws_col - 1u);
+    text += line + "\033[K\n";
+  }
+  drawn_ = lines.size();
+  text += "\033[J";
+  fmt::print(stderr, "{}", text);
+  std::fflush(stderr);
+}
+
+void ProgressDisplay::clear() {
+  if (drawn_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_);
+  drawn_ = 0;
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,55 @@
+// How a tuning run looks: rows per task, the line of totals, the summary and its JSON. Pure functions of the
+// job's events, and a small display that redraws them in place on a terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "measure/wire.h"
+#include "tuner/cli/output.h"
+
+namespace hone::cli {
+
+/// A task of the job as the table shows it.
+struct TunedTask {
+  std::string summary, key;
+  int count = 1;  ///< how often the model has it
+  double flops = 0;
+};
+
+/// Milliseconds of the whole model as the sum over tasks; 0 while a task has no time yet.
+struct ModelTime {
+  double first_ms = 0, best_ms = 0;
+  bool complete = false;  ///< every task has a time
+};
+ModelTime model_time(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
+
+/// The heading and a row per task, those with the most time to spend first; at most `rows` tasks, the rest
+/// counted.
+std::vector<std::string> task_table(const std::vector<TunedTask>& tasks, const wire::JobEvent& event,
+                                    size_t rows);
+/// "total 1,842 trials (31/s), 12 failed (9 run_timeout, 3 crashed)   2.81 ms -> 2.52 ms   22 s left"
+std::string total_line(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
+/// One line per kind of failure: "9 run_timeout, e.g. ...".
+std::vector<std::string> failure_lines(const wire::JobEvent& event);
+/// One JSON object on one line: trials, failed by kind, measured_before, seconds, best per task, and where
+/// the time went.
+std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,
+                      const wire::JobEvent& event);
+
+/// Redraws table and totals on stderr, at most a few times a second; silent if stderr is no terminal.
+class ProgressDisplay {
+ public:
+  ProgressDisplay(const Output& output, std::vector<TunedTask> tasks)
+      : output_(output), tasks_(std::move(tasks)) {}
+  void show(const wire::JobEvent& event);
+  /// Takes the table away, so that the summary stands in its place.
+  void clear();
+
+ private:
+  const Output& output_;
+  std::vector<TunedTask> tasks_;
+  size_t drawn_ = 0;  ///< lines on the screen
+};
+
+}  // namespace hone::cli

@@ -1,0 +1,193 @@
+// Flags, import, plan and header lines; then the run; then the summary.
+#include "tuner/cli/tune.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <filesystem>
+#include <memory>
+
+#include "codegen/import/import.h"
+#include "logs/record_log.h"
+#include "tuner/cli/commands.h"
+#include "tuner/cli/tune_run.h"
+
+namespace hone::cli {
+namespace {
+
+struct TuneFlags {
+  std::string model, target = "host", log, time;
+  uint64_t trials = 0, seed = 0;
+  bool more = false, json = false;
+  int threads = 1;
+  std::vector<std::string> tasks;
+};
+
+double parameter_count(const Graph& graph) {
+  double count = 0;
+  for (const Value& value : graph.values) {
+    if (value.is_constant) count += static_cast<double>(element_count(value.type.shape));
+  }
+  return count;
+}
+
+/// The log's records for this target. Opening it for writing shows early whether it can be written, and is
+/// not in use.
+Result<size_t> prepare_log(const std::string& log, const std::string& target) {
+  HONE_TRY(const RecordLog opened, RecordLog::open(log));
+  LogQuery query;
+  query.target = target;
+  return opened.database().query(query).size();
+}
+
+struct Prepared {
+  TuneRun run;
+  std::vector<TunedTask> tasks;
+};
+
+Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
+  HONE_TRY(const Graph graph, import_graph(flags.model));
+  HONE_TRY(const Target target, resolve_target(flags.target));
+  const Board board = probe_board();
+  double seconds = 0;
+  if (!flags.time.empty()) {
+    HONE_TRY(seconds, parse_duration(flags.time));
+  }
+  const std::string log = std::filesystem::absolute(flags.log).lexically_normal().string();
+  HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
+  HONE_TRY(const std::vector<PlannedTask> tasks, select_tasks(distinct_tasks(planned), flags.tasks));
+  HONE_TRY(const size_t records, prepare_log(log, to_text(target)));
+
+  Prepared prepared;
+  wire::JobRequest& request = prepared.run.request;
+  request.name = std::filesystem::path(flags.model).stem().string();
+  request.target = to_text(target);
+  request.board_model = board.model;
+  request.threads = static_cast<uint32_t>(flags.threads);
+  request.mode = timing_mode(graph, board);
+  request.max_trials = flags.trials;
+  request.max_seconds = seconds;
+  request.more = flags.more;
+  request.seed = flags.seed;
+  prepared.run.log = log;
+  double flops = 0;
+  for (const PlannedTask& task : tasks) {
+    const Candidate& candidate = task.candidate;
+    request.tasks.push_back({candidate.task.text, summary(candidate.task), to_text(candidate.ports),
+                             static_cast<uint32_t>(task.count), candidate.task.flops()});
+    prepared.tasks.push_back(
+        {summary(candidate.task), candidate.task.key, task.count, candidate.task.flops()});
+    flops += candidate.task.flops() * task.count;
+  }
+  output.message(fmt::format("target  {} {} {}-bit          board  {}, {} {}", target.triple, target.cpu,
+                             target.vector_bits, board.model, board.cores,
+                             board.cores == 1 ? "core" : "cores"));
+  output.message(fmt::format("model   {}: {} operators, {} tasks, {}, {}", request.name, graph.nodes.size(),
+                             tasks.size(), format_amount(flops, "FLOP"),
+                             format_amount(parameter_count(graph), "parameters")));
+  output.message(fmt::format("log     {}: {} records for this target, timing mode {}", flags.log,
+                             format_count(static_cast<double>(records)), to_text(request.mode)));
+  return prepared;
+}
+
+void print_summary(const Prepared& prepared, const TuneOutcome& outcome, const Output& output) {
+  for (const std::string& line : task_table(prepared.tasks, outcome.last, prepared.tasks.size()))
+    output.data(line);
+  wire::JobEvent last = outcome.last;
+  last.eta_seconds = -1;
+  output.data(total_line(prepared.tasks, last));
+  for (const std::string& line : failure_lines(last)) output.message(line);
+  if (!last.reason.empty()) output.message("ended: " + last.reason);
+}
+
+int tune(const TuneFlags& flags, const Output& output) {
+  Result<Prepared> prepared = prepare(flags, output);
+  if (!prepared) {
+    output.error(prepared.error());
+    return kFailure;
+  }
+  ProgressDisplay display(output, prepared->tasks);
+  wire::JobEvent newest;
+  prepared->run.on_event = [&](const wire::JobEvent& event) {
+    newest = event;
+    display.show(event);
+  };
+  prepared->run.on_message = [&](const std::string& message) {
+    display.clear();
+    output.warning(message);
+    if (!newest.state.empty()) display.show(newest);
+  };
+  const Result<TuneOutcome> outcome = run_tuning(prepared->run);
+  display.clear();
+  if (!outcome) {
+    output.error(outcome.error());
+    return kFailure;
+  }
+  print_summary(*prepared, *outcome, output);
+  if (flags.json) output.data(tune_json(prepared->run.request.name, prepared->tasks, outcome->last));
+  return outcome->interrupted ? kInterrupted : kSuccess;
+}
+
+}  // namespace
+
+Result<double> parse_duration(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view unit = text.substr(static_cast<size_t>(end - text.data()));
+  const double factor = unit.empty() || unit == "s" ? 1
+                        : unit == "ms"              ? 1e-3
+                        : unit == "m"               ? 60
+                        : unit == "h"               ? 3600
+                                                    : 0;
+  if (error != std::errc() || factor == 0 || !(value > 0)) {
+    return fail("'" + std::string(text) + "' is no duration", "--time", "write 60s, 2m or 1h");
+  }
+  return value * factor;
+}
+
+TimingMode timing_mode(const Graph& graph, const Board& board) {
+  const double bytes = parameter_count(graph) * 4;
+  return board.llc_bytes > 0 && bytes <= static_cast<double>(board.llc_bytes) / 2 ? TimingMode::llc
+                                                                                  : TimingMode::dram;
+}
+
+Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
+                                              const std::vector<std::string>& wanted) {
+  if (wanted.empty()) return tasks;
+  std::vector<bool> used(wanted.size(), false);
+  std::erase_if(tasks, [&](const PlannedTask& task) {
+    bool keep = false;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (summary(task.candidate.task).find(wanted[i]) == std::string::npos) continue;
+      keep = used[i] = true;
+    }
+    return !keep;
+  });
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (!used[i]) return fail("no task of the model is called like '" + wanted[i] + "'", "--tasks");
+  }
+  return tasks;
+}
+
+void add_tune(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<TuneFlags>();
+  CLI::App* command = app.add_subcommand("tune", "search the fastest kernel schedules by measuring them");
+  command->add_option("model", flags->model, "ONNX or TFLite file")->required();
+  command->add_option("--target", flags->target, "host, a short name, or a target's full text")
+      ->capture_default_str();
+  command->add_option("--log", flags->log, "the log to read and extend (*.h5)")->required();
+  command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h");
+  command->add_option("--trials", flags->trials,
+                      "stop when the log holds this many trials for the model's tasks");
+  command->add_option("--threads", flags->threads, "threads of the measured kernels")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--tasks", flags->tasks, "only tasks whose name holds one of these texts");
+  command->add_option("--seed", flags->seed, "of the search")->capture_default_str();
+  command->add_flag("--more", flags->more, "go on with tasks that earlier runs finished");
+  command->add_flag("--json", flags->json, "end with one JSON object on stdout");
+  command->callback([flags, &context] { context.exit_code = tune(*flags, context.output); });
+}
+
+}  // namespace hone::cli

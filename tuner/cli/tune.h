@@ -1,0 +1,27 @@
+// `hone tune`: searches the fastest schedule of every task of a model by measuring candidates on this
+// machine.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/base/result.h"
+#include "codegen/model/model.h"
+#include "measure/measurement.h"
+#include "tuner/cli/progress.h"
+
+namespace hone::cli {
+
+/// "60s", "2m", "1h", "500ms" or plain seconds. Error: anything else, or nothing above zero.
+Result<double> parse_duration(std::string_view text);
+
+/// Whether the model's constants fit half the last-level cache: then they are read from there while it runs.
+TimingMode timing_mode(const Graph& graph, const Board& board);
+
+/// Tasks whose summary holds one of `wanted` (all if empty), in order of the plan. Error: one of `wanted`
+/// matches nothing.
+Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
+                                              const std::vector<std::string>& wanted);
+
+}  // namespace hone::cli

@@ -1,0 +1,126 @@
+// Starts the three programs beside its own executable, waits for events, signals and deaths in one place.
+#include "tuner/cli/tune_run.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <vector>
+
+#include "tuner/cli/job_client.h"
+#include "tuner/cli/processes.h"
+
+namespace hone::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A program that dies this often within the window is not started again.
+constexpr size_t deaths_allowed = 5;
+constexpr seconds death_window{20};
+
+/// One of the three programs, and when it died lately.
+struct Program {
+  std::string name;
+  Child child;
+  std::vector<Clock::time_point> deaths;
+
+  Result<bool> restart_if_dead(const TuneRun& run) {
+    if (!child.ended()) return false;
+    const auto now = Clock::now();
+    std::erase_if(deaths, [&](Clock::time_point at) { return now - at > death_window; });
+    deaths.push_back(now);
+    if (deaths.size() > deaths_allowed) return fail(name + " keeps dying: " + child.how_it_ended());
+    if (run.on_message) run.on_message(name + " died (" + child.how_it_ended() + "): started again");
+    HONE_RETURN_IF_ERROR(child.restart());
+    return true;
+  }
+};
+
+class LocalRun {
+ public:
+  static Result<TuneOutcome> perform(const TuneRun& run) {
+    HONE_TRY(PrivateFolder folder, PrivateFolder::make());
+    TerminationSignals signals;
+    HONE_TRY(LocalRun local, start(run, folder.path()));
+    return local.follow(run, signals);
+  }
+
+ private:
+  LocalRun(JobClient client, std::vector<Program> programs)
+      : client_(std::move(client)), programs_(std::move(programs)) {}
+
+  static Result<LocalRun> start(const TuneRun& run, const std::filesystem::path& folder) {
+    std::error_code ignored;
+    const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+    const std::string endpoint = "ipc://" + (folder / "scheduler").string();
+    const CoreShare cores = share_cores(usable_cores(), static_cast<int>(run.request.threads));
+    struct Start {
+      const char* name;
+      std::vector<std::string> arguments;
+      std::vector<int> cores;
+    };
+    const std::array<Start, 3> starts = {
+        Start{"hone-scheduler",
+              {"--listen", endpoint, "--log", run.log, "--state", (folder / "jobs").string()},
+              cores.building},
+        Start{"hone-tuner", {"--scheduler", endpoint}, cores.building},
+        Start{"hone-runner", {"--scheduler", endpoint}, cores.measuring}};
+    std::vector<Program> programs;
+    for (const Start& start : starts) {
+      HONE_TRY(Child child, Child::start({here / start.name, start.arguments, start.cores,
+                                          folder / (std::string(start.name) + ".txt")}));
+      programs.push_back({start.name, std::move(child), {}});
+    }
+    HONE_TRY(JobClient client, JobClient::connect(endpoint, run.request));
+    return LocalRun(std::move(client), std::move(programs));
+  }
+
+  Result<TuneOutcome> follow(const TuneRun& run, TerminationSignals& signals) {
+    TuneOutcome outcome;
+    auto give_up = Clock::time_point::max();
+    while (!is_over(outcome.last.state) && Clock::now() < give_up) {
+      std::vector<int> descriptors = {signals.fd()};
+      for (const Program& program : programs_) descriptors.push_back(program.child.fd());
+      const Waited waited = client_.wait(give_up, descriptors);
+      if (std::ranges::find(waited.ready, signals.fd()) != waited.ready.end() && signals.take() != 0) {
+        if (outcome.interrupted) break;  // asked twice: the journal is durable, leave at once
+        outcome.interrupted = true;
+        give_up = Clock::now() + seconds(10);
+        client_.stop();
+        if (run.on_message) run.on_message("stopping; what was measured is in the log");
+      }
+      for (Program& program : programs_) {
+        HONE_TRY(const bool restarted, program.restart_if_dead(run));
+        if (restarted && &program == &programs_.front()) HONE_RETURN_IF_ERROR(client_.reconnect());
+      }
+      HONE_TRY(std::optional<wire::JobEvent> event, client_.take());
+      if (event) {
+        outcome.last = std::move(*event);
+        if (run.on_event) run.on_event(outcome.last);
+      }
+    }
+    end();
+    if (outcome.last.state == "Failed") return fail("the job failed: " + outcome.last.reason);
+    return outcome;
+  }
+
+  /// Runner and tuner first, then the scheduler, which compacts the log when it ends.
+  void end() {
+    for (size_t i = programs_.size(); i-- > 1;) programs_[i].child.signal(SIGTERM);
+    for (size_t i = programs_.size(); i-- > 1;) programs_[i].child.stop(seconds(2));
+    programs_.front().child.stop(seconds(30));
+  }
+
+  JobClient client_;
+  std::vector<Program> programs_;
+};
+
+}  // namespace
+
+Result<TuneOutcome> run_tuning(const TuneRun& run) { return LocalRun::perform(run); }
+
+}  // namespace hone::cli
