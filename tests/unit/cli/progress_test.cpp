@@ -1,0 +1,98 @@
+// What a tuning run shows, from made-up events.
+#include "tuner/cli/progress.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+namespace hone::cli {
+namespace {
+
+using testing::HasSubstr;
+
+std::vector<TunedTask> two_tasks() {
+  return {{"conv3x3 3>64 56x56", "k1", 2, 2e6}, {"dense 512>10", "k2", 1, 1e4}};
+}
+
+wire::JobEvent event() {
+  wire::JobEvent event;
+  event.state = "InProgress";
+  event.tasks = {{40, 30, 20000, 10000, false}, {12, 12, 3000, 3000, true}};
+  event.trials = 52;
+  event.measured_before = 10;
+  event.candidates = 46;
+  event.failed = {{MeasureStatus::run_timeout, 3, "took 2 s"}, {MeasureStatus::crashed, 1, "signal 11"}};
+  event.seconds = 21;
+  event.eta_seconds = 40;
+  return event;
+}
+
+TEST(Progress, TheModelsTimeIsTheSumOverItsTasksAsOftenAsTheyOccur) {
+  const ModelTime time = model_time(two_tasks(), event());
+  EXPECT_DOUBLE_EQ(time.first_ms, 2 * 0.02 + 0.003);
+  EXPECT_DOUBLE_EQ(time.best_ms, 2 * 0.01 + 0.003);
+  EXPECT_TRUE(time.complete);
+}
+
+TEST(Progress, TheModelsTimeIsIncompleteWhileATaskHasNone) {
+  wire::JobEvent early = event();
+  early.tasks[1] = {};
+  EXPECT_FALSE(model_time(two_tasks(), early).complete);
+  EXPECT_FALSE(model_time(two_tasks(), wire::JobEvent()).complete);
+  EXPECT_THAT(total_line(two_tasks(), early), HasSubstr("(so far)"));
+}
+
+TEST(Progress, RowsTellFirstBestGainAndSpeed) {
+  const auto lines = task_table(two_tasks(), event(), 10);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[1], HasSubstr("conv3x3"));
+  EXPECT_THAT(lines[1], HasSubstr("20.0 us"));
+  EXPECT_THAT(lines[1], HasSubstr("2.00x"));
+  EXPECT_THAT(lines[1], HasSubstr("200.0"));
+  EXPECT_THAT(lines[2], HasSubstr("done"));
+}
+
+TEST(Progress, RowsThatDoNotFitAreCounted) {
+  const auto lines = task_table(two_tasks(), event(), 1);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[2], "... and 1 more tasks");
+}
+
+TEST(Progress, TotalsCountFailuresByKind) {
+  const std::string line = total_line(two_tasks(), event());
+  EXPECT_THAT(line, HasSubstr("total 52 trials (2.0/s), 10 of them measured before"));
+  EXPECT_THAT(line, HasSubstr("4 failed (3 run_timeout, 1 crashed)"));
+  EXPECT_THAT(line, HasSubstr("40.0 s left"));
+}
+
+TEST(Progress, EachKindOfFailureHasOneReason) {
+  EXPECT_THAT(failure_lines(event()),
+              testing::ElementsAre("3 run_timeout, e.g. took 2 s", "1 crashed, e.g. signal 11"));
+}
+
+TEST(Progress, AnEventWithFewerTasksThanTheModelIsNoError) {
+  EXPECT_EQ(task_table(two_tasks(), wire::JobEvent(), 10).size(), 3u);
+}
+
+TEST(TuneJson, HasTheFieldsThatScriptsReadOnOneLine) {
+  const std::string text = tune_json("resnet", two_tasks(), event());
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  const auto json = nlohmann::json::parse(text);
+  EXPECT_EQ(json["trials"], 52);
+  EXPECT_EQ(json["measured_before"], 10);
+  EXPECT_EQ(json["failed"]["run_timeout"], 3);
+  EXPECT_EQ(json["failed"]["crashed"], 1);
+  EXPECT_EQ(json["seconds"], 21);
+  ASSERT_EQ(json["best"].size(), 2u);
+  EXPECT_EQ(json["best"][0]["key"], "k1");
+  EXPECT_DOUBLE_EQ(json["best"][0]["best_ms"], 0.01);
+}
+
+TEST(TuneJson, OfARunWithoutEventsIsStillAnObject) {
+  const auto json = nlohmann::json::parse(tune_json("m", two_tasks(), {}));
+  EXPECT_EQ(json["trials"], 0);
+  EXPECT_TRUE(json["failed"].is_object());
+}
+
+}  // namespace
+}  // namespace hone::cli
