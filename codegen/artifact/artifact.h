@@ -38,7 +38,8 @@ struct Artifact {
 Result<Artifact> compile(const Candidate& candidate);
 Result<Artifact> compile_reference(const Task& task, const Target& target);
 
-/// Lowered programs of a candidate (run, and prepare if it has constants), for features, dumps and model builds.
+/// Lowered programs of a candidate (run, and prepare if it has constants), for features, dumps and model
+/// builds.
 struct LoweredCandidate {
   loop::Program run, prepare;
   bool has_prepare = false;

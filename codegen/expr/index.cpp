@@ -102,6 +102,37 @@ bool Atom::operator==(const Atom& other) const {
 
 Index Index::axis(const std::string& name) { return from_atom(Atom{Atom::Kind::axis, name, nullptr, 0}); }
 
+namespace {
+
+/// What the remainder of `quotient`'s operand by its divisor is a remainder of: (x % 12) % 4 is kept as x % 4.
+const Index& remainder_operand(const Atom& quotient) {
+  const Index& operand = *quotient.operand;
+  const Atom* inner = sole_atom(operand, Atom::Kind::modulo);
+  return inner && inner->divisor % quotient.divisor == 0 ? *inner->operand : operand;
+}
+
+/// One pair d * (x / d) + x % d, times a factor, becomes x: what fused axes leave behind. False if there is none.
+bool rejoin_once(Index& index) {
+  for (size_t i = 0; i < index.terms.size(); ++i) {
+    const Index::Term quotient = index.terms[i];
+    if (quotient.atom.kind != Atom::Kind::floor_div || quotient.coefficient % quotient.atom.divisor != 0) continue;
+    const int64_t factor = quotient.coefficient / quotient.atom.divisor;
+    for (size_t j = 0; j < index.terms.size(); ++j) {
+      const Index::Term& rest = index.terms[j];
+      if (rest.atom.kind != Atom::Kind::modulo || rest.coefficient != factor || rest.atom.divisor != quotient.atom.divisor ||
+          *rest.atom.operand != remainder_operand(quotient.atom))
+        continue;
+      index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::max(i, j)));
+      index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::min(i, j)));
+      index = index + *quotient.atom.operand * factor;
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
 Index operator+(const Index& a, const Index& b) {
   Index sum;
   sum.constant = a.constant + b.constant;
@@ -117,6 +148,8 @@ Index operator+(const Index& a, const Index& b) {
       if (coefficient != 0) sum.terms.push_back({coefficient, a.terms[i].atom});
       ++i, ++j;
     }
+  }
+  while (rejoin_once(sum)) {
   }
   return sum;
 }

@@ -1,5 +1,6 @@
-// Formulations: ways to compute a task, each with the layouts it reads and writes, a search space, and a function from
-// (Target, Placement, parameters) to a Schedule. Trial 0 is what the Target alone implies, and is already good.
+// Formulations: ways to compute a task, each with the layouts it reads and writes, a search space, and a
+// function from (Target, Placement, parameters) to a Schedule. Trial 0 is what the Target alone implies, and
+// is already good.
 #pragma once
 
 #include <map>
@@ -33,13 +34,15 @@ struct Ports {
 std::string to_text(const Ports& ports);  ///< canonical one-line text; parses back
 Result<Ports> parse_ports(std::string_view text);
 
-/// Where a formulation wants margins: elements before and after each logical dimension of each input, and their value.
+/// Where a formulation wants margins: elements before and after each logical dimension of each input, and
+/// their value.
 struct HaloNeed {
   std::vector<int64_t> before, after;  ///< empty: none
   float value = 0;
 };
 
-/// The parameter vector of a schedule: names in a fixed order, small integers. The log keeps it beside the steps.
+/// The parameter vector of a schedule: names in a fixed order, small integers. The log keeps it beside the
+/// steps.
 using Parameters = std::map<std::string, int64_t>;
 std::string to_text(const Parameters& parameters);  ///< "oc_tile=2 ow_tile=14 unroll=4"
 Result<Parameters> parse_parameters(std::string_view text);
@@ -52,16 +55,18 @@ using SearchSpace = std::vector<ParameterRange>;
 
 /// What a formulation makes of a task: the hot computation, and how its constants are packed for it.
 struct Formulated {
-  Computation run;      ///< tensors: inputs, packed constants, output, scratch, in this order = order of the signature's buffers
-  /// One stage per packed constant; tensors: logical constants (plain, role input), then packed ones (role output).
-  /// No stages if the task has no constants.
+  Computation run;  ///< tensors: inputs, packed constants, output, scratch, in this order = order of the
+                    ///< signature's buffers
+  /// One stage per packed constant; tensors: logical constants (plain, role input), then packed ones (role
+  /// output). No stages if the task has no constants.
   Computation prepare;
   ErrorBound bound;
 };
 
 struct Formulation {
-  std::string_view name;         ///< "direct", "depthwise", "pool", "dense", "elementwise", "softmax", "transform", ...
-  int space_version = 1;         ///< rises whenever `space` or `schedule` changes meaning
+  std::string_view
+      name;  ///< "direct", "depthwise", "pool", "dense", "elementwise", "softmax", "transform", ...
+  int space_version = 1;  ///< rises whenever `space` or `schedule` changes meaning
   /// Whether it covers the task on this target.
   bool (*applies)(const Task&, const Target&);
   /// The layouts it reads and writes when it may choose (default placement), see design contract 5.
@@ -82,10 +87,12 @@ const std::vector<Formulation>& formulations();
 const Formulation* find_formulation(std::string_view name);
 /// The first that applies: the one trial 0 uses. Error: no formulation covers the task on this target.
 Result<const Formulation*> default_formulation(const Task& task, const Target& target);
-/// `formulation`'s own layouts with exactly the margins it needs: what a task is measured with when it stands alone.
+/// `formulation`'s own layouts with exactly the margins it needs: what a task is measured with when it stands
+/// alone.
 Ports default_ports(const Formulation& formulation, const Task& task, const Target& target);
 
-/// The reference: unscheduled arithmetic in float64 on plain layouts, with a second output "y.magnitude" (contract 7).
+/// The reference: unscheduled arithmetic in float64 on plain layouts, with a second output "y.magnitude"
+/// (contract 7).
 struct Reference {
   Computation run, prepare;
   Schedule run_schedule;

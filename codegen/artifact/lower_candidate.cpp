@@ -1,0 +1,77 @@
+// From a candidate to loop programs and a signature: everything about an artifact but its machine code.
+#include <algorithm>
+
+#include "codegen/artifact/lowered.h"
+
+namespace hone {
+namespace {
+
+std::vector<PhaseSpec> phases_of(const loop::Program& program) {
+  std::vector<PhaseSpec> phases;
+  for (const loop::Phase& phase : program.phases) phases.push_back({phase.extent, phase.flops});
+  return phases;
+}
+
+}  // namespace
+
+int64_t buffer_bytes(const Tensor& tensor, const Target& target) {
+  const int64_t bytes =
+      geometry(tensor.type.shape, tensor.layout, tensor.placement).elements * size_of(tensor.type.dtype);
+  return (bytes + target.vector_bits / 8 + 63) / 64 * 64;
+}
+
+Result<LoweredCandidate> lower_both(const Task& task, const Target& target, const std::string& formulation,
+                                    const Computation& run, const Schedule& run_schedule,
+                                    const Computation& prepare, const ErrorBound& bound,
+                                    const std::vector<HaloNeed>& halos) {
+  LoweredCandidate lowered;
+  HONE_TRY(lowered.run, loop::lower(run, run_schedule));
+  lowered.has_prepare = !prepare.stages.empty();
+  Signature& signature = lowered.signature;
+  signature.task = task.text;
+  signature.formulation = formulation;
+  signature.target = target;
+  signature.bound = bound;
+  signature.flops = task.flops();
+  signature.phases = phases_of(lowered.run);
+  if (lowered.has_prepare) {
+    HONE_TRY(lowered.prepare, loop::lower(prepare, packing_schedule(prepare, target)));
+    signature.prepare_phases = phases_of(lowered.prepare);
+    for (const Tensor& tensor : prepare.tensors)
+      if (tensor.role == Role::input) signature.constants.push_back({tensor.name, tensor.type, tensor.range});
+  }
+  size_t inputs = 0;
+  for (const Tensor& tensor : run.tensors) {
+    BufferSpec spec{tensor.name,   tensor.role,      tensor.type,
+                    tensor.layout, tensor.placement, buffer_bytes(tensor, target),
+                    tensor.range,  tensor.halo_value};
+    if (tensor.role == Role::input) {
+      if (inputs < halos.size()) spec.halo_value = halos[inputs].value;
+      ++inputs;
+    }
+    if (tensor.role != Role::scratch) {
+      const bool constant = tensor.role == Role::constant;
+      const int64_t elements = constant ? geometry(tensor.type.shape, tensor.layout, {}).elements
+                                        : element_count(tensor.type.shape);
+      signature.min_bytes += static_cast<double>(elements * size_of(tensor.type.dtype));
+    }
+    signature.buffers.push_back(std::move(spec));
+  }
+  return lowered;
+}
+
+Result<LoweredCandidate> lower_candidate(const Candidate& candidate) {
+  const Formulation* formulation = find_formulation(candidate.formulation);
+  if (formulation == nullptr) return fail("unknown formulation '" + candidate.formulation + "'");
+  if (!formulation->applies(candidate.task, candidate.target) ||
+      candidate.ports.inputs.size() != candidate.task.graph.inputs.size())
+    return fail("formulation " + candidate.formulation + " does not cover this task",
+                summary(candidate.task));
+  HONE_TRY(const Formulated formulated,
+           formulation->formulate(candidate.task, candidate.target, candidate.ports));
+  return lower_both(candidate.task, candidate.target, candidate.formulation, formulated.run,
+                    candidate.schedule, formulated.prepare, formulated.bound,
+                    formulation->halo(candidate.task, candidate.target));
+}
+
+}  // namespace hone

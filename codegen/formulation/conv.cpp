@@ -1,0 +1,122 @@
+// The arithmetic of convolutions over any layouts, see conv.h.
+#include "codegen/formulation/conv.h"
+
+#include <algorithm>
+
+#include "codegen/formulation/blocks.h"
+
+namespace hone {
+
+ConvShape conv_shape(const Task& task) {
+  const Node& node = task.anchor();
+  const Shape& x = operand_shape(task, 0);
+  const Shape& w = operand_shape(task, 1);
+  const Shape& y = anchor_shape(task);
+  const auto strides = node.integers("strides"), pads = node.integers("pads"),
+             dilations = node.integers("dilations");
+  const auto at = [](const std::vector<int64_t>& list, size_t i, int64_t otherwise) {
+    return i < list.size() ? list[i] : otherwise;
+  };
+  ConvShape c{};
+  c.n = x[0];
+  c.groups = node.integer("groups", 1);
+  c.in = w[1];
+  c.out = w[0] / c.groups;
+  c.h = x[2], c.w = x[3], c.oh = y[2], c.ow = y[3], c.kh = w[2], c.kw = w[3];
+  c.stride_h = at(strides, 0, 1), c.stride_w = at(strides, 1, 1);
+  c.dilation_h = at(dilations, 0, 1), c.dilation_w = at(dilations, 1, 1);
+  c.pad_h = at(pads, 0, 0), c.pad_w = at(pads, 1, 0);
+  c.after_h = std::max<int64_t>(0, (c.oh - 1) * c.stride_h + (c.kh - 1) * c.dilation_h - c.pad_h - (c.h - 1));
+  c.after_w = std::max<int64_t>(0, (c.ow - 1) * c.stride_w + (c.kw - 1) * c.dilation_w - c.pad_w - (c.w - 1));
+  c.has_bias = node.inputs.size() > 2;
+  return c;
+}
+
+bool is_plain_conv(const Task& task) {
+  return anchor_is(task, Op::conv) && fits(task, 1, 2) && task.anchor().inputs.size() >= 2 &&
+         operand_shape(task, 0).size() == 4;
+}
+
+std::vector<HaloNeed> conv_halo(const Task& task, const Target&) {
+  const ConvShape c = conv_shape(task);
+  std::vector<HaloNeed> needs(task.graph.inputs.size());
+  const auto& inputs = task.graph.inputs;
+  const size_t x = std::find(inputs.begin(), inputs.end(), task.anchor().inputs[0]) - inputs.begin();
+  if (c.pad_h + c.pad_w + c.after_h + c.after_w > 0)
+    needs.at(x) = {{0, 0, c.pad_h, c.pad_w}, {0, 0, c.after_h, c.after_w}, 0};
+  return needs;
+}
+
+Ports blocked_ports(const Task& task, const Target& target) {
+  Ports ports;
+  for (const ValueId id : task.graph.inputs)
+    ports.inputs.push_back({activation_layout(target, task.graph.value(id).type.shape), {}});
+  ports.output = {activation_layout(target, output_type(task).shape), {}};
+  return ports;
+}
+
+Ports plain_ports(const Task& task, const Target&) {
+  Ports ports;
+  for (const ValueId id : task.graph.inputs)
+    ports.inputs.push_back({Layout::plain(static_cast<int>(task.graph.value(id).type.shape.size())), {}});
+  ports.output = {Layout::plain(static_cast<int>(output_type(task).shape.size())), {}};
+  return ports;
+}
+
+Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports, ErrorBound bound) {
+  const ConvShape c = conv_shape(task);
+  const Node& node = task.anchor();
+  Builder builder(task, target, ports);
+  const int x = builder.input(node.inputs[0]);
+  const int64_t input_block = block_of(ports.inputs.at(x).layout, 1);
+  const int64_t output_block = block_of(ports.output.layout, 1);
+  const bool grouped = c.groups > 1;
+  // Only a convolution of one group has padding lanes: of several, blocks divide the group's channels.
+  const int64_t in = grouped ? c.in : round_up(c.in, input_block);
+  const int64_t out = grouped ? c.out : round_up(c.out, output_block);
+  HONE_CHECK(in % input_block == 0 && out % output_block == 0);
+
+  const Index n = Index::axis("n"), g = grouped ? Index::axis("g") : Index(0), oc = Index::axis("oc");
+  const Index oh = Index::axis("oh"), ow = Index::axis("ow"), ic = Index::axis("ic"), kh = Index::axis("kh"),
+              kw = Index::axis("kw");
+  const Index channel = g * out + oc;
+
+  // Weights: g, oc, ic, kh, kw as dimensions 0 to 4.
+  Layout layout{{0, 1, 2, 3, 4}, {}};
+  if (input_block > 1) layout.blocks.push_back({2, input_block});
+  if (output_block > 1) layout.blocks.push_back({1, output_block});
+  const std::vector<Axis> pack_axes{{"g", c.groups}, {"oc", out}, {"ic", in}, {"kh", c.kh}, {"kw", c.kw}};
+  const bool padded = in != c.in || out != c.out;
+  const Index pack_g = Index::axis("g");
+  // Padding channels lie beyond the logical extents and are 0; with one group g is 0 there.
+  auto weight = scalar::read(builder.logical(node.inputs[1]), {pack_g * c.out + oc, ic, kh, kw},
+                             padded ? std::optional<double>(0) : std::nullopt);
+  const int w = builder.packed(task.graph.value(node.inputs[1]).name, {c.groups, out, in, c.kh, c.kw}, layout,
+                               range_for(task, node.inputs[1]), pack_axes, indices_of(pack_axes), weight);
+
+  Stage stage;
+  stage.name = "conv";
+  stage.axes = {{"n", c.n}};
+  if (grouped) stage.axes.push_back({"g", c.groups});
+  stage.axes.insert(stage.axes.end(), {{"oc", out}, {"oh", c.oh}, {"ow", c.ow}});
+  stage.store_index = {n, channel, oh, ow};
+  auto product =
+      scalar::binary(ScalarOp::mul,
+                     scalar::read(x, {n, g * in + ic, oh * c.stride_h + kh * c.dilation_h - c.pad_h,
+                                      ow * c.stride_w + kw * c.dilation_w - c.pad_w}),
+                     scalar::read(w, {g, oc, ic, kh, kw}));
+  stage.reduction = Reduction{{{"ic", in}, {"kh", c.kh}, {"kw", c.kw}}, Combiner::sum, product};
+  ScalarPtr value = scalar::accumulator();
+  if (c.has_bias) {
+    const int b = builder.packed_copy(node.inputs[2], 0, c.groups * out);
+    value = scalar::binary(ScalarOp::add, value, scalar::read(b, {channel}));
+  }
+  value = chain_value(task, value, builder.operand_reader({n, channel, oh, ow}, output_block));
+  if (out != c.out && chain_needs_mask(task)) value = Builder::masked(value, oc, c.out);
+  stage.value = value;
+  stage.output = builder.output();
+  builder.stage(stage);
+  return builder.finish(bound);
+}
+
+}  // namespace hone

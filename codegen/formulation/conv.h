@@ -1,0 +1,35 @@
+// What all convolutions share: their numbers as read from a task, and the arithmetic over any layouts.
+// `direct`, `first_layer`, `grouped`, `depthwise` and the reference differ in layouts and schedules only.
+#pragma once
+
+#include "codegen/formulation/builder.h"
+#include "codegen/formulation/formulation.h"
+
+namespace hone {
+
+struct ConvShape {
+  int64_t n, groups, in, out;  ///< in, out: channels per group
+  int64_t h, w, oh, ow, kh, kw;
+  int64_t stride_h, stride_w, dilation_h, dilation_w;
+  int64_t pad_h, pad_w;      ///< before
+  int64_t after_h, after_w;  ///< elements read beyond the input's end (0 if none)
+  bool has_bias;
+  bool depthwise() const { return in == 1 && out == 1 && groups > 1; }
+};
+ConvShape conv_shape(const Task& task);
+/// A float32 convolution of one activation with constant weights and a chain that keeps its shape.
+bool is_plain_conv(const Task& task);
+
+/// Margins of the convolution's input; other inputs have none.
+std::vector<HaloNeed> conv_halo(const Task& task, const Target& target);
+
+/// n g oc oh ow over ic kh kw, reading and writing what the ports say; weights packed
+/// [g][oc/V][ic/U][kh][kw][U][V] with U and V the channel blocks of input and output.
+Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports, ErrorBound bound);
+
+/// Ports of a task whose activations other than the first, and whose output, are as `activation_layout` says.
+Ports blocked_ports(const Task& task, const Target& target);
+/// All plain.
+Ports plain_ports(const Task& task, const Target& target);
+
+}  // namespace hone

@@ -1,0 +1,139 @@
+// Schedules from the layout of the output alone, see plain_schedule.h.
+#include "codegen/formulation/plain_schedule.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "codegen/formulation/blocks.h"
+
+namespace hone {
+namespace steps {
+
+Step split(std::string from, int64_t factor, std::string outer, std::string inner, Tail tail) {
+  return {StepKind::split, {std::move(from), std::move(outer), std::move(inner)}, factor, tail, {}};
+}
+Step fuse(std::string a, std::string b, std::string fused) {
+  return {StepKind::fuse, {std::move(a), std::move(b), std::move(fused)}, 0, Tail::exact, {}};
+}
+Step reorder(std::vector<std::string> axes) {
+  return {StepKind::reorder, std::move(axes), 0, Tail::exact, {}};
+}
+Step unroll(std::string axis, int64_t copies) {
+  return {StepKind::unroll, {std::move(axis)}, copies, Tail::exact, {}};
+}
+Step tile(std::vector<std::string> axes) {
+  return {StepKind::register_tile, std::move(axes), 0, Tail::exact, {}};
+}
+Step vectorize(std::string axis) { return {StepKind::vectorize, {std::move(axis)}, 0, Tail::exact, {}}; }
+Step parallel(std::vector<std::string> axes) {
+  return {StepKind::parallel, std::move(axes), 0, Tail::exact, {}};
+}
+
+}  // namespace steps
+
+int64_t vector_width(int64_t extent, int64_t lanes) {
+  return std::min<int64_t>(
+      lanes, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(extent, 1)))));
+}
+
+namespace {
+
+/// The axis along which the output is contiguous, with how many elements in a row; empty if the store is not
+/// linear there.
+struct Contiguous {
+  std::string axis;
+  int64_t block = 0;  ///< 0: as far as the axis goes
+};
+
+Contiguous contiguous_axis(const Computation& computation, const Stage& stage) {
+  const Tensor& output = computation.tensors[stage.output];
+  if (output.type.shape.empty()) return {};
+  const bool blocked = !output.layout.blocks.empty();
+  const int dimension = blocked ? output.layout.blocks.back().dimension : output.layout.order.back();
+  const Index& index = stage.store_index[dimension];
+  std::string found;
+  for (const auto& term : index.terms) {
+    if (term.atom.kind != Atom::Kind::axis) return {};
+    if (term.coefficient == 1) found = term.atom.axis;
+  }
+  if (found.empty()) return {};
+  int64_t block = blocked ? output.layout.blocks.back().size : 0;
+  if (blocked) {
+    // A lane must not cross a block: everything else in the index has to be a multiple of the vector.
+    int64_t aligned = index.constant;
+    for (const auto& term : index.terms)
+      if (term.atom.axis != found) aligned |= term.coefficient;
+    while (aligned % block != 0) block /= 2;
+  }
+  return {found, block};
+}
+
+}  // namespace
+
+StageSchedule plain_stage_schedule(const Computation& computation, const Stage& stage, const Target& target,
+                                   const PlainOptions& options) {
+  StageSchedule schedule{stage.name, {}};
+  const int64_t lanes = target.lanes(size_of(computation.arithmetic));
+  const Contiguous contiguous = contiguous_axis(computation, stage);
+  std::vector<std::string> outer, inner;
+  std::string vector;
+  for (const Axis& axis : stage.axes) {
+    if (axis.name != contiguous.axis || axis.extent == 1) {
+      outer.push_back(axis.name);
+      continue;
+    }
+    const int64_t limit = contiguous.block ? std::min(contiguous.block, lanes) : lanes;
+    const int64_t width = vector_width(axis.extent, limit);
+    if (width == 1) {
+      outer.push_back(axis.name);
+      continue;
+    }
+    const std::string o = axis.name + ".o";
+    vector = axis.name + ".v";
+    schedule.steps.push_back(
+        steps::split(axis.name, width, o, vector, axis.extent % width == 0 ? Tail::exact : Tail::guard));
+    outer.push_back(o);
+  }
+  std::vector<std::string> reduce;
+  std::string tiled;
+  if (stage.reduction) {
+    for (const Axis& axis : stage.reduction->axes) reduce.push_back(axis.name);
+    const Axis* widest = nullptr;
+    for (const Axis& axis : stage.axes)
+      if (axis.name != contiguous.axis && axis.extent > 1 && (!widest || axis.extent > widest->extent))
+        widest = &axis;
+    if (widest && options.tile > 1) {
+      const int64_t tile = std::min(options.tile, widest->extent);
+      const std::string o = widest->name + ".o";
+      tiled = widest->name + ".t";
+      schedule.steps.push_back(
+          steps::split(widest->name, tile, o, tiled, widest->extent % tile == 0 ? Tail::exact : Tail::peel));
+      *std::find(outer.begin(), outer.end(), widest->name) = o;
+    }
+  }
+  std::vector<std::string> all = outer;
+  all.insert(all.end(), reduce.begin(), reduce.end());
+  if (!tiled.empty()) all.push_back(tiled);
+  if (!vector.empty()) all.push_back(vector);
+  if (all.size() > 1) schedule.steps.push_back(steps::reorder(all));
+  if (!tiled.empty()) schedule.steps.push_back(steps::tile({tiled}));
+  if (!vector.empty()) schedule.steps.push_back(steps::vectorize(vector));
+  std::vector<std::string> divided;
+  for (const std::string& name : outer) {
+    const bool plain =
+        std::any_of(stage.axes.begin(), stage.axes.end(), [&](const Axis& a) { return a.name == name; });
+    if (!plain || divided.size() == 3) break;
+    divided.push_back(name);
+  }
+  if (!divided.empty()) schedule.steps.push_back(steps::parallel(divided));
+  return schedule;
+}
+
+Schedule plain_schedule(const Computation& computation, const Target& target, const PlainOptions& options) {
+  Schedule schedule;
+  for (const Stage& stage : computation.stages)
+    schedule.stages.push_back(plain_stage_schedule(computation, stage, target, options));
+  return schedule;
+}
+
+}  // namespace hone

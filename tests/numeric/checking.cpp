@@ -1,0 +1,123 @@
+#include "tests/numeric/checking.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+
+namespace hone::testing {
+
+Task task_of(const std::string& graph_text) {
+  auto graph = parse_graph(graph_text);
+  if (graph) {
+    if (auto status = verify(*graph); !status) graph = pass(status.error());
+  }
+  if (!graph) {
+    std::fprintf(stderr, "%s\nin\n%s\n", graph.error().text().c_str(), graph_text.c_str());
+    std::abort();
+  }
+  return make_task(std::move(*graph));
+}
+
+std::vector<Target> runnable_targets() {
+  std::vector<Target> targets{probe_board().target};
+  for (const char* name : {"x86-64-v4", "x86-64-v3", "x86-64-v2"}) {
+    auto target = resolve_target(name);
+    if (!target || target->triple != targets[0].triple || target->vector_bits >= targets.back().vector_bits)
+      continue;
+    targets.push_back(*target);
+  }
+  return targets;
+}
+
+Result<ReferenceOutput> reference_output(const Task& task, const Target& target, const std::string& seed) {
+  HONE_TRY(const Artifact artifact, compile_reference(task, target));
+  HONE_TRY(const LoadedArtifact loaded, LoadedArtifact::load(artifact.shared_object));
+  return run_reference(loaded, seed);
+}
+
+CheckReport checked_against(const Candidate& candidate, const ReferenceOutput& reference,
+                            const std::string& seed) {
+  const auto run = [&]() -> Result<CheckReport> {
+    HONE_TRY(const Artifact artifact, compile(candidate));
+    HONE_TRY(const LoadedArtifact loaded, LoadedArtifact::load(artifact.shared_object));
+    HONE_TRY(const ArtifactBuffers buffers, make_buffers(loaded, seed));
+    loaded.run(buffers.pointers.data());
+    return check(loaded.signature(), buffers, reference);
+  };
+  auto report = run();
+  if (report) return *report;
+  CheckReport failed;
+  failed.reason = report.error().text();
+  return failed;
+}
+
+CheckReport checked(const Candidate& candidate, const std::string& seed) {
+  auto reference = reference_output(candidate.task, candidate.target, seed);
+  if (reference) return checked_against(candidate, *reference, seed);
+  CheckReport failed;
+  failed.reason = "reference: " + reference.error().text();
+  return failed;
+}
+
+Candidate random_candidate(const Task& task, const Target& target, const Formulation& formulation,
+                           std::mt19937& random) {
+  const Ports ports = default_ports(formulation, task, target);
+  const SearchSpace space = formulation.space(task, target, ports);
+  for (int tries = 0; tries < 50; ++tries) {
+    Parameters parameters;
+    for (const ParameterRange& range : space) parameters[range.name] = pick(random, range.choices);
+    if (auto candidate = make_candidate(task, target, formulation, ports, parameters)) return *candidate;
+  }
+  auto candidate =
+      make_candidate(task, target, formulation, ports, formulation.default_parameters(task, target, ports));
+  if (!candidate) std::fprintf(stderr, "%s\n", candidate.error().text().c_str());
+  HONE_CHECK(candidate.has_value());
+  return *candidate;
+}
+
+Sweep sweep(std::string_view formulation_name, int count, uint32_t seed,
+            const std::function<std::string(std::mt19937&)>& make) {
+  Sweep result;
+  std::mt19937 random(seed);
+  const auto targets = runnable_targets();
+  const Formulation* formulation = find_formulation(formulation_name);
+  HONE_CHECK(formulation != nullptr);
+  for (int i = 0; i < count; ++i) {
+    const Task task = task_of(make(random));
+    const Target& target = targets[static_cast<size_t>(i) % targets.size()];
+    const std::string data = "numeric" + std::to_string(seed) + "." + std::to_string(i);
+    const auto fail_with = [&](const std::string& reason, const std::string& schedule) {
+      std::ostringstream text;
+      text << reason << "\n  task " << i << ": " << task.text << "  " << target.vector_bits << " bits\n  "
+           << schedule;
+      result.failures.push_back(text.str());
+    };
+    if (!formulation->applies(task, target)) {
+      fail_with("does not apply", "");
+      continue;
+    }
+    auto reference = reference_output(task, target, data);
+    if (!reference) {
+      fail_with("reference: " + reference.error().text(), "");
+      continue;
+    }
+    const Ports ports = default_ports(*formulation, task, target);
+    auto first = make_candidate(task, target, *formulation, ports,
+                                formulation->default_parameters(task, target, ports));
+    if (!first) {
+      fail_with(first.error().text(), "");
+      continue;
+    }
+    for (const Candidate& candidate : {*first, random_candidate(task, target, *formulation, random)}) {
+      const CheckReport report = checked_against(candidate, *reference, data);
+      ++result.checked;
+      if (!report.ok) fail_with(report.reason, to_text(candidate.ports) + "\n" + to_text(candidate.schedule));
+      result.worst_factor = std::max(result.worst_factor, report.worst_factor);
+      result.worst_l2 = std::max(result.worst_l2, report.relative_l2);
+    }
+  }
+  return result;
+}
+
+}  // namespace hone::testing
