@@ -65,6 +65,6 @@ struct Stride {
 };
 Stride stride_of(const Index& index, const std::string& axis);
 int64_t evaluate(const Index& index, const std::function<int64_t(const std::string&)>& axis_value);
-std::string to_text(const Index& index);  ///< "16*oc.b + oc.v - 1", "(ow + 3)/2", "ow%16", "min(h, 55)"
+std::string to_text(const Index& index);  ///< "16*oc.b + oc.v - 1", "(ow + 1)/2 + 1", "ow%16", "min(h, 55)"
 
 }  // namespace hone

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "codegen/schedule/schedule.h"
@@ -22,8 +23,9 @@ std::string names(const std::vector<ScheduledLoop>& loops) {
 /// The rewrites; each returns the reason why it is illegal, as an Error without a place.
 struct Rewriter {
   ScheduledStage& scheduled;
-  std::set<std::string> used;     ///< every axis name there ever was
-  std::set<std::string> partial;  ///< axes that come out of a split with a tail
+  std::set<std::string> used;                             ///< every axis name there ever was
+  std::set<std::string> partial;                          ///< axes that come out of a split with a tail
+  std::map<std::string, std::set<int64_t>> extents = {};  ///< of each axis: one in every copy that tails make
   std::set<std::string> parallel = {};
 
   std::vector<ScheduledLoop>& loops() { return scheduled.loops; }
@@ -59,7 +61,7 @@ struct Rewriter {
           fmt::format("the factor {} is above the extent {} of '{}'", step.factor, from.extent, from.axis));
     HONE_RETURN_IF_ERROR(add_name(step.axes[1]));
     HONE_RETURN_IF_ERROR(add_name(step.axes[2]));
-    if (rest != 0 || partial.count(from.axis)) partial.insert({step.axes[1], step.axes[2]});
+    if (divide_extents(step) || partial.count(from.axis)) partial.insert({step.axes[1], step.axes[2]});
     scheduled.splits.push_back({from.axis, step.axes[1], step.axes[2], from.extent, step.factor, step.tail});
     ScheduledLoop outer = from, inner = from;
     outer.axis = step.axes[1], outer.extent = from.extent / step.factor;
@@ -67,6 +69,18 @@ struct Rewriter {
     loops()[at] = inner;
     loops().insert(loops().begin() + at, outer);
     return {};
+  }
+
+  /// The extents of a split's axes in all copies; whether any copy has a tail.
+  bool divide_extents(const Step& step) {
+    bool tail = false;
+    for (int64_t extent : extents[step.axes[0]]) {
+      int64_t full = extent / step.factor, rest = extent % step.factor;
+      tail |= rest != 0;
+      if (full > 0) extents[step.axes[1]].insert(full), extents[step.axes[2]].insert(step.factor);
+      if (rest != 0 && !(full > 0 && step.tail == Tail::shift_in)) extents[step.axes[2]].insert(rest);
+    }
+    return tail;
   }
 
   Status fuse(const Step& step) {
@@ -85,6 +99,7 @@ struct Rewriter {
     scheduled.fuses.push_back({step.axes[2], step.axes[0], step.axes[1], loops()[b].extent});
     loops()[a].axis = step.axes[2];
     loops()[a].extent *= loops()[b].extent;
+    extents[step.axes[2]] = {loops()[a].extent};
     loops().erase(loops().begin() + b);
     return {};
   }
@@ -190,7 +205,9 @@ struct Rewriter {
 
   Status check_tails() {
     for (const SplitRelation& split : scheduled.splits) {
-      if (split.extent % split.factor == 0) continue;
+      bool tail = false;
+      for (int64_t extent : extents[split.axis]) tail |= extent % split.factor != 0;
+      if (!tail) continue;
       std::vector<std::string> outer = loops_of(scheduled, split.outer),
                                inner = loops_of(scheduled, split.inner);
       for (const std::string& o : outer)
@@ -212,27 +229,15 @@ std::string step_place(const Computation& computation, int stage, const Step& st
   return "stage " + computation.stages[stage].name + ", " + to_text(step);
 }
 
-Status apply_compute_at(const Computation& computation, int stage, const Step& step) {
+/// The tensor of a stage that shall be computed inside another is scratch memory, written by it alone, at plain axes.
+Status check_local(const Computation& computation, int stage) {
   const Stage& producer = computation.stages[stage];
   const Tensor& tensor = computation.tensors[producer.output];
   if (tensor.role != Role::scratch)
-    return fail(fmt::format("'{}' is an {}", tensor.name, to_text(tensor.role)), "",
-                "only scratch tensors can be local");
-  const Stage* consumer = find_stage(computation, step.target);
-  if (!consumer) return fail(fmt::format("there is no stage '{}'", step.target));
-  int readers = 0;
-  for (const Stage& other : computation.stages) {
+    return fail(fmt::format("'{}' is an {}", tensor.name, to_text(tensor.role)), "", "only scratch tensors can be local");
+  for (const Stage& other : computation.stages)
     if (&other != &producer && other.output == producer.output)
       return fail(fmt::format("stage '{}' writes '{}' too", other.name, tensor.name));
-    bool reads = false;
-    auto visit = [&](const Scalar& s) { reads |= s.op == ScalarOp::read && s.tensor == producer.output; };
-    for_each_node(other.value, visit);
-    if (other.reduction) for_each_node(other.reduction->update, visit);
-    if (!reads) continue;
-    ++readers;
-    if (&other != consumer) return fail(fmt::format("stage '{}' reads '{}' too", other.name, tensor.name));
-  }
-  if (readers == 0) return fail(fmt::format("stage '{}' does not read '{}'", step.target, tensor.name));
   std::set<std::string> seen;
   for (const Index& index : producer.store_index) {
     bool axis = index.constant == 0 && index.terms.size() == 1 && index.terms[0].coefficient == 1 &&
@@ -240,6 +245,30 @@ Status apply_compute_at(const Computation& computation, int stage, const Step& s
     if (!axis && index != Index(0))
       return fail(fmt::format("it stores at {}, which is no plain axis", to_text(index)));
   }
+  if (seen.size() != producer.axes.size()) return fail("it has an axis that it does not store at");
+  return {};
+}
+
+/// Whatever reads the tensor is the consumer, or computed in the same place.
+Status check_readers(const Computation& computation, const std::vector<ScheduledStage>& stages,
+                     const ScheduledStage& producer) {
+  const Stage& own = computation.stages[producer.stage];
+  int readers = 0;
+  for (const ScheduledStage& reader : stages) {
+    const Stage& stage = computation.stages[reader.stage];
+    bool reads = false;
+    auto visit = [&](const Scalar& s) { reads |= s.op == ScalarOp::read && s.tensor == own.output; };
+    for_each_node(stage.value, visit);
+    if (stage.reduction) for_each_node(stage.reduction->update, visit);
+    if (!reads) continue;
+    ++readers;
+    bool same_place = reader.compute_at_stage == producer.compute_at_stage &&
+                      reader.compute_at_axis == producer.compute_at_axis;
+    if (stage.name != producer.compute_at_stage && !same_place)
+      return fail(fmt::format("stage '{}' reads '{}', and is not computed there", stage.name,
+                              computation.tensors[own.output].name));
+  }
+  if (readers == 0) return fail(fmt::format("no stage reads '{}'", computation.tensors[own.output].name));
   return {};
 }
 
@@ -249,7 +278,9 @@ Status check_attachment(const std::vector<ScheduledStage>& stages, const Computa
   for (const ScheduledStage& consumer : stages) {
     if (computation.stages[consumer.stage].name != producer.compute_at_stage) continue;
     if (!consumer.compute_at_stage.empty())
-      return fail(fmt::format("'{}' is computed inside another stage itself", producer.compute_at_stage));
+      return fail(fmt::format("'{}' is computed inside another stage itself", producer.compute_at_stage), "",
+                  fmt::format("compute it at {} {}", consumer.compute_at_stage, consumer.compute_at_axis));
+    if (consumer.stage <= producer.stage) return fail(fmt::format("stage '{}' comes earlier", producer.compute_at_stage));
     for (const ScheduledLoop& loop : consumer.loops) {
       if (loop.axis != producer.compute_at_axis) continue;
       if (loop.reduce || loop.mark != Mark::serial)
@@ -288,7 +319,10 @@ Result<ScheduledStage> apply_steps(const Computation& computation, int stage,
   for (const Axis& axis : spatial_axes) scheduled.loops.push_back({axis.name, axis.extent});
   if (source.reduction)
     for (const Axis& axis : source.reduction->axes) scheduled.loops.push_back({axis.name, axis.extent, true});
-  for (const ScheduledLoop& loop : scheduled.loops) rewriter.used.insert(loop.axis);
+  for (const ScheduledLoop& loop : scheduled.loops) {
+    rewriter.used.insert(loop.axis);
+    rewriter.extents[loop.axis] = {loop.extent};
+  }
 
   auto at = [](Error error, const std::string& where) {
     error.where = where;
@@ -321,7 +355,7 @@ Result<std::vector<ScheduledStage>> apply(const Computation& computation, const 
     std::vector<Step> own = steps[i] ? steps[i]->steps : std::vector<Step>{};
     if (!own.empty() && own[0].kind == StepKind::compute_at) {
       Step at = own[0];
-      if (Status status = apply_compute_at(computation, stage, at); !status)
+      if (Status status = check_local(computation, stage); !status)
         return fail(status.error().what, step_place(computation, stage, at), status.error().hint);
       ScheduledStage inside;
       inside.stage = stage;

@@ -37,7 +37,8 @@ enum class StepKind : uint8_t {
   vectorize,      // axes {a}: innermost spatial axis, extent = lanes
   parallel,       // axes: outermost spatial axes, divided among threads at run time; a tail becomes a phase of its own
   compute_at,     // first step of its stage; axes {consumer axis}, of the later stage named in `target`: this stage is
-                  // computed inside that loop, for the region that one iteration reads; its other steps see that region
+                  // computed inside that loop, for the region that one iteration reads; its other steps see that region.
+                  // Several stages may be computed in one place, in their order: a chain
 };
 std::string_view to_text(StepKind kind);
 

@@ -1,0 +1,101 @@
+// Computations: their text, and every way in which a bad one is refused.
+#include "codegen/expr/computation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/samples.h"
+
+namespace hone {
+namespace {
+
+using testing::HasSubstr;
+
+Index ax(const char* name) { return Index::axis(name); }
+
+std::string problem(const Computation& computation) {
+  Status status = verify(computation);
+  return status ? "" : status.error().text();
+}
+
+TEST(Computation, SamplesAreWellFormed) {
+  EXPECT_EQ(problem(test::conv({})), "");
+  EXPECT_EQ(problem(test::max_pool(20, 5, 7, 8)), "");
+  EXPECT_EQ(problem(test::elementwise(3, 7)), "");
+  EXPECT_EQ(problem(test::depthwise_pointwise(20, 24, 4, 13, 8)), "");
+}
+
+TEST(Computation, PrintsAsFormulas) {
+  Computation c = test::elementwise(3, 7);
+  using namespace scalar;
+  ScalarPtr x = read(0, {ax("r"), ax("w")});
+  ScalarPtr sum = binary(ScalarOp::add, x, constant(1)), product = binary(ScalarOp::mul, sum, constant(-0.5));
+  EXPECT_EQ(to_text(c, *product), "(x[r,w] + 1) * -0.5");
+  EXPECT_EQ(to_text(c, *binary(ScalarOp::sub, x, binary(ScalarOp::sub, x, x))), "x[r,w] - (x[r,w] - x[r,w])");
+  EXPECT_EQ(to_text(c, *unary(ScalarOp::neg, sum)), "-(x[r,w] + 1)");
+  EXPECT_EQ(to_text(c, *select_less(x, constant(0), constant(0.1), x)),
+            "select_less(x[r,w], 0, 0.1, x[r,w])");
+  EXPECT_EQ(to_text(c, *read(0, {ax("r") - 1, 0}, 0.0)), "x[r - 1,0] else 0");
+}
+
+TEST(Computation, AReadPastTheHaloNamesTensorDimensionAndReach) {
+  Computation c = test::conv({});
+  c.tensors[0].placement = {};
+  EXPECT_THAT(problem(c),
+              HasSubstr("conv: reads x dimension 2 at kh + oh - 1, which reaches -1 to 8, but its buffer "
+                        "holds 0 to 7"));
+}
+
+TEST(Computation, AStorePastTheBufferIsRefused) {
+  Computation c = test::elementwise(3, 7);
+  c.stages[0].axes[1].extent = 8;
+  c.stages[0].value = scalar::constant(0);
+  EXPECT_THAT(problem(c), HasSubstr("add: writes y dimension 1 at w, which reaches 0 to 7"));
+}
+
+TEST(Computation, NamesMustBeUniqueAndInScope) {
+  Computation c = test::elementwise(3, 7);
+  c.tensors[1].name = "x";
+  EXPECT_THAT(problem(c), HasSubstr("tensor name 'x' is empty or used twice"));
+  c = test::elementwise(3, 7);
+  c.stages[0].axes[1].name = "r";
+  EXPECT_THAT(problem(c), HasSubstr("axis name 'r' is empty or used twice"));
+  c = test::elementwise(3, 7);
+  c.stages[0].value = scalar::read(0, {ax("r"), ax("q")});
+  EXPECT_THAT(problem(c), HasSubstr("names axis 'q', which is not in scope"));
+  c = test::elementwise(3, 7);
+  c.stages.push_back(c.stages[0]);
+  EXPECT_THAT(problem(c), HasSubstr("stage name 'add' is empty or used twice"));
+}
+
+TEST(Computation, ReduceAxesEndWithTheReduction) {
+  Computation c = test::conv({});
+  c.stages[0].value = scalar::read(2, {ax("ic")});
+  EXPECT_THAT(problem(c), HasSubstr("names axis 'ic', which is not in scope"));
+}
+
+TEST(Computation, StagesReadWhatEarlierOnesWrote) {
+  Computation c = test::depthwise_pointwise(8, 8, 4, 4, 8);
+  std::swap(c.stages[0], c.stages[1]);
+  EXPECT_THAT(problem(c), HasSubstr("pw: reads t before any stage writes it"));
+}
+
+TEST(Computation, InputsAreNotWrittenAndAccumulatorsNeedAReduction) {
+  Computation c = test::elementwise(3, 7);
+  c.stages[0].output = 0;
+  EXPECT_THAT(problem(c), HasSubstr("writes x, which is an input"));
+  c = test::elementwise(3, 7);
+  c.stages[0].value = scalar::accumulator();
+  EXPECT_THAT(problem(c), HasSubstr("the accumulator is read where there is no finished reduction"));
+}
+
+TEST(Computation, RanksAndTensorsMustFit) {
+  Computation c = test::elementwise(3, 7);
+  c.stages[0].value = scalar::read(0, {ax("r")});
+  EXPECT_THAT(problem(c), HasSubstr("reads x with 1 indices, but its rank is 2"));
+  c.stages[0].value = scalar::read(5, {ax("r")});
+  EXPECT_THAT(problem(c), HasSubstr("reads tensor 5, which does not exist"));
+}
+
+}  // namespace
+}  // namespace hone
