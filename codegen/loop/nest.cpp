@@ -66,9 +66,10 @@ class Builder {
 
   /// What stands inside the loop before `position`: the stages computed there, then the rest of the nest.
   Result<Statements> inside(const Instance& instance, size_t position, const AxisState& state) {
-    if (!attached_here(instance, position)) return nest(instance, position, state);
+    std::vector<const ScheduledStage*> here = attached_here(instance, position);
+    if (here.empty()) return nest(instance, position, state);
     Instance consumer = instance;
-    HONE_TRY(Statements statements, attach(consumer, position, state));
+    HONE_TRY(Statements statements, attach(consumer, here, position, state));
     HONE_TRY(Statements rest, nest(consumer, position, state));
     for (Statement& one : rest) statements.push_back(std::move(one));
     return statements;
@@ -104,23 +105,28 @@ class Builder {
     return statements;
   }
 
-  /// Stages attached to the loop before `position`; to a parallel one: after the last parallel one.
-  bool attached_here(const Instance& instance, size_t position) const {
-    if (in_.attached.empty() || &instance.scheduled != &in_.root || position == 0) return false;
-    const std::string& at = in_.attached[0]->compute_at_axis;
-    size_t loop = 0;
-    while (in_.root.loops[loop].axis != at) ++loop;
-    return position == std::max(loop + 1, static_cast<size_t>(in_.root.parallel_loops));
+  /// Stages computed inside the loop before `position`; those of a parallel loop: inside the last parallel
+  /// one.
+  std::vector<const ScheduledStage*> attached_here(const Instance& instance, size_t position) const {
+    std::vector<const ScheduledStage*> here;
+    if (&instance.scheduled != &in_.root || position == 0) return here;
+    for (const ScheduledStage* one : in_.attached) {
+      size_t loop = 0;
+      while (in_.root.loops[loop].axis != one->compute_at_axis) ++loop;
+      if (position == std::max(loop + 1, static_cast<size_t>(in_.root.parallel_loops))) here.push_back(one);
+    }
+    return here;
   }
 
-  Result<Statements> attach(Instance& consumer, size_t position, const AxisState& state) {
+  Result<Statements> attach(Instance& consumer, const std::vector<const ScheduledStage*>& here,
+                            size_t position, const AxisState& state) {
     std::set<std::string> outer;
     for (size_t i = 0; i < position; ++i) outer.insert(consumer.scheduled.loops[i].axis);
     Scope scope = scope_of(consumer, state);
     std::vector<Reader> readers = {{&consumer.stage(), scope}};
     // Regions from the last stage to the first: what one reads, the ones before it must compute.
     std::vector<Instance> instances;  // last stage first
-    for (auto one = in_.attached.rbegin(); one != in_.attached.rend(); ++one) {
+    for (auto one = here.rbegin(); one != here.rend(); ++one) {
       HONE_TRY(Instance instance, place(**one, readers, outer, consumer.locals));
       for (const std::string& name : outer)
         if (auto range = scope.ranges.find(name); range != scope.ranges.end())

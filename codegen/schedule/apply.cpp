@@ -229,12 +229,14 @@ std::string step_place(const Computation& computation, int stage, const Step& st
   return "stage " + computation.stages[stage].name + ", " + to_text(step);
 }
 
-/// The tensor of a stage that shall be computed inside another is scratch memory, written by it alone, at plain axes.
+/// The tensor of a stage that shall be computed inside another is scratch memory, written by it alone, at
+/// plain axes.
 Status check_local(const Computation& computation, int stage) {
   const Stage& producer = computation.stages[stage];
   const Tensor& tensor = computation.tensors[producer.output];
   if (tensor.role != Role::scratch)
-    return fail(fmt::format("'{}' is an {}", tensor.name, to_text(tensor.role)), "", "only scratch tensors can be local");
+    return fail(fmt::format("'{}' is an {}", tensor.name, to_text(tensor.role)), "",
+                "only scratch tensors can be local");
   for (const Stage& other : computation.stages)
     if (&other != &producer && other.output == producer.output)
       return fail(fmt::format("stage '{}' writes '{}' too", other.name, tensor.name));
@@ -280,7 +282,8 @@ Status check_attachment(const std::vector<ScheduledStage>& stages, const Computa
     if (!consumer.compute_at_stage.empty())
       return fail(fmt::format("'{}' is computed inside another stage itself", producer.compute_at_stage), "",
                   fmt::format("compute it at {} {}", consumer.compute_at_stage, consumer.compute_at_axis));
-    if (consumer.stage <= producer.stage) return fail(fmt::format("stage '{}' comes earlier", producer.compute_at_stage));
+    if (consumer.stage <= producer.stage)
+      return fail(fmt::format("stage '{}' comes earlier", producer.compute_at_stage));
     for (const ScheduledLoop& loop : consumer.loops) {
       if (loop.axis != producer.compute_at_axis) continue;
       if (loop.reduce || loop.mark != Mark::serial)
@@ -370,7 +373,9 @@ Result<std::vector<ScheduledStage>> apply(const Computation& computation, const 
   }
   for (const ScheduledStage& one : result) {
     if (one.compute_at_stage.empty()) continue;
-    if (Status status = check_attachment(result, computation, one); !status)
+    Status status = check_attachment(result, computation, one);
+    if (status) status = check_readers(computation, result, one);
+    if (!status)
       return fail(status.error().what, step_place(computation, one.stage, steps[one.stage]->steps[0]),
                   status.error().hint);
   }

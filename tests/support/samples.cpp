@@ -132,4 +132,26 @@ Computation depthwise_pointwise(int64_t channels, int64_t out_channels, int64_t 
   return c;
 }
 
+Computation chain(int64_t rows, int64_t width) {
+  Computation c;
+  Layout plain = Layout::plain(2);
+  c.tensors = {
+      tensor("x", Role::input, {rows, width + 1}, plain), tensor("y", Role::output, {rows, width}, plain),
+      tensor("a", Role::scratch, {rows, width + 1}, plain), tensor("b", Role::scratch, {rows, width}, plain)};
+  auto stage = [&](const char* name, int output, int64_t extent, ScalarPtr value) {
+    Stage s;
+    s.name = name;
+    s.output = output;
+    s.axes = {{"c", rows}, {"i", extent}};
+    s.store_index = {ax("c"), ax("i")};
+    s.value = std::move(value);
+    c.stages.push_back(s);
+  };
+  ScalarPtr b = read(3, {ax("c"), ax("i")});
+  stage("scale", 2, width + 1, mul(constant(2), read(0, {ax("c"), ax("i")})));
+  stage("window", 3, width, add(read(2, {ax("c"), ax("i")}), read(2, {ax("c"), ax("i") + 1})));
+  stage("square", 1, width, mul(b, b));
+  return c;
+}
+
 }  // namespace hone::test

@@ -26,4 +26,8 @@ Computation elementwise(int64_t rows, int64_t width);
 /// dw then pw: depthwise 3x3 into a scratch tensor, pointwise 1x1 out of it.
 Computation depthwise_pointwise(int64_t channels, int64_t out_channels, int64_t height, int64_t width, int64_t block);
 
+/// A chain of three stages, as Winograd's: rows are scaled, summed over a window of two, and squared.
+/// a[c,i] = 2 x[c,i]; b[c,i] = a[c,i] + a[c,i+1]; y[c,i] = b[c,i]^2
+Computation chain(int64_t rows, int64_t width);
+
 }  // namespace hone::test

@@ -1,4 +1,5 @@
 // Lowering: what programs look like (golden text), and that they compute what the computation says.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/equivalence.h"
@@ -105,6 +106,55 @@ register_tile ow.i; vectorize oc.v; parallel oh
 )";
   test::expect_golden("loop/compute_at.txt", lowered_text(c, schedule));
   expect_same(c, schedule);
+}
+
+TEST(Lower, ChainsAreComputedInOnePlaceForTheRegionEachNeeds) {
+  Computation c = test::chain(3, 13);
+  const char* schedule = R"(
+stage scale
+compute_at square o
+vectorize i
+stage window
+compute_at square o
+split i 3 peel -> s t
+vectorize t
+stage square
+split i 4 peel -> o v
+vectorize v
+parallel c
+)";
+  test::expect_golden("loop/chain.txt", lowered_text(c, schedule));
+  expect_same(c, schedule);
+}
+
+TEST(Lower, StagesMayBeComputedInDifferentLoopsOfOneConsumer) {
+  Computation c = test::chain(3, 13);
+  expect_same(c, "stage window; compute_at square o; stage square; split i 4 peel -> o v");
+  EXPECT_EQ(lowered_text(c, "stage scale; compute_at square c; stage window; compute_at square i"),
+            "stage scale, compute_at square c: stage 'window' reads 'a', and is not computed there\n");
+  EXPECT_EQ(lowered_text(c, "stage scale; compute_at window c; stage window; compute_at square i"),
+            "stage scale, compute_at window c: 'window' is computed inside another stage itself (compute it "
+            "at square i)\n");
+}
+
+TEST(Lower, AHaloBetweenStagesCannotBeComputedInside) {
+  Computation c = test::depthwise_pointwise(8, 8, 4, 8, 8);
+  c.tensors[4].placement.halo_before = c.tensors[4].placement.halo_after = {0, 0, 1, 1};
+  Scalar shifted = *c.stages[1].reduction->update->args[0];
+  shifted.index[2] = shifted.index[2] - 1;
+  c.stages[1].reduction->update = std::make_shared<const Scalar>(shifted);
+  EXPECT_THAT(lowered_text(c, "stage dw; compute_at pw oh"),
+              testing::HasSubstr(
+                  "stage dw, compute_at: its consumers read 't' at -1 to 2 along h, but it computes 0 to 3"));
+}
+
+TEST(Lower, StagesInsideOthersHaveNoThreadsAndLittleMemory) {
+  Computation c = test::depthwise_pointwise(8, 8, 4, 8, 8);
+  EXPECT_THAT(lowered_text(c, "stage dw; compute_at pw oh; parallel c"),
+              testing::HasSubstr("stage dw: a stage that is computed inside another has no parallel axes"));
+  c = test::chain(600, 600);
+  EXPECT_THAT(lowered_text(c, "stage window; compute_at square n; stage square; split c 600 -> n m"),
+              testing::HasSubstr("bytes on the stack; at most 1048576"));
 }
 
 }  // namespace
