@@ -1,10 +1,14 @@
 // hone-runner: measures artifacts for a scheduler, on this machine's board or on a simulated one.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
 
+#include "devices/child_server.h"
+#include "devices/cpu_device.h"
 #include "devices/runner.h"
 #include "devices/simulated_device.h"
 
@@ -47,9 +51,18 @@ int run(int argc, char** argv) {
 
   TerminationSignals signals;  // before any thread
   std::unique_ptr<Device> device;
-  auto made = simulated(simulate);
-  if (!made) return fail_with(made.error());
-  device = std::move(*made);
+  if (simulate.empty()) {
+    CpuDeviceOptions cpu;
+    cpu.server_program = "/proc/self/exe";
+    cpu.core = core;
+    auto made = CpuDevice::create(cpu);
+    if (!made) return fail_with(made.error());
+    device = std::move(*made);
+  } else {
+    auto made = simulated(simulate);
+    if (!made) return fail_with(made.error());
+    device = std::move(*made);
+  }
   if (auto status = run_runner(options, *device, signals.fd()); !status) return fail_with(status.error());
   return 0;
 }
@@ -57,4 +70,8 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace hone
 
-int main(int argc, char** argv) { return hone::run(argc, argv); }
+int main(int argc, char** argv) {
+  if (argc == 3 && std::strcmp(argv[1], "--child-server") == 0)
+    return hone::serve_children(std::atoi(argv[2]));
+  return hone::run(argc, argv);
+}

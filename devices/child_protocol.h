@@ -1,0 +1,65 @@
+// What runner and child server say to each other over their socket pair, and what a child leaves behind:
+// fixed binary structs between processes of one build on one machine. A child is not trusted: its report is
+// checked before it is used.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hone {
+
+inline constexpr uint32_t child_magic = 0x686f6e65;
+inline constexpr int most_child_samples = 4096;
+
+/// Runner to child server; comes with two file descriptors: artifact and reference.
+struct ChildRequest {
+  uint32_t magic = child_magic;
+  int32_t core = -1;             ///< pinned to it; -1: not
+  char seed[256] = {};           ///< of the check's data; ends with 0
+  char reference_key[160] = {};  ///< digest of the reference and seed: the server keeps its output under this
+  uint64_t artifact_bytes = 0, reference_bytes = 0;
+  uint8_t dram = 0;  ///< timing mode: 1 dram, 0 llc
+  int32_t min_samples = 0, max_samples = 0;
+  double target_spread = 0, race_factor = 0, best_ns = 0;
+  int64_t budget_ms = 0;
+  int64_t run_ms = 0;         ///< deadline of the candidate's child
+  int64_t reference_ms = 0;   ///< deadline of the reference's child
+  uint64_t memory_bytes = 0;  ///< that a child may map beyond what it begins with
+  uint64_t evict_bytes = 0;   ///< streamed before each sample in mode llc
+};
+
+/// How far a child came.
+enum class ChildStage : uint32_t { starting, loading, filling, checking, warming, timing, done };
+
+/// In memory shared by child and server; written by the child as it goes on.
+struct ChildReport {
+  uint32_t magic = child_magic;
+  ChildStage stage = ChildStage::starting;
+  uint32_t status = 0;  ///< a MeasureStatus, meaningful when the child ended by itself
+  uint32_t sample_count = 0;
+  uint32_t sandbox_partial = 0;  ///< no system call filter could be installed
+  char message[1024] = {};
+  double relative_l2 = 0, worst_factor = 0;
+  double reference_before_ns = -1, reference_after_ns = -1;
+  double load_ms = 0, fill_ms = 0, check_ms = 0, run_ms = 0;
+  uint64_t reference_elements = 0;  ///< of a reference's child: values written, then as many magnitudes
+  double samples_ns[most_child_samples] = {};
+};
+
+enum class ChildEnd : uint32_t { exited, signalled, watchdog, not_started };
+
+/// Child server to runner.
+struct ServerReply {
+  uint32_t magic = child_magic;
+  ChildEnd end = ChildEnd::not_started;
+  int32_t code = 0;           ///< exit code or signal
+  uint32_t of_reference = 0;  ///< the reference's child failed, so the candidate's never ran
+  double fork_ms = 0, reference_ms = 0, whole_ms = 0;
+  char message[256] = {};  ///< if not_started: why
+  ChildReport report;
+};
+
+/// Exit codes of a child: 0 is a report that is complete.
+inline constexpr int child_exit_forbidden = 90;  ///< made a system call it may not make; the message names it
+
+}  // namespace hone

@@ -1,0 +1,250 @@
+// The sandboxed CPU device with artifacts made by hand: each way to misbehave gives its status, and the next
+// candidate is measured.
+#include "devices/cpu_device.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+namespace hone {
+namespace {
+
+using testing::AllOf;
+using testing::AnyOf;
+using testing::HasSubstr;
+
+wire::Bytes fixture(const std::string& name) {
+  std::ifstream file(std::string(HONE_FIXTURES) + "/" + name + ".so", std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+class CpuDeviceTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    CpuDeviceOptions options;
+    options.server_program = HONE_BINARY_DIR "/bin/hone-runner";
+    options.memory_bytes = uint64_t{256} << 20;
+    auto made = CpuDevice::create(options);
+    ASSERT_TRUE(made) << made.error().text();
+    device = std::move(*made);
+  }
+  static void TearDownTestSuite() { device.reset(); }
+
+  static wire::MeasureRequest request(const std::string& name) {
+    wire::MeasureRequest r;
+    r.artifact = digest_of(fixture(name));
+    r.reference = digest_of(fixture("reference"));
+    r.seed = "7";
+    r.run_ms = 20000;
+    return r;
+  }
+  static Measurement measure(const std::string& name) { return measure(name, request(name)); }
+  static Measurement measure(const std::string& name, const wire::MeasureRequest& r) {
+    return device->measure(r, fixture(name), fixture("reference")).measurement;
+  }
+  void TearDown() override {
+    Measurement after = measure("good");  // whatever happened, the device lives on
+    EXPECT_EQ(after.status, MeasureStatus::ok) << after.message;
+  }
+  static std::unique_ptr<CpuDevice> device;
+};
+std::unique_ptr<CpuDevice> CpuDeviceTest::device;
+
+TEST_F(CpuDeviceTest, ARightArtifactIsCheckedAndTimed) {
+  Measurement m = measure("good");
+  ASSERT_EQ(m.status, MeasureStatus::ok) << m.message;
+  EXPECT_GE(m.samples_ns.size(), 5u);
+  EXPECT_GT(m.median_ns, 0);
+  EXPECT_GT(m.worst_factor, 0);
+  EXPECT_LT(m.relative_l2, 1e-5);
+  EXPECT_GT(m.health.reference_before_ns, 0);
+  EXPECT_GT(m.health.reference_after_ns, 0);
+}
+
+TEST_F(CpuDeviceTest, BothTimingModesAreKept) {
+  auto r = request("good");
+  r.mode = TimingMode::dram;
+  Measurement m = measure("good", r);
+  EXPECT_EQ(m.status, MeasureStatus::ok) << m.message;
+  EXPECT_EQ(m.mode, TimingMode::dram);
+}
+
+TEST_F(CpuDeviceTest, AnotherSeedNeedsAnotherReferenceAndGetsIt) {
+  auto r = request("good");
+  for (const char* seed : {"8", "9", "8"}) {
+    r.seed = seed;
+    Measurement m = measure("good", r);
+    EXPECT_EQ(m.status, MeasureStatus::ok) << m.message;
+  }
+}
+
+TEST_F(CpuDeviceTest, AWildPointerIsACrashThatNamesItsStage) {
+  Measurement m = measure("segfault");
+  EXPECT_EQ(m.status, MeasureStatus::crashed);
+  EXPECT_THAT(m.message, AllOf(HasSubstr("SIGSEGV in the checked run"), HasSubstr("0x8")));
+  EXPECT_TRUE(m.samples_ns.empty());
+}
+
+TEST_F(CpuDeviceTest, AnIllegalInstructionIsACrash) {
+  Measurement m = measure("illegal");
+  EXPECT_EQ(m.status, MeasureStatus::crashed);
+  EXPECT_THAT(m.message, AnyOf(HasSubstr("SIGILL"), HasSubstr("SIGTRAP")));
+}
+
+TEST_F(CpuDeviceTest, AnEndlessLoopIsStoppedAtItsDeadline) {
+  auto r = request("endless");
+  r.run_ms = 300;
+  Measurement m = measure("endless", r);
+  EXPECT_EQ(m.status, MeasureStatus::run_timeout);
+  EXPECT_THAT(m.message, HasSubstr("stopped after 300 ms in the checked run"));
+}
+
+TEST_F(CpuDeviceTest, AWriteBeyondABufferHitsItsGuardPageAndIsNamed) {
+  Measurement m = measure("beyond");
+  EXPECT_EQ(m.status, MeasureStatus::crashed);
+  EXPECT_THAT(m.message, HasSubstr("SIGSEGV in the checked run: 0 bytes beyond the end of buffer 'y'"));
+}
+
+TEST_F(CpuDeviceTest, AWriteBeforeABufferIsACrash) {
+  EXPECT_EQ(measure("before").status, MeasureStatus::crashed);
+}
+
+TEST_F(CpuDeviceTest, AWriteIntoTheSlackIsAWrongAnswer) {
+  Measurement m = measure("slack");
+  EXPECT_EQ(m.status, MeasureStatus::wrong_answer);
+  EXPECT_THAT(m.message, HasSubstr("slack"));
+}
+
+TEST_F(CpuDeviceTest, OneWrongTailElementIsAWrongAnswerAndNeverATime) {
+  Measurement m = measure("wrong_tail");
+  EXPECT_EQ(m.status, MeasureStatus::wrong_answer);
+  EXPECT_THAT(m.message, HasSubstr("[0,63]"));
+  EXPECT_TRUE(m.samples_ns.empty());
+  EXPECT_GT(m.worst_factor, 64);
+}
+
+TEST_F(CpuDeviceTest, ANanIsAWrongAnswer) {
+  Measurement m = measure("nan");
+  EXPECT_EQ(m.status, MeasureStatus::wrong_answer);
+  EXPECT_THAT(m.message, HasSubstr("nan"));
+}
+
+TEST_F(CpuDeviceTest, SystemCallsEndTheChildAndAreNamed) {
+  for (auto [name, call] : {std::pair("fork", ""),
+                            {"open", "openat"},
+                            {"socket", "socket"},
+                            {"kill", "kill"},
+                            {"output", "write"},
+                            {"executable", "mmap"}}) {
+    Measurement m = measure(name);
+    EXPECT_EQ(m.status, MeasureStatus::crashed) << name;
+    EXPECT_THAT(m.message,
+                AllOf(HasSubstr("SIGSYS in the checked run"), HasSubstr("may not make: "), HasSubstr(call)))
+        << name;
+  }
+}
+
+TEST_F(CpuDeviceTest, EatingAllMemoryHarmsOnlyTheChild) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the address space is not limited under a sanitizer";
+#endif
+  Measurement m = measure("bomb");
+  EXPECT_THAT(m.status, AnyOf(MeasureStatus::crashed, MeasureStatus::out_of_memory)) << m.message;
+}
+
+TEST_F(CpuDeviceTest, BuffersThatDoNotFitAreOutOfMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the address space is not limited under a sanitizer";
+#endif
+  Measurement m = measure("huge");
+  EXPECT_EQ(m.status, MeasureStatus::out_of_memory);
+  EXPECT_THAT(m.message, HasSubstr("bytes"));
+}
+
+TEST_F(CpuDeviceTest, EndlessRecursionIsACrash) {
+  EXPECT_EQ(measure("recursion").status, MeasureStatus::crashed);
+}
+
+TEST_F(CpuDeviceTest, LeavingEarlyIsNoResult) {
+  Measurement m = measure("exit");
+  EXPECT_EQ(m.status, MeasureStatus::crashed);
+  EXPECT_THAT(m.message, HasSubstr("makes no sense"));
+}
+
+TEST_F(CpuDeviceTest, AFaultWhilePreparingConstantsIsTheCandidatesToo) {
+  Measurement m = measure("prepare");
+  EXPECT_EQ(m.status, MeasureStatus::crashed);
+  EXPECT_THAT(m.message, HasSubstr("SIGSEGV in preparing its constants"));
+}
+
+TEST_F(CpuDeviceTest, ASlowArtifactIsRacedOutAfterTwoSamples) {
+  Measurement good = measure("good");
+  auto r = request("slow");
+  r.best_ns = good.median_ns;
+  Measurement m = measure("slow", r);
+  EXPECT_EQ(m.status, MeasureStatus::raced_out) << m.message;
+  EXPECT_EQ(m.samples_ns.size(), 2u);
+  EXPECT_THAT(m.message, HasSubstr("times the best"));
+}
+
+TEST_F(CpuDeviceTest, WhatIsNoArtifactIsALoadError) {
+  wire::Bytes garbage(5000, std::byte{0x5a});
+  EXPECT_EQ(device->measure(request("good"), garbage, fixture("reference")).measurement.status,
+            MeasureStatus::load_error);
+  wire::Bytes torn = fixture("good");
+  torn.resize(torn.size() / 2);
+  EXPECT_EQ(device->measure(request("good"), torn, fixture("reference")).measurement.status,
+            MeasureStatus::load_error);
+  EXPECT_EQ(device->measure(request("good"), {}, fixture("reference")).measurement.status,
+            MeasureStatus::load_error);
+}
+
+TEST_F(CpuDeviceTest, ABrokenReferenceIsNotTheCandidatesFault) {
+  auto r = request("good");
+  r.reference = digest_of("another");
+  Measurement m = device->measure(r, fixture("good"), fixture("good")).measurement;
+  EXPECT_EQ(m.status, MeasureStatus::board_unhealthy);
+  EXPECT_THAT(
+      m.message,
+      HasSubstr("the reference could not be run: load_error: dense by hand: the artifact is no reference"));
+}
+
+TEST_F(CpuDeviceTest, MoreThreadsThanItTimesAreRefused) {
+  auto r = request("good");
+  r.threads = 2;
+  EXPECT_THAT(measure("good", r).message, HasSubstr("times one thread, 2 were asked for"));
+}
+
+TEST_F(CpuDeviceTest, CancellingEndsAnEndlessMeasurement) {
+  std::thread other([&] { device->cancel(); });
+  Measurement m = measure("endless");
+  other.join();
+  EXPECT_EQ(m.status, MeasureStatus::board_lost);
+}
+
+TEST(CpuDeviceStart, AMissingProgramIsAnError) {
+  CpuDeviceOptions options;
+  options.server_program = "/no/such/program";
+  auto device = CpuDevice::create(options);
+  ASSERT_FALSE(device);
+  EXPECT_THAT(device.error().text(), HasSubstr("the child server cannot be started"));
+}
+
+TEST(CpuDeviceStart, AProgramThatIsNoChildServerIsNoticed) {
+  CpuDeviceOptions options;
+  options.server_program = "/bin/true";
+  auto device = CpuDevice::create(options);
+  ASSERT_TRUE(device);
+  Measurement m = (*device)->measure({}, fixture("good"), fixture("reference")).measurement;
+  EXPECT_EQ(m.status, MeasureStatus::board_unhealthy);
+  EXPECT_THAT(m.message, HasSubstr("child server"));
+}
+
+}  // namespace
+}  // namespace hone
