@@ -65,7 +65,11 @@ Result<std::optional<wire::JobEvent>> JobClient::take() {
       job_ = accepted->job;
       (void)peer_.send(wire::Follow{job_});
     } else if (const auto* error = std::get_if<wire::NotUnderstood>(&message)) {
-      return fail("the scheduler did not understand: " + error->reason);
+      // A scheduler that was started anew on the same address does not know this client yet.
+      if (error->reason.find("hello") == std::string::npos) {
+        return fail("the scheduler did not understand: " + error->reason);
+      }
+      HONE_RETURN_IF_ERROR(reconnect());
     } else if (auto* event = std::get_if<wire::JobEvent>(&message)) {
       if (job_ == 0 || event->job == job_) newest = std::move(*event);
     }

@@ -32,7 +32,6 @@ class Tuner {
       if (std::ranges::find(waited.ready, signals_.fd()) != waited.ready.end() && signals_.take() != 0)
         return {};
       while (std::optional<Received> received = peer_.receive()) {
-        heard_ = Clock::now();
         HONE_RETURN_IF_ERROR(handle(std::move(*received)));
       }
       // Twice: an answer may make requests that idle builders can begin at once.
