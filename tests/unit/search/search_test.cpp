@@ -134,7 +134,9 @@ TEST(Search, TakesThePointsThatTheModelRanksBest) {
   const Proposal proposal = propose(input, by_value, near_target);
   double sum = 0;
   for (size_t i = 1; i < proposal.entries.size(); ++i) {
-    if (i > 1) EXPECT_LE(proposal.entries[i].predicted, proposal.entries[i - 1].predicted);
+    if (i > 1) {
+      EXPECT_LE(proposal.entries[i].predicted, proposal.entries[i - 1].predicted);
+    }
     sum += proposal.entries[i].predicted;
   }
   EXPECT_EQ(proposal.entries[1].predicted, 0);  // the very best of 10,000, found by looking at fewer than 400
