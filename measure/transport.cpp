@@ -287,6 +287,8 @@ TerminationSignals::TerminationSignals() {
   HONE_CHECK(fd_ >= 0);
 }
 TerminationSignals::~TerminationSignals() {
+  while (take() != 0) {  // what came was obeyed: it must not end the process on its way out
+  }
   ::close(fd_);
   sigset_t set = termination_set();
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
