@@ -1,0 +1,39 @@
+// Artifacts by digest, capped in number and size: what was not used for longest goes first. Not journaled; a
+// lost one is rebuilt.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include "codegen/base/digest.h"
+#include "scheduler/effects.h"
+
+namespace hone::scheduler {
+
+class ArtifactStore {
+ public:
+  ArtifactStore(size_t max_count, size_t max_bytes) : max_count_(max_count), max_bytes_(max_bytes) {}
+
+  /// Keeps `bytes` under their digest and gives it.
+  Digest put(wire::Bytes bytes);
+  /// nullptr: not there (any more).
+  BlobPointer get(const Digest& digest);
+  bool has(const Digest& digest) const { return entries_.contains(digest); }
+  bool over() const { return entries_.size() > max_count_ || bytes_ > max_bytes_; }
+  /// Drops what was not used for longest until the caps hold; never what is in `needed`.
+  void trim(const std::set<Digest>& needed);
+  size_t count() const { return entries_.size(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    BlobPointer bytes;
+    uint64_t used = 0;
+  };
+  size_t max_count_, max_bytes_, bytes_ = 0;
+  uint64_t clock_ = 0;
+  std::map<Digest, Entry> entries_;
+};
+
+}  // namespace hone::scheduler

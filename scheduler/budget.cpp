@@ -1,0 +1,78 @@
+// Follows the gradient idea of Ansor's task scheduler (Zheng et al. 2020, section 6), with rounds instead of
+// single trials.
+#include "scheduler/budget.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace hone::scheduler {
+namespace {
+
+constexpr double kBackward = 0.5;   // weight of what was seen against what may be hoped for
+constexpr double kFirstHope = 0.3;  // part of its time that a task without a like one may hope to lose
+constexpr double kMostHope = 0.7;   // no hope is larger than that
+
+/// "conv3x3 s2 3>64" is like every conv3x3.
+std::string_view kind_of(const TaskState& task) {
+  const std::string_view summary = task.task.summary;
+  return summary.substr(0, summary.find(' '));
+}
+
+/// Part of its best time that `task` may hope to lose, from the best FLOP/s among like tasks.
+double hope(const Job& job, const TaskState& task) {
+  const double best = task.best_ns();
+  double fastest = 0;
+  for (const TaskState& other : job.tasks)
+    if (&other != &task && other.has_time() && kind_of(other) == kind_of(task) && other.task.flops > 0)
+      fastest = std::max(fastest, other.task.flops / other.best_ns());
+  if (fastest <= 0 || task.task.flops <= 0) return kFirstHope;
+  const double reachable = task.task.flops / fastest;
+  return std::clamp((best - reachable) / best, 0.05, kMostHope);
+}
+
+}  // namespace
+
+double expected_gain(const Job& job, size_t index, const Settings& settings) {
+  const TaskState& task = job.tasks[index];
+  if (!task.has_time()) return std::numeric_limits<double>::infinity();
+  const double best = task.best_ns(), size = settings.round_size;
+  const size_t trials = task.best_after.size(), window = 3 * static_cast<size_t>(settings.round_size);
+  double seen = 0;
+  if (trials > 1) {
+    const size_t from = trials > window ? trials - window - 1 : 0;
+    const double earlier = task.best_after[from], last = task.best_after.back();
+    if (earlier > last) seen = (earlier - last) / static_cast<double>(trials - 1 - from) * size;
+  }
+  const double hoped = best * hope(job, task) * size / (size + static_cast<double>(trials));
+  return task.task.weight * (kBackward * seen + (1 - kBackward) * hoped);
+}
+
+bool is_settled(const TaskState& task, const Settings& settings) {
+  if (!task.has_time()) return task.failures >= settings.hopeless;
+  const size_t window = settings.settle_trials, trials = task.best_after.size();
+  if (trials <= window) return false;
+  const double before = task.best_after[trials - 1 - window], last = task.best_after.back();
+  return before > 0 && before - last <= settings.noise * before;
+}
+
+std::optional<size_t> choose_task(const Job& job, const Settings& settings) {
+  std::optional<size_t> chosen;
+  double most = -1;
+  for (size_t i = 0; i < job.tasks.size(); ++i) {
+    const TaskState& task = job.tasks[i];
+    if (task.phase != TaskPhase::search || task.exhausted || task.settled) continue;
+    const bool is_first = !task.has_time();
+    // Without a time there is nothing to race against or learn from: one round at a time.
+    if (is_first && (task.rounds > 0 || task.measuring > 0)) continue;
+    const double in_flight = task.asked + task.measuring;
+    const double gain = is_first ? std::numeric_limits<double>::max()
+                                 : expected_gain(job, i, settings) / (1 + in_flight / settings.round_size);
+    if (gain > most) {
+      most = gain;
+      chosen = i;
+    }
+  }
+  return chosen;
+}
+
+}  // namespace hone::scheduler

@@ -1,0 +1,23 @@
+// The trial budget: which task the next round goes to, and when a task gets no more. Pure functions of what
+// the records say, so a later run on the same log comes to the same end.
+#pragma once
+
+#include <optional>
+
+#include "scheduler/job.h"
+
+namespace hone::scheduler {
+
+/// How many nanoseconds of the whole model one more round for `task` is expected to gain: weight x time x
+/// improvement, from how the best time fell over the last rounds, and from what like tasks of the job reach
+/// in GFLOP/s (optimism that fades with every trial). Infinite before trial 0.
+double expected_gain(const Job& job, size_t task, const Settings& settings);
+
+/// Whether `task` is through: no improvement above the noise for long enough, or only failures.
+bool is_settled(const TaskState& task, const Settings& settings);
+
+/// The task that the next round goes to: trial 0 of every task first, then the largest gain for each
+/// candidate in flight. Nothing if no task may get more now.
+std::optional<size_t> choose_task(const Job& job, const Settings& settings);
+
+}  // namespace hone::scheduler

@@ -1,0 +1,205 @@
+// The way in and the way out of every step: a message is handed to its part, then work is dealt out and
+// events go to clients.
+#include "scheduler/core.h"
+
+#include <algorithm>
+
+namespace hone::scheduler {
+
+Core::Core(Settings settings, LogDatabase log, Recovered recovered)
+    : settings_(settings),
+      log_(std::move(log)),
+      recovered_(std::move(recovered)),
+      artifacts_(settings.artifact_count, settings.artifact_bytes) {
+  next_work_ = next_epoch_ = (recovered_.boot << 32) + 1;
+  next_job_ = (recovered_.boot << 16) + 1;
+}
+
+Effects Core::start(Now now) {
+  now_ = now;
+  journal(boot_entry(recovered_.boot));
+  issued_ = recovered_.issued;
+  for (const auto& [id, saved] : recovered_.jobs) {
+    if (is_terminal(saved.state)) continue;
+    Job job;
+    job.id = id;
+    job.request = saved.request;
+    job.state = saved.state;
+    job.reason = saved.reason;
+    job.board_model = saved.board_model;
+    job.candidates = saved.candidates;
+    job.measured_before = saved.measured_before;
+    job.started = now.steady - Time(saved.elapsed_ms);
+    job.waiting_since = job.last_snapshot = now.steady;
+    jobs_.emplace(id, std::move(job));
+    Job& kept = jobs_.at(id);
+    if (kept.state == JobState::stopping) {
+      set_state(kept, JobState::stopped, kept.reason);
+      continue;
+    }
+    if (!kept.board_model.empty()) {
+      load(kept);
+      if (saved.loaded) kept.measured_before = saved.measured_before;
+    }
+  }
+  return finish();
+}
+
+Effects Core::message(Now now, const PeerId& peer, const wire::Message& message,
+                      std::vector<wire::Bytes> blobs) {
+  now_ = now;
+  if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
+    hello(peer, *greeting);
+    return finish();
+  }
+  const auto place = peers_.find(peer);
+  if (place == peers_.end()) {
+    send(peer, wire::NotUnderstood{"say hello first"});
+    return finish();
+  }
+  place->second.heard = now.steady;
+  const wire::Role role = place->second.role;
+  auto only = [&](wire::Role wanted) {
+    if (role == wanted) return true;
+    ++counters_.malformed;
+    send(peer, wire::NotUnderstood{"this message is not for a peer of this role"});
+    return false;
+  };
+  if (const auto* said = std::get_if<wire::WorkerState>(&message)) {
+    if (role != wire::Role::client) state(peer, *said);
+  } else if (const auto* built_one = std::get_if<wire::Built>(&message)) {
+    if (only(wire::Role::tuner)) built(peer, *built_one, std::move(blobs));
+  } else if (const auto* done = std::get_if<wire::RoundDone>(&message)) {
+    if (only(wire::Role::tuner)) round_done(peer, *done);
+  } else if (const auto* wanted = std::get_if<wire::Fetch>(&message)) {
+    fetch(peer, *wanted);
+  } else if (const auto* result = std::get_if<wire::Measured>(&message)) {
+    if (only(wire::Role::runner)) measured(peer, *result);
+  } else if (const auto* request = std::get_if<wire::JobRequest>(&message)) {
+    if (only(wire::Role::client)) submit(peer, *request);
+  } else if (const auto* followed = std::get_if<wire::Follow>(&message)) {
+    if (only(wire::Role::client)) follow(peer, followed->job);
+  } else if (const auto* stopped = std::get_if<wire::Stop>(&message)) {
+    if (only(wire::Role::client)) {
+      if (Job* job = live_job(stopped->job))
+        stop_job(*job, "stopped by a client");
+      else
+        follow(peer, stopped->job);
+    }
+  } else if (const auto* asked = std::get_if<wire::Query>(&message)) {
+    if (only(wire::Role::client)) query(peer, *asked);
+  } else if (!std::holds_alternative<wire::NotUnderstood>(message)) {
+    ++counters_.malformed;
+    send(peer, wire::NotUnderstood{"only a scheduler sends this message"});
+  }
+  return finish();
+}
+
+Effects Core::malformed(Now now, const PeerId& peer, const std::string& why) {
+  now_ = now;
+  ++counters_.malformed;
+  send(peer, wire::NotUnderstood{why});
+  return finish();
+}
+
+Effects Core::gone(Now now, const PeerId& peer) {
+  now_ = now;
+  if (peers_.contains(peer)) lose_peer(peer, "its connection was closed");
+  return finish();
+}
+
+Effects Core::durable(Now now, uint64_t sequence) {
+  now_ = now;
+  durable_ = std::max(durable_, sequence);
+  while (!after_.empty() && after_.begin()->first <= durable_) {
+    for (Outgoing& outgoing : after_.begin()->second) out_.send.push_back(std::move(outgoing));
+    after_.erase(after_.begin());
+  }
+  std::erase_if(committing_, [&](const auto& entry) { return entry.second <= durable_; });
+  return finish();
+}
+
+Effects Core::tick(Now now) {
+  now_ = now;
+  expire();
+  return finish();
+}
+
+Effects Core::stop(Now now) {
+  now_ = now;
+  stopping_ = true;
+  for (auto& [id, job] : jobs_)
+    if (!is_terminal(job.state)) stop_job(job, "the scheduler was stopped");
+  for (auto& [id, peer] : peers_) peer.want_due = true;
+  return finish();
+}
+
+Time Core::next_tick(Now now) const {
+  Time next = now.steady + settings_.heartbeat;
+  for (const auto& [id, job] : jobs_) {
+    if (is_terminal(job.state)) continue;
+    if (job.changed && !job.followers.empty()) next = std::min(next, job.last_event + settings_.event);
+    if (job.request.max_seconds > 0) {
+      const Time end = job.started + Time(static_cast<int64_t>(job.request.max_seconds * 1000));
+      if (end > now.steady) next = std::min(next, end);
+    }
+  }
+  return std::max(next, now.steady + Time(1));
+}
+
+Effects Core::finish() {
+  for (auto& [id, job] : jobs_) advance(job);
+  if (!stopping_) dispatch();
+  send_wants();
+  send_events();
+  trim_artifacts();
+  Effects out = std::move(out_);
+  out_ = {};
+  if (!out.records.empty() || !out.jobs.empty()) out.sequence = sequence_;
+  return out;
+}
+
+void Core::send(const PeerId& peer, wire::Message message, std::vector<BlobPointer> blobs) {
+  out_.send.push_back({peer, std::move(message), std::move(blobs)});
+}
+
+void Core::journal(JournalEntry entry) {
+  out_.jobs.push_back(std::move(entry));
+  ++sequence_;
+}
+
+Job* Core::live_job(uint64_t id) {
+  const auto place = jobs_.find(id);
+  return place == jobs_.end() || is_terminal(place->second.state) ? nullptr : &place->second;
+}
+
+void Core::trim_artifacts() {
+  if (!artifacts_.over()) return;
+  std::set<Digest> needed;
+  for (const auto& [target, model] : models_) needed.insert(model.digest);
+  for (const auto& [id, work] : works_)
+    if (const auto* measure = std::get_if<MeasureWork>(&work.what)) {
+      needed.insert(measure->record.artifact);
+      needed.insert(measure->reference);
+    }
+  for (const auto& [id, job] : jobs_) {
+    if (is_terminal(job.state)) continue;
+    for (const TaskState& task : job.tasks) {
+      needed.insert(task.reference);
+      for (const Shown* shown : task.top(static_cast<size_t>(settings_.finalists)))
+        needed.insert(shown->record.artifact);
+      if (const Shown* zero = task.trial_zero()) needed.insert(zero->record.artifact);
+    }
+  }
+  artifacts_.trim(needed);
+}
+
+std::vector<JournalEntry> Core::snapshot_entries(Now) const {
+  Recovered now_recovered;
+  now_recovered.boot = recovered_.boot;
+  for (const auto& [id, job] : jobs_) now_recovered.jobs[id] = saved(job);
+  now_recovered.issued = issued_;
+  return snapshot(now_recovered);
+}
+
+}  // namespace hone::scheduler

@@ -1,0 +1,194 @@
+// The scheduler as a pure state machine: messages and times go in, effects come out. No sockets, no clocks,
+// no files. core_peers.cpp speaks with workers, core_rounds.cpp with tuners, core_measure.cpp with boards,
+// core_jobs.cpp with clients.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "codegen/base/target.h"
+#include "logs/database.h"
+#include "scheduler/artifact_store.h"
+#include "scheduler/effects.h"
+#include "scheduler/job.h"
+#include "scheduler/job_journal.h"
+#include "scheduler/settings.h"
+
+namespace hone::scheduler {
+
+/// A round to be proposed and built.
+struct RoundWork {
+  wire::Round round;
+  uint32_t fresh = 0;      ///< candidates that were new
+  uint32_t delivered = 0;  ///< all
+};
+
+/// A candidate to be measured.
+struct MeasureWork {
+  Record record;  ///< all but its measurement
+  Digest reference;
+  uint32_t unhealthy = 0;  ///< times a board said it was unwell
+  Digest id;               ///< of the board it is leased to
+};
+
+/// One piece of work, from when it is made until it is through. Its id is the lease's id; every lease of it
+/// has a higher epoch.
+struct Work {
+  uint64_t id = 0, job = 0;
+  size_t task = 0;
+  uint32_t losses = 0;  ///< workers lost while they held it
+  std::variant<RoundWork, MeasureWork> what;
+
+  // While it is leased:
+  PeerId holder;  ///< empty: it waits
+  uint64_t epoch = 0;
+  Time granted{0}, renewed{0}, told{0}, moved{0};
+  bool is_told = false, is_held = false;
+};
+
+struct PeerState {
+  wire::Role role = wire::Role::client;
+  uint64_t worker = 0;
+  std::string name;
+  uint32_t capacity = 1;
+  Board board;  ///< runners
+  Time heard{0};
+  std::vector<uint64_t> leases;  ///< work ids in the order of granting
+  Time idle_since{0};
+  bool want_due = false;
+};
+
+/// Counts of what was refused, for tests and for people.
+struct Counters {
+  uint64_t stale = 0;  ///< spoke for a lease its sender does not hold
+  uint64_t unknown_results = 0, duplicates = 0, late_commits = 0, malformed = 0, lost_workers = 0,
+           expired_leases = 0;
+};
+
+class Core {
+ public:
+  /// `log` as read; `recovered` from the jobs journal, its boot number already this start's.
+  Core(Settings settings, LogDatabase log, Recovered recovered);
+
+  Effects start(Now now);
+  Effects message(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs);
+  /// A frame that made no sense.
+  Effects malformed(Now now, const PeerId& peer, const std::string& why);
+  /// The transport cannot reach `peer` any more.
+  Effects gone(Now now, const PeerId& peer);
+  /// Everything up to `sequence` is durable in both journals.
+  Effects durable(Now now, uint64_t sequence);
+  Effects trained(Now now, uint64_t request, const Result<std::string>& model);
+  Effects tick(Now now);
+  /// SIGTERM: stops all jobs and tells the workers to leave.
+  Effects stop(Now now);
+
+  /// When tick() has something to do at the latest.
+  Time next_tick(Now now) const;
+  /// What the jobs journal must hold now, in few entries.
+  std::vector<JournalEntry> snapshot_entries(Now now) const;
+
+  const std::map<uint64_t, Job>& jobs() const { return jobs_; }
+  const std::map<uint64_t, Work>& works() const { return works_; }
+  const std::map<PeerId, PeerState>& peers() const { return peers_; }
+  const LogDatabase& log() const { return log_; }
+  const Counters& counters() const { return counters_; }
+  const ArtifactStore& artifacts() const { return artifacts_; }
+
+ private:
+  // core_peers.cpp
+  void hello(const PeerId& peer, const wire::Hello& hello);
+  void state(const PeerId& peer, const wire::WorkerState& state);
+  void fetch(const PeerId& peer, const wire::Fetch& fetch);
+  void lose_peer(const PeerId& peer, const std::string& why);
+  void send_wants();
+  void grant(Work& work, const PeerId& peer);
+  void release(Work& work);  ///< takes the lease away; the work is nobody's
+  void remove(uint64_t work);
+  Work* leased(const wire::LeaseRef& lease, const PeerId& peer);
+  uint32_t free_slots(const PeerState& peer) const;
+  void dispatch();
+  void expire();
+
+  // core_rounds.cpp
+  void built(const PeerId& peer, const wire::Built& built, std::vector<wire::Bytes> blobs);
+  void accept_built(Work& work, const wire::Built& built, Record record, std::vector<wire::Bytes> blobs);
+  void round_done(const PeerId& peer, const wire::RoundDone& done);
+  void end_round(uint64_t work);
+  void round_lost(Work& work, const std::string& why);
+  bool make_round(const PeerId& tuner);
+  std::optional<uint32_t> room_for_round(const Job& job, const TaskState& task) const;
+
+  // core_measure.cpp
+  void queue_measurement(Job& job, size_t task, Record record, bool first);
+  void measured(const PeerId& peer, const wire::Measured& measured);
+  void settle_measurement(Work& work, Measurement measurement, const PeerId& peer);
+  void measurement_lost(Work& work, const std::string& why);
+  void commit(Record record);
+  void acknowledge(const PeerId& peer, const Digest& id);
+  bool lease_measurement(const PeerId& runner);
+  wire::MeasureRequest request_of(const Work& work) const;
+  void make_finals(Job& job, size_t task);
+  void train_if_due(const std::string& target, int version);
+
+  // core_jobs.cpp
+  void submit(const PeerId& peer, const wire::JobRequest& request);
+  void follow(const PeerId& peer, uint64_t id);
+  void stop_job(Job& job, const std::string& reason);
+  void query(const PeerId& peer, const wire::Query& query);
+  void load(Job& job);
+  void advance(Job& job);
+  void advance_task(Job& job, size_t task);
+  void search_limits(Job& job);
+  void workers_missing(Job& job);
+  void set_state(Job& job, JobState state, const std::string& reason);
+  /// Takes away all rounds and waiting measurements, of one task or all; leased measurements only if
+  /// `leased_too`.
+  void cancel(Job& job, std::optional<size_t> task, bool leased_too);
+  void send_events();
+  wire::JobEvent event_of(const Job& job) const;
+  void note_failure(Job& job, MeasureStatus status, const std::string& message);
+  RecoveredJob saved(const Job& job) const;
+  void journal(JournalEntry entry);
+  bool fits(const Job& job, const PeerState& peer) const;
+
+  // core.cpp
+  Effects finish();
+  void send(const PeerId& peer, wire::Message message, std::vector<BlobPointer> blobs = {});
+  void trim_artifacts();
+  Job* live_job(uint64_t id);
+
+  Settings settings_;
+  LogDatabase log_;
+  Recovered recovered_;
+  ArtifactStore artifacts_;
+  Now now_;
+  Effects out_;
+
+  std::map<PeerId, PeerState> peers_;
+  std::map<uint64_t, Job> jobs_;
+  std::map<uint64_t, Work> works_;
+  std::deque<uint64_t> measure_queue_, round_queue_;
+  std::map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too
+  uint64_t next_work_ = 0, next_epoch_ = 0, next_worker_ = 1, next_job_ = 0, next_train_ = 1;
+
+  uint64_t sequence_ = 0, durable_ = 0;
+  std::map<Digest, uint64_t> committing_;            ///< id -> sequence of its append
+  std::map<uint64_t, std::vector<Outgoing>> after_;  ///< to be sent once that sequence is durable
+
+  struct Model {
+    Digest digest;
+    int version = 0;
+    size_t records_since = 0, trained_on = 0;
+    uint64_t request = 0;  ///< of the training under way, 0: none
+  };
+  std::map<std::string, Model> models_;  ///< by target
+  Counters counters_;
+  bool stopping_ = false;
+};
+
+}  // namespace hone::scheduler

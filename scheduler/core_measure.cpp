@@ -1,0 +1,253 @@
+// Measurements for boards, commits, finals and the training of the cost model.
+#include <algorithm>
+
+#include "scheduler/core.h"
+#include "scheduler/training.h"
+
+namespace hone::scheduler {
+
+void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
+  Work work;
+  work.id = next_work_++;
+  work.job = job.id;
+  work.task = task;
+  ++job.tasks[task].measuring;
+  job.tasks[task].pending.insert(candidate_key(record.formulation, record.parameters));
+  work.what = MeasureWork{std::move(record), job.tasks[task].reference, 0, {}};
+  if (first)
+    measure_queue_.push_front(work.id);
+  else
+    measure_queue_.push_back(work.id);
+  works_.emplace(work.id, std::move(work));
+}
+
+bool Core::lease_measurement(const PeerId& runner) {
+  const PeerState& board = peers_.at(runner);
+  for (const uint64_t id : std::vector<uint64_t>(measure_queue_.begin(), measure_queue_.end())) {
+    Work& work = works_.at(id);
+    const Job& job = jobs_.at(work.job);
+    if (!fits(job, board)) continue;
+    MeasureWork& measure = std::get<MeasureWork>(work.what);
+    if (!artifacts_.has(measure.record.artifact) || !artifacts_.has(measure.reference)) {
+      out_.notes.push_back("an artifact of " + measure.record.task_summary +
+                           " is no longer kept; its measurement is left out");
+      remove(id);
+      continue;
+    }
+    measure.record.board_model = board.board.model;
+    measure.record.board_id = board.board.id;
+    measure.id = record_identity(measure.record);
+    if (log_.contains(measure.id)) {
+      ++counters_.duplicates;  // another job measured it in the meantime
+      remove(id);
+      continue;
+    }
+    std::erase(measure_queue_, id);
+    grant(work, runner);
+    if (issued_.emplace(measure.id, measure.record).second)
+      if (auto entry = issued_entry({measure.id, measure.record})) out_.jobs.push_back(std::move(*entry));
+    return true;
+  }
+  return false;
+}
+
+wire::MeasureRequest Core::request_of(const Work& work) const {
+  const MeasureWork& measure = std::get<MeasureWork>(work.what);
+  const Record& record = measure.record;
+  wire::MeasureRequest request;
+  request.lease = {work.id, work.epoch};
+  request.id = measure.id;
+  request.artifact = record.artifact;
+  request.reference = measure.reference;
+  request.task_key = record.task_key;
+  request.seed = record.final ? "check-2" : "check-1";  // finalists must be right on other data too
+  request.mode = record.measurement.mode;
+  request.threads = static_cast<uint32_t>(record.measurement.threads);
+  request.sampling = record.final ? settings_.final_sampling : settings_.sampling;
+  const TaskState& task = jobs_.at(work.job).tasks[work.task];
+  if (!record.final && record.trial != 0 && !task.best_after.empty())
+    request.best_ns = task.best_after.back();
+  request.upload_ms = static_cast<uint32_t>(settings_.upload.count());
+  request.run_ms = static_cast<uint32_t>(settings_.run.count());
+  request.final = record.final;
+  return request;
+}
+
+void Core::measured(const PeerId& peer, const wire::Measured& said) {
+  if (log_.contains(said.id)) {
+    ++counters_.duplicates;
+    acknowledge(peer, said.id);
+    return;
+  }
+  const auto issued = issued_.find(said.id);
+  if (issued == issued_.end()) {
+    // Not of this log: nothing is known that a record could be made of. It is acknowledged so that the runner
+    // forgets it.
+    ++counters_.unknown_results;
+    send(peer, wire::Committed{{said.id}});
+    return;
+  }
+  if (issued->second.board_id != peers_.at(peer).board.id) {
+    ++counters_.stale;
+    return;
+  }
+  Measurement measurement = said.measurement;
+  measurement.threads = issued->second.measurement.threads;
+  measurement.mode = issued->second.measurement.mode;
+  summarise(measurement);
+  const bool has_time =
+      measurement.status == MeasureStatus::ok || measurement.status == MeasureStatus::raced_out;
+  if (has_time && measurement.median_ns <= 0) {
+    measurement.status = MeasureStatus::board_unhealthy;
+    measurement.message = "the board sent no time";
+  }
+
+  const auto place = works_.find(said.lease.id);
+  const bool is_current = place != works_.end() && std::holds_alternative<MeasureWork>(place->second.what) &&
+                          std::get<MeasureWork>(place->second.what).id == said.id;
+  if (is_current) {
+    if (place->second.epoch != said.lease.epoch || place->second.holder != peer) ++counters_.late_commits;
+    Job& job = jobs_.at(place->second.job);
+    job.stages.upload_ms += said.upload_ms;
+    job.stages.check_ms += said.check_ms;
+    job.stages.run_ms += said.run_ms;
+    const double whole = said.check_ms + said.run_ms;
+    job.measure_ms = job.measure_ms == 0 ? whole : 0.9 * job.measure_ms + 0.1 * whole;
+    settle_measurement(place->second, std::move(measurement), peer);
+    return;
+  }
+  // Its work is gone (another start of the scheduler, or cancelled), but the result is as good as any.
+  Record record = issued->second;
+  ++counters_.late_commits;
+  if (has_time || is_candidates_fault(measurement.status)) {
+    record.measurement = std::move(measurement);
+    commit(std::move(record));
+  }
+  acknowledge(peer, said.id);
+}
+
+void Core::settle_measurement(Work& work, Measurement measurement, const PeerId& peer) {
+  MeasureWork& measure = std::get<MeasureWork>(work.what);
+  const Digest id = measure.id;
+  if (measurement.status == MeasureStatus::board_lost) {
+    measurement_lost(work, measurement.message);
+  } else if (measurement.status == MeasureStatus::board_unhealthy &&
+             ++measure.unhealthy < settings_.unhealthy_attempts) {
+    std::erase(measure_queue_, work.id);
+    release(work);
+    measure_queue_.push_back(work.id);
+  } else {
+    Record record = measure.record;
+    record.measurement = std::move(measurement);
+    remove(work.id);
+    commit(std::move(record));
+  }
+  acknowledge(peer, id);
+}
+
+void Core::measurement_lost(Work& work, const std::string& why) {
+  release(work);
+  std::erase(measure_queue_, work.id);
+  if (++work.losses < settings_.board_attempts) {
+    measure_queue_.push_back(work.id);
+    return;
+  }
+  Record record = std::get<MeasureWork>(work.what).record;
+  record.measurement.status = MeasureStatus::board_lost;
+  record.measurement.message = "set aside after " + std::to_string(work.losses) + " attempts: " + why;
+  out_.notes.push_back("a candidate of " + record.task_summary + " was " + record.measurement.message);
+  remove(work.id);
+  commit(std::move(record));
+}
+
+void Core::commit(Record record) {
+  const Digest id = record_identity(record);
+  record.unix_ms = now_.unix_ms;
+  issued_.erase(id);
+  if (log_.contains(id)) return;
+  for (auto& [job_id, job] : jobs_) {
+    if (is_terminal(job.state) || !job.loaded) continue;
+    const auto task = job.task_of(record);
+    if (!task) continue;
+    job.tasks[*task].observe(record, true);
+    job.changed = true;
+    const MeasureStatus status = record.measurement.status;
+    if (status != MeasureStatus::ok && status != MeasureStatus::raced_out)
+      note_failure(job, status, record.measurement.message);
+  }
+  Model& model = models_[record.target];
+  ++model.records_since;
+  out_.records.push_back(record);
+  committing_[id] = ++sequence_;
+  const std::string target = record.target;
+  const int version = record.feature_version;
+  const bool has_features = !record.features.empty();
+  log_.add(std::move(record));
+  if (has_features) train_if_due(target, version);
+}
+
+void Core::acknowledge(const PeerId& peer, const Digest& id) {
+  Outgoing outgoing{peer, wire::Committed{{id}}, {}};
+  if (const auto place = committing_.find(id); place != committing_.end())
+    after_[place->second].push_back(std::move(outgoing));
+  else
+    out_.send.push_back(std::move(outgoing));
+}
+
+void Core::train_if_due(const std::string& target, int version) {
+  Model& model = models_[target];
+  const size_t wait = model.trained_on == 0 ? settings_.train_every / 2
+                                            : std::max(settings_.train_every, model.trained_on / 10);
+  if (model.request != 0 || (model.records_since < wait && model.version == version)) return;
+  if (model.records_since < settings_.train_every / 2) return;
+  auto request = training_rows(log_, target, version, settings_);
+  if (!request) return;
+  request->id = next_train_++;
+  request->seed = request->id;
+  model.request = request->id;
+  model.version = version;
+  model.records_since = 0;
+  model.trained_on = request->scores.size();
+  out_.train.push_back(std::move(*request));
+}
+
+Effects Core::trained(Now now, uint64_t request, const Result<std::string>& bytes) {
+  now_ = now;
+  for (auto& [target, model] : models_) {
+    if (model.request != request) continue;
+    model.request = 0;
+    if (bytes) {
+      const auto* data = reinterpret_cast<const std::byte*>(bytes->data());
+      model.digest = artifacts_.put(wire::Bytes(data, data + bytes->size()));
+    } else {
+      out_.notes.push_back("no cost model: " + bytes.error().text());
+    }
+  }
+  return finish();
+}
+
+void Core::make_finals(Job& job, size_t index) {
+  TaskState& task = job.tasks[index];
+  task.finals_made = true;
+  if (task.new_trials == 0) return;  // all that is known was measured by earlier runs, finals included
+  std::vector<const Shown*> finalists = task.top(static_cast<size_t>(settings_.finalists));
+  if (const Shown* zero = task.trial_zero();
+      zero != nullptr && std::find(finalists.begin(), finalists.end(), zero) == finalists.end())
+    finalists.push_back(zero);
+  std::vector<Record> records;
+  for (int repetition = 0; repetition < settings_.repetitions; ++repetition)
+    for (const Shown* shown : finalists) {
+      if (!artifacts_.has(shown->record.artifact) || !artifacts_.has(task.reference)) continue;
+      Record record = shown->record;
+      record.final = true;
+      record.repetition = shown->final_repetitions + repetition;
+      Measurement blank;
+      blank.threads = record.measurement.threads;
+      blank.mode = record.measurement.mode;
+      record.measurement = blank;
+      records.push_back(std::move(record));
+    }
+  for (Record& record : records) queue_measurement(job, index, std::move(record), false);
+}
+
+}  // namespace hone::scheduler

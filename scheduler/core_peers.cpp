@@ -1,0 +1,233 @@
+// Hello, state and want; leases given, renewed, lost. What a lease is for is the business of core_rounds and
+// core_measure.
+#include <algorithm>
+
+#include "scheduler/core.h"
+
+namespace hone::scheduler {
+
+void Core::hello(const PeerId& peer, const wire::Hello& hello) {
+  if (peers_.contains(peer)) lose_peer(peer, "it said hello again");
+  if (hello.protocol_min > wire::protocol_version || hello.protocol_max < wire::protocol_version) {
+    send(peer, wire::Refuse{"this scheduler speaks protocol " + std::to_string(wire::protocol_version) +
+                            ", the peer " + std::to_string(hello.protocol_min) + " to " +
+                            std::to_string(hello.protocol_max)});
+    return;
+  }
+  PeerState state;
+  if (hello.role == wire::Role::runner) {
+    auto board = parse_board(hello.board);
+    if (!board) {
+      send(peer, wire::Refuse{"its board is not understood: " + board.error().text()});
+      return;
+    }
+    state.board = std::move(*board);
+  }
+  state.role = hello.role;
+  state.worker = next_worker_++;
+  state.name = hello.name;
+  state.capacity = std::max(1u, hello.capacity);
+  state.heard = state.idle_since = now_.steady;
+  peers_.emplace(peer, std::move(state));
+  send(peer, wire::Welcome{wire::protocol_version, peers_.at(peer).worker,
+                           static_cast<uint32_t>(settings_.heartbeat.count()),
+                           static_cast<uint32_t>(settings_.lease.count())});
+  if (stopping_) peers_.at(peer).want_due = true;
+}
+
+void Core::state(const PeerId& peer, const wire::WorkerState& said) {
+  PeerState& worker = peers_.at(peer);
+  worker.want_due = true;
+  std::set<uint64_t> held;
+  for (const wire::LeaseRef& lease : said.leases) {
+    Work* work = leased(lease, peer);
+    if (work == nullptr) continue;  // the want will not name it, so the worker drops it
+    held.insert(lease.id);
+    work->renewed = now_.steady;
+    work->is_held = true;
+  }
+  for (const uint64_t id : std::vector<uint64_t>(worker.leases)) {
+    Work& work = works_.at(id);
+    if (held.contains(id)) continue;
+    if (work.is_held) {
+      // It had it and has it no more, without a result.
+      if (std::holds_alternative<RoundWork>(work.what))
+        round_lost(work, "the tuner dropped the round");
+      else
+        measurement_lost(work, "the runner dropped the measurement");
+    } else if (work.is_told && now_.steady - work.told >= settings_.heartbeat * 2) {
+      work.is_told = false;  // the want was lost or crossed with this state: send the work again
+    }
+  }
+}
+
+void Core::fetch(const PeerId& peer, const wire::Fetch& fetch) {
+  BlobPointer bytes = artifacts_.get(fetch.digest);
+  if (bytes)
+    send(peer, wire::Blob{fetch.digest, true}, {bytes});
+  else
+    send(peer, wire::Blob{fetch.digest, false});
+}
+
+Work* Core::leased(const wire::LeaseRef& lease, const PeerId& peer) {
+  const auto place = works_.find(lease.id);
+  if (place == works_.end() || place->second.epoch != lease.epoch || place->second.holder != peer)
+    return nullptr;
+  return &place->second;
+}
+
+uint32_t Core::free_slots(const PeerState& peer) const {
+  const uint32_t capacity =
+      peer.role == wire::Role::runner ? std::min(peer.capacity, settings_.prefetch) : peer.capacity;
+  return capacity > peer.leases.size() ? capacity - static_cast<uint32_t>(peer.leases.size()) : 0;
+}
+
+void Core::grant(Work& work, const PeerId& peer) {
+  HONE_CHECK(work.holder.empty());
+  PeerState& worker = peers_.at(peer);
+  work.holder = peer;
+  work.epoch = next_epoch_++;
+  work.granted = work.renewed = work.moved = now_.steady;
+  work.is_told = work.is_held = false;
+  if (auto* round = std::get_if<RoundWork>(&work.what)) round->round.lease = {work.id, work.epoch};
+  if (worker.leases.empty() && worker.role == wire::Role::runner)
+    if (Job* job = live_job(work.job))
+      job->stages.idle_ms +=
+          static_cast<double>((now_.steady - std::max(worker.idle_since, job->started)).count());
+  worker.leases.push_back(work.id);
+  worker.want_due = true;
+}
+
+void Core::release(Work& work) {
+  if (work.holder.empty()) return;
+  if (const auto place = peers_.find(work.holder); place != peers_.end()) {
+    std::erase(place->second.leases, work.id);
+    if (place->second.leases.empty())
+      place->second.idle_since = now_.steady;
+    else
+      works_.at(place->second.leases.front()).moved = now_.steady;  // its turn begins
+    place->second.want_due = true;
+  }
+  work.holder.clear();
+}
+
+void Core::remove(uint64_t id) {
+  const auto place = works_.find(id);
+  if (place == works_.end()) return;
+  release(place->second);
+  std::erase(measure_queue_, id);
+  std::erase(round_queue_, id);
+  if (const auto job = jobs_.find(place->second.job);
+      job != jobs_.end() && place->second.task < job->second.tasks.size()) {
+    TaskState& task = job->second.tasks[place->second.task];
+    if (const auto* measure = std::get_if<MeasureWork>(&place->second.what)) {
+      --task.measuring;
+      task.pending.erase(candidate_key(measure->record.formulation, measure->record.parameters));
+    } else {
+      --task.rounds;
+      const auto& round = std::get<RoundWork>(place->second.what);
+      task.asked -= std::min(task.asked, round.round.count - std::min(round.round.count, round.delivered));
+    }
+  }
+  works_.erase(place);
+}
+
+void Core::lose_peer(const PeerId& peer, const std::string& why) {
+  const auto place = peers_.find(peer);
+  const std::vector<uint64_t> leases = place->second.leases;
+  const bool is_worker = place->second.role != wire::Role::client;
+  const std::string name = place->second.name;
+  peers_.erase(place);
+  for (auto& [id, job] : jobs_) job.followers.erase(peer);
+  if (is_worker) {
+    ++counters_.lost_workers;
+    out_.notes.push_back("lost " + name + ": " + why);
+  }
+  bool first = true;
+  for (const uint64_t id : leases) {
+    const auto work = works_.find(id);
+    if (work == works_.end()) continue;
+    // A board works on its oldest lease; the others only waited there and are not to blame.
+    if (std::holds_alternative<RoundWork>(work->second.what)) {
+      round_lost(work->second, "the tuner was lost: " + why);
+    } else if (first) {
+      measurement_lost(work->second, "the board was lost while it held this candidate: " + why);
+    } else {
+      release(work->second);
+      measure_queue_.push_back(id);
+    }
+    first = false;
+  }
+}
+
+void Core::expire() {
+  std::vector<PeerId> lost;
+  for (const auto& [id, peer] : peers_)
+    if (peer.role != wire::Role::client && now_.steady - peer.heard > settings_.loss) lost.push_back(id);
+  for (const PeerId& id : lost)
+    lose_peer(id, "silent for " + std::to_string((now_.steady - peers_.at(id).heard).count()) + " ms");
+
+  std::vector<uint64_t> late;
+  const Time measure_limit = settings_.upload + settings_.run + settings_.measure_slack;
+  for (const auto& [id, work] : works_) {
+    if (work.holder.empty()) continue;
+    const bool is_round = std::holds_alternative<RoundWork>(work.what);
+    // A waiting measurement is not late: only the oldest lease of a board runs.
+    const bool runs = is_round || peers_.at(work.holder).leases.front() == id;
+    if (now_.steady - work.renewed > settings_.lease ||
+        (runs && now_.steady - work.moved > (is_round ? settings_.round_limit : measure_limit)))
+      late.push_back(id);
+  }
+  for (const uint64_t id : late) {
+    const auto place = works_.find(id);
+    if (place == works_.end()) continue;
+    ++counters_.expired_leases;
+    if (std::holds_alternative<RoundWork>(place->second.what))
+      round_lost(place->second, "the lease of the round ran out");
+    else
+      measurement_lost(place->second, "the lease of the measurement ran out");
+  }
+}
+
+void Core::dispatch() {
+  std::vector<PeerId> runners, tuners;
+  for (const auto& [id, peer] : peers_) {
+    if (peer.role == wire::Role::runner) runners.push_back(id);
+    if (peer.role == wire::Role::tuner) tuners.push_back(id);
+  }
+  // One lease each in turn, so that two boards share a short queue.
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (const PeerId& id : runners)
+      if (free_slots(peers_.at(id)) > 0 && lease_measurement(id)) progress = true;
+  }
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (const PeerId& id : tuners)
+      if (free_slots(peers_.at(id)) > 0 && make_round(id)) progress = true;
+  }
+}
+
+void Core::send_wants() {
+  for (auto& [id, peer] : peers_) {
+    if (!peer.want_due) continue;
+    peer.want_due = false;
+    if (peer.role == wire::Role::client) continue;
+    wire::Want want;
+    want.stopping = stopping_;
+    for (const uint64_t lease : peer.leases) {
+      Work& work = works_.at(lease);
+      want.leases.push_back({work.id, work.epoch});
+      if (work.is_told) continue;
+      work.is_told = true;
+      work.told = now_.steady;
+      if (const auto* round = std::get_if<RoundWork>(&work.what))
+        want.rounds.push_back(round->round);
+      else
+        want.measurements.push_back(request_of(work));
+    }
+    send(id, std::move(want));
+  }
+}
+
+}  // namespace hone::scheduler

@@ -1,0 +1,156 @@
+// Bookkeeping over committed records. Nothing here knows of peers or leases.
+#include "scheduler/job.h"
+
+#include <algorithm>
+
+namespace hone::scheduler {
+namespace {
+
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+}  // namespace
+
+std::string_view to_text(JobState state) {
+  switch (state) {
+    case JobState::starting:
+      return "Starting";
+    case JobState::in_progress:
+      return "InProgress";
+    case JobState::stopping:
+      return "Stopping";
+    case JobState::stopped:
+      return "Stopped";
+    case JobState::completed:
+      return "Completed";
+    case JobState::failed:
+      return "Failed";
+  }
+  HONE_CHECK(false);
+}
+
+bool is_terminal(JobState state) { return state >= JobState::stopped; }
+
+bool is_legal(JobState from, JobState to) {
+  switch (from) {
+    case JobState::starting:
+      return to == JobState::in_progress || to == JobState::stopping || to == JobState::completed ||
+             to == JobState::failed;
+    case JobState::in_progress:
+      return to == JobState::stopping || to == JobState::completed || to == JobState::failed;
+    case JobState::stopping:
+      return to == JobState::stopped;
+    default:
+      return false;
+  }
+}
+
+std::string candidate_key(const std::string& formulation, const std::string& parameters) {
+  return parameters.empty() ? formulation : formulation + " " + parameters;
+}
+
+double Shown::figure() const { return finals.empty() ? record.measurement.median_ns : median_of(finals); }
+
+void TaskState::observe(const Record& record, bool is_new) {
+  const Measurement& measured = record.measurement;
+  Shown& shown = candidates[candidate_key(record.formulation, record.parameters)];
+  const bool is_fault = is_candidates_fault(measured.status);
+  next_trial = std::max(next_trial, record.trial + 1);
+  if (is_fault) shown.failed = true;
+  if (record.final) {
+    shown.final_repetitions = std::max(shown.final_repetitions, record.repetition + 1);
+    if (measured.status == MeasureStatus::ok) shown.finals.push_back(measured.median_ns);
+    if (shown.record.task_key.empty()) shown.record = record;
+  } else {
+    shown.record = record;
+  }
+  shown.good = !shown.failed && (shown.good || measured.status == MeasureStatus::ok);
+  if (record.final) return;
+  if (measured.status == MeasureStatus::ok || measured.status == MeasureStatus::raced_out) {
+    if (!artifacts.insert(record.artifact).second) return;
+    if (measured.status == MeasureStatus::ok) times.push_back(measured.median_ns);
+    const double before = best_after.empty() ? 0 : best_after.back();
+    const bool better = measured.status == MeasureStatus::ok && (before == 0 || measured.median_ns < before);
+    best_after.push_back(better ? measured.median_ns : before);
+    if (is_new) ++new_trials;
+  } else {
+    ++failures;
+  }
+}
+
+std::vector<const Shown*> TaskState::top(size_t count) const {
+  std::vector<const Shown*> good;
+  for (const auto& [key, shown] : candidates)
+    if (shown.good) good.push_back(&shown);
+  std::stable_sort(good.begin(), good.end(),
+                   [](const Shown* a, const Shown* b) { return a->figure() < b->figure(); });
+  if (good.size() > count) good.resize(count);
+  return good;
+}
+
+const Shown* TaskState::best() const {
+  const Shown* best = nullptr;
+  for (const auto& [key, shown] : candidates) {
+    if (!shown.good) continue;
+    const bool has_finals = !shown.finals.empty();
+    if (best == nullptr || (has_finals && best->finals.empty()) ||
+        (has_finals == !best->finals.empty() && shown.figure() < best->figure()))
+      best = &shown;
+  }
+  return best;
+}
+
+const Shown* TaskState::trial_zero() const {
+  for (const auto& [key, shown] : candidates)
+    if (shown.good && shown.record.trial == 0) return &shown;
+  return nullptr;
+}
+
+double TaskState::best_ns() const {
+  const Shown* shown = best();
+  return shown == nullptr ? 0 : shown->figure();
+}
+
+double TaskState::first_ns() const {
+  const Shown* shown = trial_zero();
+  return shown == nullptr ? 0 : shown->figure();
+}
+
+uint64_t Job::trials() const {
+  uint64_t sum = 0;
+  for (const TaskState& task : tasks) sum += task.trials();
+  return sum;
+}
+
+std::optional<size_t> Job::task_of(const Record& record) const {
+  if (record.target != request.target || record.measurement.threads != static_cast<int>(request.threads) ||
+      record.measurement.mode != request.mode ||
+      (!record.board_model.empty() && record.board_model != board_model))
+    return std::nullopt;
+  for (size_t i = 0; i < tasks.size(); ++i)
+    if (tasks[i].key == record.task_key && tasks[i].task.ports == record.ports) return i;
+  return std::nullopt;
+}
+
+bool Job::all_done() const {
+  return std::all_of(tasks.begin(), tasks.end(),
+                     [](const TaskState& task) { return task.phase == TaskPhase::done; });
+}
+
+size_t Job::finals_ahead(const Settings& settings) const {
+  size_t sum = 0;
+  for (const TaskState& task : tasks) {
+    if (task.phase == TaskPhase::done || task.new_trials == 0) continue;
+    if (task.phase == TaskPhase::finals && task.finals_made)
+      sum += task.measuring;
+    else
+      sum += std::min(task.times.size(), static_cast<size_t>(settings.finalists) + 1) *
+             static_cast<size_t>(settings.repetitions);
+  }
+  return sum;
+}
+
+}  // namespace hone::scheduler

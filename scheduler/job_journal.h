@@ -1,0 +1,49 @@
+// Entries of the jobs journal `x.h5.jobs`: what a scheduler needs to come back with the same jobs. Formats:
+// scheduler/README.md.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "codegen/base/result.h"
+#include "logs/journal.h"
+#include "measure/wire.h"
+#include "scheduler/job.h"
+
+namespace hone::scheduler {
+
+inline constexpr uint32_t kBootEntry = 16, kSubmitEntry = 17, kStateEntry = 18, kIssuedEntry = 19;
+
+/// A measurement that was handed to a board: enough to commit its result even after a restart.
+struct Issued {
+  Digest id;
+  Record record;  ///< without its measurement
+};
+
+struct RecoveredJob {
+  wire::JobRequest request;
+  JobState state = JobState::starting;
+  std::string reason, board_model;
+  uint64_t elapsed_ms = 0, candidates = 0, measured_before = 0;
+  bool loaded = false;  ///< measured_before has been counted
+};
+
+struct Recovered {
+  uint64_t boot = 0;  ///< starts of a scheduler on this log so far; lease ids and epochs begin at boot << 32
+  std::map<uint64_t, RecoveredJob> jobs;
+  std::map<Digest, Record> issued;
+};
+
+JournalEntry boot_entry(uint64_t boot);
+Result<JournalEntry> submit_entry(uint64_t job, const wire::JobRequest& request);
+JournalEntry state_entry(uint64_t job, const RecoveredJob& state);
+Result<JournalEntry> issued_entry(const Issued& issued);
+
+/// Applies entries in order; a later one replaces an earlier one. Errors: unknown types, torn payloads.
+Result<Recovered> recover(const std::vector<JournalEntry>& entries);
+/// The entries that give `recovered` again; jobs that have ended are left out.
+std::vector<JournalEntry> snapshot(const Recovered& recovered);
+
+}  // namespace hone::scheduler

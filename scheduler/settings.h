@@ -1,0 +1,56 @@
+// Every number the scheduler goes by, with its unit. Defaults suit one machine with one board.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "measure/measurement.h"
+
+namespace hone::scheduler {
+
+struct Settings {
+  using Milliseconds = std::chrono::milliseconds;
+
+  Milliseconds heartbeat{500};       ///< how often a worker speaks at least
+  Milliseconds loss{3000};           ///< a worker that was silent for longer is lost, and with it its leases
+  Milliseconds lease{5000};          ///< a lease that its holder does not name in a state for longer is lost
+  Milliseconds round_limit{120000};  ///< a round that gives nothing for longer is taken away
+  Milliseconds measure_slack{
+      10000};  ///< added to a measurement's own deadlines before its lease is taken away
+  Milliseconds upload{10000}, run{10000};  ///< deadlines of one measurement on its board
+  Milliseconds event{250};                 ///< between two job events to one client
+  Milliseconds worker_wait{60000};         ///< a job without a fitting board or tuner fails after this
+  Milliseconds snapshot{5000};             ///< how often a running job's progress is journaled
+
+  uint32_t round_size = 8;  ///< candidates of one round
+  uint32_t prefetch = 3;    ///< measurements leased to one board at once: one runs, the others upload
+  uint32_t queue_rounds =
+      3;  ///< rounds' worth of built candidates that wait for a board before tuners get no more
+  uint32_t board_attempts = 2;  ///< boards lost by one candidate before it is set aside
+  uint32_t unhealthy_attempts = 3;
+  uint32_t round_attempts = 2;  ///< tuners lost by one round before it is dropped
+
+  SamplingParameters sampling = {};
+  SamplingParameters final_sampling = {.min_samples = 10,
+                                       .max_samples = 40,
+                                       .target_spread = 0.02,
+                                       .budget = Milliseconds(200),
+                                       .race_factor = 0};
+  int finalists = 3;     ///< measured again with trial 0 at the end of a task
+  int repetitions = 3;   ///< of each finalist
+  int top_records = 16;  ///< best records that a round carries
+
+  uint32_t settle_trials =
+      64;                  ///< a task without an improvement above `noise` for that many trials is finished
+  double noise = 0.005;    ///< part of a time that counts as no improvement
+  uint32_t hopeless = 24;  ///< failures before the first success that finish a task
+
+  size_t train_every = 64;   ///< new records between two trainings (or a tenth of all, if that is more)
+  size_t train_rows = 4000;  ///< newest records that are trained on
+
+  size_t artifact_count = 8192;  ///< caps of the artifact store
+  size_t artifact_bytes = size_t{1} << 30;
+};
+
+}  // namespace hone::scheduler
