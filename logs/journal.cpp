@@ -170,15 +170,23 @@ Result<JournalContents> read_journal(const std::filesystem::path& path) {
 Result<Journal> Journal::open(const std::filesystem::path& path) {
   Journal journal;
   journal.path_ = path;
-  journal.file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (journal.file_ < 0)
-    return fail(std::string("cannot be opened for writing: ") + std::strerror(errno), path.string(),
-                "name a log in a folder that exists and is writable");
-  if (::flock(journal.file_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK)
-      return fail(std::string("cannot be locked: ") + std::strerror(errno), path.string());
-    return fail("the log is in use by another process" + lock_holder(journal.file_), path.string(),
-                "wait for it, stop it, or name another log");
+  while (true) {
+    journal.file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (journal.file_ < 0)
+      return fail(std::string("cannot be opened for writing: ") + std::strerror(errno), path.string(),
+                  "name a log in a folder that exists and is writable");
+    if (::flock(journal.file_, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK)
+        return fail(std::string("cannot be locked: ") + std::strerror(errno), path.string());
+      return fail("the log is in use by another process" + lock_holder(journal.file_), path.string(),
+                  "wait for it, stop it, or name another log");
+    }
+    // Its last writer may have removed it between open and flock: then the lock is on a file nobody will see.
+    struct stat held{}, named{};
+    if (::fstat(journal.file_, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+        held.st_ino == named.st_ino && held.st_dev == named.st_dev)
+      break;
+    ::close(std::exchange(journal.file_, -1));
   }
   HONE_TRY(const std::string bytes, read_all(journal.file_, path.string()));
   HONE_TRY(journal.recovered_, parse(bytes, path.string()));
@@ -238,6 +246,14 @@ Status Journal::sync() {
   }
   bytes_ += queue_.size();
   queue_.clear();
+  return {};
+}
+
+Status Journal::remove() {
+  HONE_CHECK(queue_.empty() && bytes_ == kHeaderBytes);
+  if (::unlink(path_.c_str()) != 0)
+    return fail(std::string("cannot be removed: ") + std::strerror(errno), path_.string());
+  ::close(std::exchange(file_, -1));
   return {};
 }
 

@@ -51,6 +51,8 @@ class Journal {
   Status sync();
   /// Empties the journal durably, once its content is safe elsewhere. Nothing may be queued.
   Status cut();
+  /// Deletes the file and gives the lock back; it must have been cut.
+  Status remove();
   /// Durable length in bytes, header included.
   uint64_t bytes() const { return bytes_; }
   bool has_queued() const { return !queue_.empty(); }

@@ -41,4 +41,11 @@ Status RecordLog::compact() {
   return {};
 }
 
+Status RecordLog::close() {
+  HONE_RETURN_IF_ERROR(compact());
+  if (!std::filesystem::exists(log_)) HONE_RETURN_IF_ERROR(database_.write(log_));
+  HONE_RETURN_IF_ERROR(journal_.cut());
+  return journal_.remove();
+}
+
 }  // namespace hone

@@ -26,6 +26,8 @@ class RecordLog {
   /// Writes all records to the HDF5 file, then cuts the journal. Killed anywhere in between, no record is
   /// lost or doubled.
   Status compact();
+  /// compact(), then removes the journal: only `x.h5` is left. The log is closed by it.
+  Status close();
   /// Records that only the journal holds.
   size_t uncompacted() const { return uncompacted_; }
 

@@ -251,6 +251,17 @@ TEST(RecordLog, ShowsRecordsBeforeAndAfterCompaction) {
   EXPECT_EQ(again->database().records().size(), 4u);
 }
 
+TEST(RecordLog, LeavesOnlyTheFileWhenClosed) {
+  test::Folder folder;
+  auto log = RecordLog::open(folder.path / "x.h5");
+  ASSERT_TRUE(log);
+  ASSERT_TRUE(*log->append(make_record(0)));
+  ASSERT_TRUE(log->close());
+  EXPECT_FALSE(std::filesystem::exists(journal_path(folder.path / "x.h5")));
+  EXPECT_EQ(LogDatabase::open(folder.path / "x.h5")->records().size(), 1u);
+  EXPECT_TRUE(RecordLog::open(folder.path / "x.h5"));
+}
+
 TEST(RecordLog, DoublesNothingWhenKilledBetweenRenameAndCut) {
   test::Folder folder;
   const auto path = folder.path / "x.h5";

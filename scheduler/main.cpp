@@ -1,0 +1,48 @@
+// hone-scheduler: reads the command line and serves. Messages go to stderr, one line each.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "scheduler/shell.h"
+
+int main(int argc, char** argv) {
+  using std::chrono::milliseconds;
+  hone::scheduler::ShellOptions options;
+  hone::scheduler::Settings& settings = options.settings;
+  std::string log;
+  bool quiet = false;
+  int64_t heartbeat = settings.heartbeat.count(), lease = settings.lease.count(),
+          loss = settings.loss.count(), wait = settings.worker_wait.count();
+  CLI::App app("Central part of hone: keeps jobs and records, deals work out to tuners and boards.");
+  app.add_option("--listen", options.listen, "endpoint, e.g. ipc:///tmp/hone.sock")->required();
+  app.add_option("--log", log, "the log, FILE.h5: created if it is not there")->required();
+  app.add_option("--heartbeat-ms", heartbeat, "how often a worker speaks at least")
+      ->check(CLI::Range(10, 60000));
+  app.add_option("--loss-ms", loss, "a worker that was silent for longer is lost")
+      ->check(CLI::Range(30, 600000));
+  app.add_option("--lease-ms", lease, "a lease that its holder does not name for longer is lost")
+      ->check(CLI::Range(30, 600000));
+  app.add_option("--worker-wait-ms", wait, "a job without a board or a tuner fails after this")
+      ->check(CLI::Range(10, 86400000));
+  app.add_option("--round-size", settings.round_size, "candidates of one round")->check(CLI::Range(1, 256));
+  app.add_option("--settle-trials", settings.settle_trials,
+                 "trials without an improvement that finish a task")
+      ->check(CLI::Range(1, 1000000));
+  app.add_option("--finalists", settings.finalists, "candidates measured again at the end of a task")
+      ->check(CLI::Range(0, 64));
+  app.add_option("--repetitions", settings.repetitions, "of each finalist")->check(CLI::Range(0, 64));
+  app.add_flag("--quiet", quiet, "no messages but errors");
+  CLI11_PARSE(app, argc, argv);
+  options.log = log;
+  settings.heartbeat = milliseconds(heartbeat);
+  settings.lease = milliseconds(lease);
+  settings.loss = milliseconds(loss);
+  settings.worker_wait = milliseconds(wait);
+  if (!quiet)
+    options.note = [](const std::string& line) {
+      std::fprintf(stderr, "hone-scheduler: %s\n", line.c_str());
+    };
+  const hone::Status status = hone::scheduler::serve(options);
+  if (status) return 0;
+  std::fprintf(stderr, "hone-scheduler: %s\n", status.error().text().c_str());
+  return 2;
+}
