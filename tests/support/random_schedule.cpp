@@ -131,6 +131,27 @@ Schedule random_schedule(const Computation& computation, int64_t max_lanes, cons
   return schedule;
 }
 
+/// A random schedule of the last stage, and the stages before it computed in one of its loops (if it has
+/// any).
+Schedule random_inside(const Computation& computation, int64_t max_lanes, const Choose& choose) {
+  int last = static_cast<int>(computation.stages.size()) - 1;
+  StageSchedule consumer = random_steps(computation, last, max_lanes, choose);
+  ScheduledStage applied = *apply_steps(computation, last, computation.stages[last].axes, consumer.steps);
+  std::vector<std::string> outer;
+  for (const ScheduledLoop& loop : applied.loops)
+    if (!loop.reduce && loop.mark == ScheduledLoop::Mark::serial) outer.push_back(loop.axis);
+  Schedule schedule;
+  if (!outer.empty()) {
+    Step at{};
+    at.kind = StepKind::compute_at;
+    at.axes = {outer[choose(static_cast<int64_t>(outer.size()))]};
+    at.target = computation.stages[last].name;
+    for (int i = 0; i < last; ++i) schedule.stages.push_back({computation.stages[i].name, {at}});
+  }
+  schedule.stages.push_back(consumer);
+  return schedule;
+}
+
 bool computes_twice(const Schedule& schedule) {
   for (const StageSchedule& stage : schedule.stages)
     for (const Step& step : stage.steps)

@@ -18,6 +18,9 @@ StageSchedule random_steps(const Computation& computation, int stage, int64_t ma
 /// The same for every stage of a computation.
 Schedule random_schedule(const Computation& computation, int64_t max_lanes, const Choose& choose);
 
+/// A random schedule of the last stage, with all stages before it computed in one of its loops (if it has any).
+Schedule random_inside(const Computation& computation, int64_t max_lanes, const Choose& choose);
+
 /// Whether a schedule shifts a tail in, so that some elements are computed twice.
 bool computes_twice(const Schedule& schedule);
 

@@ -75,39 +75,18 @@ TEST(LowerProperty, StagesOneAfterTheOther) {
   });
 }
 
-/// A random schedule of the last stage, and the stages before it computed in one of its loops (if it has
-/// any).
-Schedule with_stages_inside(const Computation& computation) {
-  int last = static_cast<int>(computation.stages.size()) - 1;
-  StageSchedule consumer = test::random_steps(computation, last, 16, choose);
-  ScheduledStage applied = *apply_steps(computation, last, computation.stages[last].axes, consumer.steps);
-  std::vector<std::string> outer;
-  for (const ScheduledLoop& loop : applied.loops)
-    if (!loop.reduce && loop.mark == ScheduledLoop::Mark::serial) outer.push_back(loop.axis);
-  Schedule schedule;
-  if (!outer.empty()) {
-    Step at{};
-    at.kind = StepKind::compute_at;
-    at.axes = {outer[choose(static_cast<int64_t>(outer.size()))]};
-    at.target = computation.stages[last].name;
-    for (int i = 0; i < last; ++i) schedule.stages.push_back({computation.stages[i].name, {at}});
-  }
-  schedule.stages.push_back(consumer);
-  return schedule;
-}
-
 TEST(LowerProperty, StagesComputedInsideAnother) {
   test::check_property("compute_at", [] {
     Computation c = test::depthwise_pointwise(1 + choose(9), 1 + choose(9), 1 + choose(4), 1 + choose(13),
                                               *rc::gen::element<int64_t>(1, 4));
-    check(c, with_stages_inside(c));
+    check(c, test::random_inside(c, 16, choose));
   });
 }
 
 TEST(LowerProperty, ChainsComputedInsideAnother) {
   test::check_property("chain", [] {
     Computation c = test::chain(1 + choose(4), 1 + choose(17));
-    check(c, with_stages_inside(c));
+    check(c, test::random_inside(c, 16, choose));
   });
 }
 
