@@ -1,5 +1,5 @@
-// Best schedules -> CompiledModel: layouts and memory are planned over the whole graph, every fused operator is compiled with
-// the candidate chosen for it, and the whole becomes one shared object that needs nothing.
+// Best schedules -> CompiledModel: layouts and memory are planned over the whole graph, every fused operator
+// is compiled with the candidate chosen for it, and the whole becomes one shared object that needs nothing.
 #pragma once
 
 #include <filesystem>
@@ -22,36 +22,46 @@ struct Choice {
 };
 using Lookup = std::function<std::optional<Choice>(const Task&)>;
 
-/// One operator of the plan, in execution order.
+/// One operator of the plan, in execution order. Reshapes and concatenations in place need none.
 struct PlannedOp {
-  FusedOp op;
-  Candidate candidate;       ///< with the ports that the plan gives it
+  FusedOp op;           ///< of a layout transform: no nodes; its input and output are the same value
+  Candidate candidate;  ///< with the ports that the plan gives it
   bool tuned = false;
+  double seconds = 0;        ///< measured by tuning; 0 if untuned
   std::vector<int> buffers;  ///< planned buffer of each activation input, then of the output
+  std::vector<int> scratch;  ///< planned buffer of each scratch tensor; -1 for those on the kernel's stack
 };
 
+/// A piece of the arena. Values that share it (parts of a concatenation, reshapes) are placed in it by their
+/// Ports.
 struct PlannedBuffer {
+  TensorType type;  ///< of the widest value in it; without a shape: scratch
+  Port port;        ///< its layout and halo
+  float halo_value = 0;
   int64_t bytes = 0;
   int64_t offset = 0;  ///< in the arena; buffers whose lives overlap do not
   int first_use = 0, last_use = 0;
-  std::string name;
+  std::string name;  ///< of the value that it was made for
 };
 
 struct Plan {
-  Graph graph;
+  Graph graph;  ///< simplified; with the constants' data
   Target target;
   std::vector<PlannedOp> ops;
   std::vector<PlannedBuffer> buffers;
   int64_t arena_bytes = 0;
   std::vector<int> inputs, outputs;  ///< planned buffers of the graph's own inputs and outputs (plain layout)
+  std::vector<Port> output_ports;    ///< where each output lies in its buffer
 };
 /// Simplified graph in; layout transforms are inserted where neighbours disagree.
 Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup);
+/// Equal for operators that one kernel can serve: task, formulation, ports and schedule.
+std::string candidate_key(const Candidate& candidate);
 /// Distinct tasks of a plan with how often each occurs and the ports that tuning should measure it with.
 struct PlannedTask {
   Candidate candidate;  ///< trial 0 (or the lookup's choice)
   int count = 0;
-  std::vector<int> ops; ///< indices into Plan::ops
+  std::vector<int> ops;  ///< indices into Plan::ops
 };
 std::vector<PlannedTask> distinct_tasks(const Plan& plan);
 
@@ -63,22 +73,32 @@ struct Preprocessing {
   std::string channel_order = "rgb";
 };
 
+inline constexpr double kMaxModelError = 1e-4;
+
 struct BuildOptions {
   std::optional<Preprocessing> preprocessing;
   std::string model_name;
-  bool check = true;      ///< against the reference, on seeded data
-  int check_threads = 1;
+  bool check = true;  ///< against the reference, on seeded data
+  int threads = 1;    ///< for compiling and checking
 };
 struct BuildReport {
-  double max_rel_error = 0;
-  bool top1_equal = true;
+  bool checked = false;  ///< false: not asked for, or the target's code does not run here
+  bool correct = true;   ///< false: further from the reference than kMaxModelError, and nothing was written
+  double max_rel_error = 0;  ///< relative L2 of the worst output
+  bool top1_equal = true;    ///< the largest element of the first output is at the same place
   int64_t code_bytes = 0, weight_bytes = 0, arena_bytes = 0, file_bytes = 0;
   int tasks = 0, tuned = 0;
   std::vector<std::string> untuned;  ///< task summaries
 };
+/// Compiles, packs constants, links, checks, and renames the finished file into place. Errors: unwritable
+/// output, ...
 Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output, const BuildOptions& options);
 
-/// The graph evaluated op by op with the reference artifacts, in float64: what `build` and tests check against.
-Result<std::vector<std::vector<double>>> evaluate_reference(const Graph& graph, const std::vector<std::vector<float>>& inputs);
+/// The graph evaluated op by op with the reference artifacts, in float64: what `build` and tests check
+/// against.
+/// One row-major array per graph input, and back one per output.
+Result<std::vector<std::vector<double>>> evaluate_reference(const Graph& graph,
+                                                            const std::vector<std::vector<float>>& inputs,
+                                                            int threads = 1);
 
 }  // namespace hone

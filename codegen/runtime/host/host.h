@@ -50,13 +50,27 @@ void poison(std::byte* buffer, int64_t bytes);
 /// architecture, a torn file.
 Status inspect_shared_object(std::span<const std::byte> shared_object);
 
-/// A loaded artifact. Loads from a sealed memfd; the shared object stays mapped as long as this lives.
+/// A shared object of ours in this process, loaded from a sealed memfd after inspection; mapped as long as
+/// this lives.
+class LoadedLibrary {
+ public:
+  static Result<LoadedLibrary> load(std::span<const std::byte> shared_object);
+  LoadedLibrary(LoadedLibrary&&) noexcept;
+  LoadedLibrary& operator=(LoadedLibrary&&) noexcept;
+  ~LoadedLibrary();
+  void* symbol(const std::string& name) const;  ///< null if there is none
+
+ private:
+  friend class LoadedArtifact;
+  LoadedLibrary() = default;
+  void* handle_ = nullptr;
+  int file_ = -1;
+};
+
+/// A loaded artifact. The shared object stays mapped as long as this lives.
 class LoadedArtifact {
  public:
   static Result<LoadedArtifact> load(std::span<const std::byte> shared_object);
-  LoadedArtifact(LoadedArtifact&&) noexcept;
-  LoadedArtifact& operator=(LoadedArtifact&&) noexcept;
-  ~LoadedArtifact();
   const Signature& signature() const { return signature_; }
   /// One call of all phases on this thread.
   void run(void* const* buffers) const;
@@ -67,7 +81,7 @@ class LoadedArtifact {
  private:
   LoadedArtifact() = default;
   Signature signature_;
-  void* handle_ = nullptr;
+  LoadedLibrary library_;
   hone_run_function* run_ = nullptr;
   hone_prepare_function* prepare_ = nullptr;
 };

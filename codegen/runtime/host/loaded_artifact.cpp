@@ -53,18 +53,41 @@ Status check_signature(const Signature& signature) {
 
 }  // namespace
 
-Result<LoadedArtifact> LoadedArtifact::load(std::span<const std::byte> shared_object) {
+Result<LoadedLibrary> LoadedLibrary::load(std::span<const std::byte> shared_object) {
   HONE_RETURN_IF_ERROR(inspect_shared_object(shared_object));
   HONE_TRY(const int fd, sealed_memory_file(shared_object));
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  LoadedLibrary library;
+  // The file stays open: the loader knows shared objects by name, so the number must not be given to another
+  // one.
+  library.file_ = fd;
+  library.handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library.handle_ == nullptr)
+    return fail(std::string("the loader refused the shared object: ") + dlerror());
+  return library;
+}
+
+LoadedLibrary::LoadedLibrary(LoadedLibrary&& other) noexcept { *this = std::move(other); }
+
+LoadedLibrary& LoadedLibrary::operator=(LoadedLibrary&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  std::swap(file_, other.file_);
+  return *this;
+}
+
+LoadedLibrary::~LoadedLibrary() {
+  if (handle_ != nullptr) dlclose(handle_);
+  if (file_ >= 0) close(file_);
+}
+
+void* LoadedLibrary::symbol(const std::string& name) const { return dlsym(handle_, name.c_str()); }
+
+Result<LoadedArtifact> LoadedArtifact::load(std::span<const std::byte> shared_object) {
   LoadedArtifact artifact;
-  artifact.handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  const char* error = artifact.handle_ == nullptr ? dlerror() : nullptr;
-  close(fd);
-  if (artifact.handle_ == nullptr) return fail(std::string("the loader refused the artifact: ") + error);
-  const auto* json = static_cast<const char*>(dlsym(artifact.handle_, "hone_signature"));
-  artifact.run_ = reinterpret_cast<hone_run_function*>(dlsym(artifact.handle_, "hone_run"));
-  artifact.prepare_ = reinterpret_cast<hone_prepare_function*>(dlsym(artifact.handle_, "hone_prepare"));
+  HONE_TRY(artifact.library_, LoadedLibrary::load(shared_object));
+  const auto* json = static_cast<const char*>(artifact.library_.symbol("hone_signature"));
+  artifact.run_ = reinterpret_cast<hone_run_function*>(artifact.library_.symbol("hone_run"));
+  artifact.prepare_ = reinterpret_cast<hone_prepare_function*>(artifact.library_.symbol("hone_prepare"));
   if (json == nullptr || artifact.run_ == nullptr)
     return fail("no hone artifact: it lacks hone_signature or hone_run");
   HONE_TRY(artifact.signature_, parse_signature(json));
@@ -72,20 +95,6 @@ Result<LoadedArtifact> LoadedArtifact::load(std::span<const std::byte> shared_ob
   if (!artifact.signature_.prepare_phases.empty() && artifact.prepare_ == nullptr)
     return fail("the artifact's signature has phases of hone_prepare, but there is no such symbol");
   return artifact;
-}
-
-LoadedArtifact::LoadedArtifact(LoadedArtifact&& other) noexcept { *this = std::move(other); }
-
-LoadedArtifact& LoadedArtifact::operator=(LoadedArtifact&& other) noexcept {
-  std::swap(signature_, other.signature_);
-  std::swap(handle_, other.handle_);
-  std::swap(run_, other.run_);
-  std::swap(prepare_, other.prepare_);
-  return *this;
-}
-
-LoadedArtifact::~LoadedArtifact() {
-  if (handle_ != nullptr) dlclose(handle_);
 }
 
 void LoadedArtifact::run(void* const* buffers) const {

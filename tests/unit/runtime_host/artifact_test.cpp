@@ -76,6 +76,14 @@ TEST(Artifact, RunsInAnySplit) {
             unpack(artifact->signature().buffers[2], split->owned[2].data()));
 }
 
+TEST(Artifact, IsNeverMistakenForOneThatWasLoadedBefore) {
+  const auto first = LoadedArtifact::load(fixture("good"));
+  ASSERT_TRUE(first);
+  const auto library = LoadedLibrary::load(fixture("no_run"));
+  ASSERT_TRUE(library);
+  EXPECT_EQ(library->symbol("hone_run"), nullptr);
+}
+
 TEST(Artifact, WithoutRunIsRefused) {
   EXPECT_THAT(refusal(fixture("no_run")), HasSubstr("lacks hone_signature or hone_run"));
 }

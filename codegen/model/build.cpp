@@ -1,0 +1,177 @@
+// Builds a compiled model: kernels, packed weights, table and runtime become one shared object, which is
+// checked against the reference before it gets its name.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "codegen/base/generator.h"
+#include "codegen/model/describe.h"
+#include "codegen/model/elf_object.h"
+#include "codegen/model/kernels.h"
+#include "codegen/model/runtime_objects.h"
+#include "codegen/model/table_writer.h"
+
+namespace hone {
+namespace {
+
+/// A file beside the output that becomes it at the end, or vanishes.
+class PendingFile {
+ public:
+  static Result<PendingFile> create(const std::filesystem::path& output) {
+    PendingFile file;
+    file.output_ = output;
+    std::string name = (output.parent_path() / ("." + output.filename().string() + ".XXXXXX")).string();
+    if (std::filesystem::is_directory(output)) return fail("the output is a directory", output.string());
+    file.number_ = mkstemp(name.data());
+    if (file.number_ < 0)
+      return fail(std::string("cannot write the output: ") + std::strerror(errno), output.string(),
+                  "choose a folder that exists and can be written");
+    file.temporary_ = name;
+    return file;
+  }
+  PendingFile(PendingFile&& other) noexcept {
+    std::swap(number_, other.number_), std::swap(temporary_, other.temporary_),
+        std::swap(output_, other.output_);
+  }
+  ~PendingFile() {
+    if (number_ >= 0) close(number_);
+    if (!temporary_.empty()) unlink(temporary_.c_str());
+  }
+
+  Status write(const std::vector<std::byte>& bytes) {
+    for (size_t done = 0; done < bytes.size();) {
+      const ssize_t n = ::write(number_, bytes.data() + done, bytes.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0)
+        return fail(std::string("cannot write the output: ") + std::strerror(errno), output_.string());
+      done += static_cast<size_t>(n);
+    }
+    const mode_t mask = umask(0);
+    umask(mask);
+    if (fchmod(number_, 0777 & ~mask) != 0 || fsync(number_) != 0)
+      return fail(std::string("cannot finish the output: ") + std::strerror(errno), output_.string());
+    return {};
+  }
+  Status commit() {
+    if (rename(temporary_.c_str(), output_.c_str()) != 0)
+      return fail(std::string("cannot rename into the output: ") + std::strerror(errno), output_.string());
+    temporary_.clear();
+    return {};
+  }
+  const std::string& temporary() const { return temporary_; }
+
+ private:
+  PendingFile() = default;
+  int number_ = -1;
+  std::string temporary_;
+  std::filesystem::path output_;
+};
+
+std::set<std::string> features_of(const Target& target) {
+  std::set<std::string> features;
+  for (size_t at = 0; at < target.features.size();) {
+    const size_t comma = std::min(target.features.find(',', at), target.features.size());
+    features.insert(target.features.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return features;
+}
+
+bool runs_here(const Target& target) {
+  const auto host = resolve_target("host");
+  if (!host || host->triple != target.triple) return false;
+  const auto have = features_of(*host), need = features_of(target);
+  return std::includes(have.begin(), have.end(), need.begin(), need.end());
+}
+
+/// Runs the finished file and the reference on the same generated inputs.
+Status check_model(const Plan& plan, const std::string& file, int threads, BuildReport& report) {
+  std::vector<std::vector<float>> inputs;
+  std::vector<const void*> in;
+  for (const ValueId id : plan.graph.inputs) {
+    const Value& value = plan.graph.value(id);
+    const ValueRange range = value.range.value_or(ValueRange{});
+    inputs.emplace_back(static_cast<size_t>(element_count(value.type.shape)));
+    generate("check/" + value.name, range.lo, range.hi, inputs.back());
+  }
+  for (const auto& input : inputs) in.push_back(input.data());
+  std::vector<std::vector<float>> outputs;
+  std::vector<void*> out;
+  for (const ValueId id : plan.graph.outputs)
+    outputs.emplace_back(static_cast<size_t>(element_count(plan.graph.value(id).type.shape)), NAN);
+  for (auto& output : outputs) out.push_back(output.data());
+  HONE_TRY(LoadedModel model, LoadedModel::load(file, 1));
+  HONE_RETURN_IF_ERROR(model.run(in, out));
+  HONE_TRY(const auto reference, evaluate_reference(plan.graph, inputs, threads));
+  report.checked = true;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    double error = 0, norm = 0;
+    for (size_t k = 0; k < outputs[i].size(); ++k) {
+      const double difference = outputs[i][k] - reference[i][k];
+      error += difference * difference;
+      norm += reference[i][k] * reference[i][k];
+    }
+    const double relative = error == 0 ? 0 : std::sqrt(error / std::max(norm, 1e-300));
+    if (!(relative <= kMaxModelError)) report.correct = false;
+    if (!(relative <= report.max_rel_error)) report.max_rel_error = relative;  // NaN too
+  }
+  const auto largest = [](const auto& list) {
+    return std::max_element(list.begin(), list.end()) - list.begin();
+  };
+  if (!outputs.empty() && !outputs[0].empty())
+    report.top1_equal = largest(outputs[0]) == largest(reference[0]);
+  return {};
+}
+
+}  // namespace
+
+Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
+                          const BuildOptions& options) {
+  HONE_TRY(PendingFile file, PendingFile::create(output));
+  HONE_TRY(ElfObject object, ElfObject::create(plan.target.triple));
+  HONE_TRY(std::vector<std::vector<std::byte>> objects, runtime_objects(plan.target.triple));
+  HONE_TRY(Kernels kernels, compile_kernels(plan, options.threads));
+  HONE_TRY(PackedWeights weights, pack_weights(plan, kernels));
+
+  BuildReport report;
+  std::vector<TableOp> table;
+  for (size_t i = 0; i < plan.ops.size(); ++i) {
+    const Kernel& kernel = kernels.kernels[kernels.of_op[i]];
+    table.push_back({kernel.symbol, weights.offsets[i], &kernel.signature});
+  }
+  HONE_RETURN_IF_ERROR(write_table(plan, table, describe(plan, kernels, options), object));
+  report.weight_bytes = static_cast<int64_t>(weights.bytes.size());
+  const int section = object.add_section(".hone_weights", std::move(weights.bytes), 64);
+  object.define("hone_weights", section, 0);
+  objects.push_back(object.write());
+  for (Kernel& kernel : kernels.kernels) {
+    report.code_bytes += kernel.code_bytes;
+    objects.push_back(std::move(kernel.object));
+  }
+  {
+    HONE_TRY(const std::vector<std::byte> linked, link_shared(objects, plan.target, model_symbols()));
+    objects.clear();
+    HONE_RETURN_IF_ERROR(file.write(linked));
+    report.file_bytes = static_cast<int64_t>(linked.size());
+  }
+  report.arena_bytes = plan.arena_bytes;
+  for (const PlannedTask& task : distinct_tasks(plan)) {
+    ++report.tasks;
+    if (plan.ops[static_cast<size_t>(task.ops[0])].tuned)
+      ++report.tuned;
+    else
+      report.untuned.push_back(summary(task.candidate.task));
+  }
+  if (options.check && runs_here(plan.target))
+    HONE_RETURN_IF_ERROR(check_model(plan, file.temporary(), options.threads, report));
+  if (report.correct) HONE_RETURN_IF_ERROR(file.commit());
+  return report;
+}
+
+}  // namespace hone

@@ -1,0 +1,71 @@
+#include "codegen/model/describe.h"
+
+#include <nlohmann/json.hpp>
+
+namespace hone {
+namespace {
+
+using nlohmann::json;
+
+json boundaries(const Graph& graph, const std::vector<ValueId>& values) {
+  json list = json::array();
+  for (const ValueId id : values)
+    list.push_back({{"name", graph.value(id).name}, {"type", to_text(graph.value(id).type)}});
+  return list;
+}
+
+}  // namespace
+
+std::string describe(const Plan& plan, const Kernels& kernels, const BuildOptions& options) {
+  json operators = json::array();
+  for (size_t i = 0; i < plan.ops.size(); ++i) {
+    const PlannedOp& op = plan.ops[i];
+    const Signature& signature = kernels.kernels[kernels.of_op[i]].signature;
+    operators.push_back({{"name", op.op.name},
+                         {"task", summary(op.op.task)},
+                         {"key", op.op.task.key},
+                         {"formulation", op.candidate.formulation},
+                         {"ports", to_text(op.candidate.ports)},
+                         {"parameters", to_text(op.candidate.parameters)},
+                         {"schedule", to_text(op.candidate.schedule)},
+                         {"tuned", op.tuned},
+                         {"seconds", op.seconds},
+                         {"flops", signature.flops},
+                         {"bytes", signature.min_bytes}});
+  }
+  json result{{"hone", 1},
+              {"model", options.model_name},
+              {"target", to_text(plan.target)},
+              {"inputs", boundaries(plan.graph, plan.graph.inputs)},
+              {"outputs", boundaries(plan.graph, plan.graph.outputs)},
+              {"operators", operators}};
+  if (options.preprocessing) {
+    const Preprocessing& p = *options.preprocessing;
+    result["preprocessing"] = {{"mean", p.mean},
+                               {"deviation", p.deviation},
+                               {"scale", p.scale},
+                               {"resize", p.resize},
+                               {"channel_order", p.channel_order}};
+  }
+  return result.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<std::optional<Preprocessing>> described_preprocessing(const std::string& description) {
+  const json value = json::parse(description, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) return fail("the model's description is no JSON object");
+  if (!value.contains("preprocessing")) return std::optional<Preprocessing>();
+  try {
+    const json& p = value["preprocessing"];
+    Preprocessing result;
+    result.mean = p.at("mean").get<std::vector<float>>();
+    result.deviation = p.at("deviation").get<std::vector<float>>();
+    result.scale = p.at("scale");
+    result.resize = p.at("resize");
+    result.channel_order = p.at("channel_order");
+    return result;
+  } catch (const json::exception& error) {
+    return fail(std::string("the model's preprocessing cannot be read: ") + error.what());
+  }
+}
+
+}  // namespace hone

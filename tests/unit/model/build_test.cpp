@@ -1,0 +1,182 @@
+// Whole small models: planned, built, run on one and several threads, compared with the reference.
+#include "tests/unit/model/small_models.h"
+
+namespace hone {
+namespace {
+
+using testing::HasSubstr;
+using namespace testing_models;
+
+constexpr const char* kConvNet = R"(%x = input f32[1x3x17x19]
+%w0 = constant f32[24x3x3x3]
+%b0 = constant f32[24]
+%w1 = constant f32[40x24x3x3]
+%b1 = constant f32[40]
+%w2 = constant f32[10x40]
+%b2 = constant f32[10]
+%0 = conv %x %w0 %b0 {strides=[2,2] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = relu %0
+%2 = conv %1 %w1 %b1 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%3 = relu %2
+%4 = global_average_pool %3
+%5 = reshape %4 {shape=[1,40]}
+%6 = dense %5 %w2 %b2 {transpose_b=1}
+output %6
+)";
+
+TEST(Build, ConvolutionsWithMarginsPoolingAndDense) { built_and_right(kConvNet); }
+
+TEST(Build, OneElementwiseOperatorOnThePlainInput) {
+  const Plan plan = built_and_right("%x = input f32[1x5x7x3]\n%0 = relu %x\noutput %0\n");
+  EXPECT_EQ(plan.ops.size(), 1u);
+}
+
+TEST(Build, ResidualAdditionOfTwoBranches) {
+  built_and_right(R"(%x = input f32[1x16x9x9]
+%w0 = constant f32[32x16x1x1]
+%w1 = constant f32[32x32x3x3]
+%w2 = constant f32[32x32x5x5]
+%0 = conv %x %w0 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%1 = conv %0 %w1 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%2 = add %1 %0
+%3 = relu %2
+%4 = conv %3 %w2 {strides=[2,2] pads=[2,2,2,2] dilations=[1,1] groups=1}
+output %4
+output %3
+)");
+}
+
+TEST(Build, ConcatenationInPlaceNeedsNoOperator) {
+  const Plan plan = built_and_right(R"(%x = input f32[1x16x9x11]
+%w0 = constant f32[32x16x1x1]
+%w1 = constant f32[64x16x3x3]
+%w2 = constant f32[16x96x3x3]
+%0 = conv %x %w0 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%1 = conv %x %w1 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%2 = concat %0 %1 {axis=1}
+%3 = conv %2 %w2 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+output %3
+)");
+  EXPECT_EQ(count_formulation(plan, "concat"), 0);
+}
+
+TEST(Build, ConcatenationOfConcatenationsSharesThePrefix) {
+  built_and_right(R"(%x = input f32[1x32x6x6]
+%w0 = constant f32[32x32x3x3]
+%w1 = constant f32[32x64x3x3]
+%w2 = constant f32[32x96x3x3]
+%0 = conv %x %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = conv %0 %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%2 = concat %0 %1 {axis=1}
+%3 = conv %2 %w1 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%4 = concat %0 %1 %3 {axis=1}
+%5 = conv %4 %w2 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+output %5
+)");
+}
+
+TEST(Build, ConcatenationAtOddOffsetsAndOfAnInput) {
+  built_and_right(R"(%x = input f32[1x7x5x6]
+%w0 = constant f32[13x7x3x3]
+%w1 = constant f32[9x27x3x3]
+%0 = conv %x %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = concat %x %0 %x {axis=1}
+%2 = conv %1 %w1 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+output %2
+)");
+}
+
+TEST(Build, PoolingsBesideAConvolutionOfTheSameValue) {
+  built_and_right(R"(%x = input f32[1x16x12x12]
+%w0 = constant f32[32x16x3x3]
+%w1 = constant f32[32x32x1x1]
+%0 = conv %x %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = max_pool %0 {kernel=[3,3] strides=[1,1] pads=[1,1,1,1] dilations=[1,1]}
+%2 = average_pool %0 {kernel=[3,3] strides=[1,1] pads=[1,1,1,1] include_pad=0}
+%3 = conv %0 %w1 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%4 = concat %1 %2 %3 {axis=1}
+output %4
+)");
+}
+
+TEST(Build, ReshapeOfABlockedValueAndTwoOutputs) {
+  built_and_right(R"(%x = input f32[1x20x4x4]
+%w0 = constant f32[20x20x1x1]
+%w1 = constant f32[5x320]
+%0 = conv %x %w0 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%1 = reshape %0 {shape=[1,320]}
+%2 = dense %1 %w1 {transpose_b=1}
+%3 = softmax %2 {axis=1}
+output %3
+output %2
+)");
+}
+
+TEST(Build, ReshapeOfTheInputAndOfTheOutput) {
+  built_and_right(
+      "%x = input f32[2x3x4]\n%0 = reshape %x {shape=[6,4]}\n%1 = relu %0\n%2 = reshape %1 "
+      "{shape=[24]}\noutput "
+      "%2\n");
+}
+
+TEST(Build, TellsTunedFromUntunedTasks) {
+  const Graph graph = graph_of(kConvNet);
+  const Lookup lookup = [](const Task& task) -> std::optional<Choice> {
+    if (task.anchor().op != Op::conv) return std::nullopt;
+    const Candidate trial0 = default_candidate(task, host()).value();
+    return Choice{trial0.formulation, trial0.parameters, 1e-3};
+  };
+  const auto plan = hone::plan(graph, host(), lookup);
+  ASSERT_TRUE(plan) << plan.error().text();
+  const std::string file = scratch_file("tuned.so");
+  BuildOptions options;
+  options.model_name = "small";
+  const auto report = build(*plan, file, options);
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_EQ(report->tuned, 2);
+  EXPECT_EQ(report->tasks - report->tuned, static_cast<int>(report->untuned.size()));
+  auto model = LoadedModel::load(file, 1);
+  ASSERT_TRUE(model);
+  EXPECT_THAT(model->description(), HasSubstr("\"model\": \"small\""));
+  EXPECT_THAT(model->description(), HasSubstr("\"formulation\""));
+  unlink(file.c_str());
+}
+
+TEST(Build, NamesAnOutputThatCannotBeWritten) {
+  const Graph graph = graph_of("%x = input f32[4]\n%0 = relu %x\noutput %0\n");
+  const auto plan = hone::plan(graph, host(), {});
+  ASSERT_TRUE(plan);
+  const auto report = build(*plan, "/nonexistent/m.so", {});
+  ASSERT_FALSE(report);
+  EXPECT_THAT(report.error().text(), HasSubstr("/nonexistent/m.so: cannot write the output: No such file"));
+  const auto folder = build(*plan, "/tmp", {});
+  ASSERT_FALSE(folder);
+  EXPECT_THAT(folder.error().text(), HasSubstr("the output is a directory"));
+}
+
+TEST(Build, CrossCompilesForAnotherMachine) {
+  const Graph graph = graph_of(kConvNet);
+  const auto target = resolve_target(host().triple.starts_with("x86") ? "aarch64-neon" : "x86-64-v3");
+  ASSERT_TRUE(target);
+  const auto plan = hone::plan(graph, *target, {});
+  ASSERT_TRUE(plan) << plan.error().text();
+  const std::string file = scratch_file("cross.so");
+  const auto report = build(*plan, file, {});
+  ASSERT_TRUE(report) << report.error().text();
+  EXPECT_FALSE(report->checked);
+  const auto model = LoadedModel::load(file, 1);
+  ASSERT_FALSE(model);
+  EXPECT_THAT(model.error().text(), HasSubstr("the shared object is for"));
+  unlink(file.c_str());
+}
+
+TEST(Plan, RefusesAnInputThatIsNotFloat) {
+  const auto graph = parse_graph("%x = input i64[4]\n%y = input f32[4]\n%0 = relu %y\noutput %0\n");
+  ASSERT_TRUE(graph) << graph.error().text();
+  const auto plan = hone::plan(*graph, host(), {});
+  ASSERT_FALSE(plan);
+  EXPECT_THAT(plan.error().text(), HasSubstr("only f32 inputs are covered"));
+}
+
+}  // namespace
+}  // namespace hone
