@@ -1,4 +1,4 @@
-// The evaluator's three groups of operators; private to codegen/graph.
+// Private header. The evaluator's three groups of operators.
 #pragma once
 
 #include "codegen/graph/evaluate.h"

@@ -1,5 +1,5 @@
-// What the passes share: a graph whose nodes are written out again one by one, with makers and readers at
-// hand. Private to codegen/graph.
+// Private header. What the passes share: a graph whose nodes are written out again one by one, with makers
+// and readers at hand.
 #pragma once
 
 #include <optional>

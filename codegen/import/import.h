@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codegen/graph/graph.h"
@@ -11,7 +12,7 @@
 namespace hone {
 
 struct ImportOptions {
-  int64_t batch = 1;  ///< what a symbolic or zero first dimension becomes
+  int64_t batch = 1;                          ///< what a symbolic or zero first dimension becomes
   std::map<std::string, Shape> input_shapes;  ///< by input name: overrides what the file says
 };
 
@@ -22,13 +23,17 @@ struct Unsupported {
 };
 
 struct ImportResult {
-  Graph graph;                            ///< simplified; valid only if `unsupported` is empty
+  Graph graph;  ///< simplified; valid only if `unsupported` is empty
   std::vector<Unsupported> unsupported;
-  std::string format;                     ///< "ONNX IR 8, opset 13, pytorch 1.13"
+  std::string format;  ///< "ONNX IR 8, opset 13, pytorch 1.13"
 };
 
-/// Error: no such file, truncated, not a model, over a size limit. Uncovered operators are no Error: they are listed.
+/// Error: no such file, truncated, not a model, over a size limit. Uncovered operators are no Error: they are
+/// listed.
 Result<ImportResult> import_model(const std::filesystem::path& file, const ImportOptions& options = {});
+/// As import_model, from memory; `folder` is where external data lies.
+Result<ImportResult> import_bytes(std::string_view bytes, const std::filesystem::path& folder,
+                                  const ImportOptions& options = {});
 /// As above, but uncovered operators are an Error that names the first few.
 Result<Graph> import_graph(const std::filesystem::path& file, const ImportOptions& options = {});
 

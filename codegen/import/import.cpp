@@ -1,0 +1,60 @@
+// Entry of the importers: reads the file, tells the format by its content.
+#include "codegen/import/import.h"
+
+#include <fstream>
+
+#include "codegen/import/onnx_model.h"
+
+namespace hone {
+namespace {
+
+constexpr uintmax_t kMaxFileBytes = (uintmax_t{1} << 31) - 1;
+
+Result<std::string> contents(const std::filesystem::path& file) {
+  std::error_code code;
+  if (!std::filesystem::exists(file, code)) return fail("there is no such file", file.string());
+  if (!std::filesystem::is_regular_file(file, code)) return fail("this is not a file", file.string());
+  const auto size = std::filesystem::file_size(file, code);
+  if (size > kMaxFileBytes)
+    return fail("the file has " + std::to_string(size) + " bytes; up to 2 GiB are read", file.string(),
+                "keep the weights as external data");
+  std::string bytes(size, '\0');
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size)))
+    return fail("the file cannot be read", file.string());
+  return bytes;
+}
+
+}  // namespace
+
+Result<ImportResult> import_bytes(std::string_view bytes, const std::filesystem::path& folder,
+                                  const ImportOptions& options) {
+  return onnx_import::read(bytes, folder, options);
+}
+
+Result<ImportResult> import_model(const std::filesystem::path& file, const ImportOptions& options) {
+  HONE_TRY(const std::string bytes, contents(file));
+  auto result = import_bytes(bytes, file.parent_path(), options);
+  if (!result) {
+    Error error = std::move(result).error();
+    error.where = file.string() + (error.where.empty() ? "" : ": " + error.where);
+    return pass(std::move(error));
+  }
+  if (result->graph.name.empty()) result->graph.name = file.stem().string();
+  return result;
+}
+
+Result<Graph> import_graph(const std::filesystem::path& file, const ImportOptions& options) {
+  HONE_TRY(ImportResult result, import_model(file, options));
+  if (result.unsupported.empty()) return std::move(result.graph);
+  std::string text = std::to_string(result.unsupported.size()) + " nodes are not covered:";
+  for (size_t i = 0; i < result.unsupported.size() && i < 3; ++i) {
+    const Unsupported& one = result.unsupported[i];
+    text += (i ? "; " : " ") + one.op + (one.node.empty() ? "" : " '" + one.node + "'") +
+            (one.attribute.empty() ? "" : ", " + one.attribute) + ", opset " + std::to_string(one.opset) +
+            ": " + one.reason;
+  }
+  return fail(std::move(text), file.string(), "'hone inspect' lists all of them");
+}
+
+}  // namespace hone
