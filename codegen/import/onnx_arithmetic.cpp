@@ -99,6 +99,9 @@ Result<Outputs> batch_norm(Call& c) {
     if (i > 0 && !c.graph.data(id)) return fail("its parameters are not constant");
     operands.push_back(id);
   }
+  HONE_TRY(const int64_t inference, c.integer("is_test", c.opset < 7 ? 0 : 1));
+  if (!inference) return fail("training mode", "is_test");
+  c.ignore({"consumed_inputs"});
   HONE_TRY(const int64_t training, c.integer("training_mode", 0));
   if (training) return fail("training mode", "training_mode");
   HONE_TRY(const int64_t spatial, c.integer("spatial", 1));

@@ -14,7 +14,7 @@
 namespace hone::onnx_import {
 namespace {
 
-constexpr int64_t kOldestOpset = 7, kNewestOpset = 23;
+constexpr int64_t kOldestOpset = 1, kNewestOpset = 23;
 constexpr int kMaxNodes = 1 << 18;
 
 /// Walks over the outermost fields: tells a truncated file from one that is no model.

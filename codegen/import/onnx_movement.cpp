@@ -31,7 +31,9 @@ Result<Outputs> identity(Call& c) {
 }
 
 Result<Outputs> dropout(Call& c) {
-  c.ignore({"ratio", "seed", "is_test"});
+  c.ignore({"ratio", "seed"});
+  HONE_TRY(const int64_t inference, c.integer("is_test", c.opset < 7 ? 0 : 1));
+  if (!inference) return fail("training mode", "is_test");
   if (c.is_read(1)) return fail("its second output, the mask, is read", "mask");
   HONE_TRY(const auto training, c.constant_number(2, "training_mode"));
   if (training.value_or(0) != 0) return fail("training mode", "training_mode");
