@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   hone::cli::Context context;
   // Commands, in the order in which --help lists them.
+  hone::cli::add_inspect(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

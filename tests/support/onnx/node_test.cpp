@@ -23,9 +23,12 @@ Result<onnx::TensorProto> load(const fs::path& pb) {
 
 /// Operators whose operands from the second on are weights, parameters or shapes.
 bool wants_constants(const std::string& op) {
-  static const std::set<std::string> kOps = {"Conv",  "Gemm",    "BatchNormalization", "Clip",   "Reshape",    "Pad",
-                                             "Slice", "Split",   "Squeeze",            "Unsqueeze", "Gather",  "ReduceMean",
-                                             "ReduceSum", "Expand", "Dropout",         "Pow",    "PRelu"};
+  static const std::set<std::string> kOps = {"Conv",      "Gemm",    "BatchNormalization",
+                                             "Clip",      "Reshape", "Pad",
+                                             "Slice",     "Split",   "Squeeze",
+                                             "Unsqueeze", "Gather",  "ReduceMean",
+                                             "ReduceSum", "Expand",  "Dropout",
+                                             "Pow",       "PRelu"};
   return kOps.count(op) != 0;
 }
 
@@ -53,7 +56,8 @@ Result<NodeTest> load_node_test(const fs::path& folder) {
   for (const auto& input : model.graph().input()) names.push_back(input.name());
   std::map<std::string, Constant> data;
   for (size_t i = 0; i < names.size(); ++i) {
-    HONE_TRY(onnx::TensorProto tensor, load(folder / "test_data_set_0" / ("input_" + std::to_string(i) + ".pb")));
+    HONE_TRY(onnx::TensorProto tensor,
+             load(folder / "test_data_set_0" / ("input_" + std::to_string(i) + ".pb")));
     tensor.set_name(names[i]);
     const int declared = model.graph().input(static_cast<int>(i)).type().tensor_type().elem_type();
     if (tensor.data_type() != declared) return fail("data is of another type than the input", names[i]);
@@ -67,14 +71,16 @@ Result<NodeTest> load_node_test(const fs::path& folder) {
   }
   for (const auto& output : model.graph().output()) {
     const int declared = output.type().tensor_type().elem_type();
-    if (declared == onnx::TensorProto::BFLOAT16) return fail("outputs of bfloat16 are stored as integers", output.name());
+    if (declared == onnx::TensorProto::BFLOAT16)
+      return fail("outputs of bfloat16 are stored as integers", output.name());
     test.half |= declared == onnx::TensorProto::FLOAT16;
   }
   HONE_TRY(test.imported, import_bytes(model.SerializeAsString(), folder));
   const Graph& graph = test.imported.graph;
   for (const ValueId id : graph.inputs) test.inputs.push_back(data[graph.value(id).name]);
   for (size_t i = 0; test.imported.unsupported.empty() && i < graph.outputs.size(); ++i) {
-    HONE_TRY(Constant expected, read_tensor(folder / "test_data_set_0" / ("output_" + std::to_string(i) + ".pb")));
+    HONE_TRY(Constant expected,
+             read_tensor(folder / "test_data_set_0" / ("output_" + std::to_string(i) + ".pb")));
     test.expected.push_back(std::move(expected));
   }
   return test;

@@ -20,7 +20,8 @@ struct Use {
 
 class Seeding {
  public:
-  Seeding(onnx::GraphProto& graph, double final_scale) : graph_(graph), final_scale_(static_cast<float>(final_scale)) {
+  Seeding(onnx::GraphProto& graph, double final_scale)
+      : graph_(graph), final_scale_(static_cast<float>(final_scale)) {
     for (const auto& tensor : graph.initializer()) shapes_[tensor.name()] = integers(tensor);
     for (const auto& node : graph.node()) {
       for (int k = 0; k < node.input_size(); ++k) uses_[node.input(k)].push_back({&node, k});
@@ -33,8 +34,10 @@ class Seeding {
     google::protobuf::RepeatedPtrField<onnx::NodeProto> kept;
     std::vector<onnx::TensorProto> weights;
     for (const auto& node : graph_.node()) {
-      const bool typed = node.attribute_size() > 0 && node.attribute(0).t().data_type() != onnx::TensorProto::FLOAT;
-      const bool fills = node.op_type() == "ConstantOfShape" && shapes_.count(node.input(0)) && uses_.count(node.output(0));
+      const bool typed =
+          node.attribute_size() > 0 && node.attribute(0).t().data_type() != onnx::TensorProto::FLOAT;
+      const bool fills =
+          node.op_type() == "ConstantOfShape" && shapes_.count(node.input(0)) && uses_.count(node.output(0));
       if (!fills || typed) {
         *kept.Add() = node;
         continue;
@@ -75,11 +78,12 @@ class Seeding {
   static std::pair<float, float> bounds(const Use& use, const std::vector<int64_t>& shape) {
     const std::string& op = use.node->op_type();
     bool transposed = false;
-    for (const auto& attribute : use.node->attribute()) transposed |= attribute.name() == "transB" && attribute.i() != 0;
+    for (const auto& attribute : use.node->attribute())
+      transposed |= attribute.name() == "transB" && attribute.i() != 0;
     if ((op == "Conv" || op == "Gemm") && use.operand == 1) {
-      const int64_t fan_in = op == "Conv" || transposed
-                                 ? std::accumulate(shape.begin() + 1, shape.end(), int64_t{1}, std::multiplies<>())
-                                 : shape[0];
+      const int64_t fan_in = op == "Conv" || transposed ? std::accumulate(shape.begin() + 1, shape.end(),
+                                                                          int64_t{1}, std::multiplies<>())
+                                                        : shape[0];
       const auto bound = static_cast<float>(std::sqrt(6.0 / static_cast<double>(fan_in)));
       return {-bound, bound};
     }
@@ -116,7 +120,8 @@ class Seeding {
 
 }  // namespace
 
-Result<std::string> seed_weights(const std::filesystem::path& file, double final_scale, const std::string& output) {
+Result<std::string> seed_weights(const std::filesystem::path& file, double final_scale,
+                                 const std::string& output) {
   std::ifstream stream(file, std::ios::binary);
   onnx::ModelProto model;
   if (!model.ParseFromIstream(&stream)) return fail("cannot be parsed", file.string());
@@ -129,7 +134,8 @@ Result<std::string> seed_weights(const std::filesystem::path& file, double final
   return model.SerializeAsString();
 }
 
-Result<Graph> import_seeded(const std::filesystem::path& model, double final_scale, const std::string& output) {
+Result<Graph> import_seeded(const std::filesystem::path& model, double final_scale,
+                            const std::string& output) {
   HONE_TRY(const std::string bytes, seed_weights(model, final_scale, output));
   HONE_TRY(ImportResult result, import_bytes(bytes, model.parent_path()));
   if (!result.unsupported.empty())

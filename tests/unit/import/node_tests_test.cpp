@@ -1,5 +1,5 @@
-// ONNX's own node tests: every one is imported or refused with a reason, none crashes, and what is imported computes
-// what it should (by the graph's interpreter).
+// ONNX's own node tests: every one is imported or refused with a reason, none crashes, and what is imported
+// computes what it should (by the graph's interpreter).
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 std::vector<fs::path> folders() {
   std::vector<fs::path> result;
   std::error_code code;
-  for (const auto& entry : fs::directory_iterator(test::node_test_folder(), code)) result.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(test::node_test_folder(), code))
+    result.push_back(entry.path());
   std::sort(result.begin(), result.end());
   return result;
 }
@@ -36,8 +37,8 @@ std::string difference(const test::NodeTest& test) {
       const bool same = got[i] == wanted[i] || (std::isnan(got[i]) && std::isnan(wanted[i]));
       const double relative = test.half ? 1e-3 : 1e-4;
       if (!same && !(std::fabs(got[i] - wanted[i]) <= 1e-5 + relative * std::fabs(wanted[i])))
-        return "output " + std::to_string(k) + " element " + std::to_string(i) + " is " + std::to_string(got[i]) + ", not " +
-               std::to_string(wanted[i]);
+        return "output " + std::to_string(k) + " element " + std::to_string(i) + " is " +
+               std::to_string(got[i]) + ", not " + std::to_string(wanted[i]);
     }
   }
   return "";
@@ -56,20 +57,23 @@ TEST(OnnxNodeTests, NoneGivesAWrongAnswer) {
       if (list && !test) std::cout << folder.filename() << " ERROR " << test.error().text() << '\n';
       if (list && test)
         for (const Unsupported& one : test->imported.unsupported)
-          std::cout << test->name << " REFUSED " << one.op << " [" << one.attribute << "] " << one.reason << '\n';
+          std::cout << test->name << " REFUSED " << one.op << " [" << one.attribute << "] " << one.reason
+                    << '\n';
       continue;
     }
     const std::string wrong = difference(*test);
     EXPECT_EQ(wrong, "") << test->name << '\n' << to_text(test->imported.graph);
     if (!wrong.empty()) continue;
-    for (const std::string& op : std::set<std::string>(test->operators.begin(), test->operators.end())) ++passed[op];
+    for (const std::string& op : std::set<std::string>(test->operators.begin(), test->operators.end()))
+      ++passed[op];
     if (list) std::cout << test->name << " PASSED\n";
   }
   if (list)
     for (const auto& [op, count] : passed) std::cout << "operator " << op << ": " << count << '\n';
   std::cout << refused << " of " << all.size() << " refused\n";
-  for (const char* op : {"Conv", "BatchNormalization", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Gemm",
-                         "MatMul", "Add", "Sum", "Mul", "Concat", "Reshape", "Flatten", "Transpose", "Softmax", "Pad"})
+  for (const char* op :
+       {"Conv", "BatchNormalization", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Gemm",
+        "MatMul", "Add", "Sum", "Mul", "Concat", "Reshape", "Flatten", "Transpose", "Softmax", "Pad"})
     EXPECT_GT(passed[op], 0) << op;
 }
 
