@@ -37,12 +37,12 @@ double table_time(const Point& point) {
   return time * (at("order") == 2 ? 1.2 : 1);
 }
 
-std::optional<std::vector<float>> table_features(const Point& point) {
+std::optional<Described> table_features(const Point& point) {
   std::vector<float> row;
   for (const auto& [name, value] : point.parameters)
     row.push_back(std::log2(1.0f + static_cast<float>(value)));
   row.push_back(std::log2(static_cast<float>(point.parameters.at("columns") * point.parameters.at("oc"))));
-  return row;
+  return Described{row};
 }
 
 /// Scores by the nearest measured rows, weighted by distance: what a learned model does, without one.
@@ -94,7 +94,7 @@ int trials_to_95_percent(uint64_t seed, bool guided, double best) {
     for (const auto& entry : proposal.entries) {
       const double time = table_time(entry.point);
       times.emplace_back(time, entry.point);
-      measured.emplace_back(*table_features(entry.point), time);
+      measured.emplace_back(table_features(entry.point)->features, time);
       input.seen.insert(to_text(entry.point));
       if (time <= best / 0.95) return static_cast<int>(times.size());
     }

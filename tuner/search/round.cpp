@@ -46,7 +46,7 @@ Result<Proposal> propose_round(TaskSpace& space, const wire::Round& round, std::
     HONE_TRY(predict, load_predictor(model));
   }
   return propose(
-      search_input(space, round, settings), [&](const Point& point) { return space.features(point); },
+      search_input(space, round, settings), [&](const Point& point) { return space.describe(point); },
       predict);
 }
 

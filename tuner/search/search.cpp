@@ -13,11 +13,11 @@ namespace {
 
 using search::Random;
 
-/// Unseen, featurised points in the order they were found: what a proposal is drawn from.
+/// Unseen, described points in the order they were found: what a proposal is drawn from.
 class Pool {
  public:
-  Pool(const SearchInput& input, const Featurise& featurise, const Predict& predict)
-      : input_(input), featurise_(featurise), predict_(predict) {}
+  Pool(const SearchInput& input, const Describe& describe, const Predict& predict)
+      : input_(input), describe_(describe), predict_(predict) {}
 
   /// Scores points that are new to the pool; those seen before this round are scored too, as parents, but
   /// never proposed.
@@ -27,11 +27,13 @@ class Pool {
     for (const Point& point : points) {
       std::string text = to_text(point);
       if (known_.contains(text)) continue;
-      std::optional<std::vector<float>> features = featurise_(point);
-      known_.emplace(text, features ? static_cast<int>(members_.size()) : -1);
-      if (!features) continue;
-      rows.push_back(*features);
-      members_.push_back({{point, std::move(*features), 0}, input_.seen.contains(text), false});
+      std::optional<Described> described = describe_(point);
+      const bool again =
+          described && !described->program.empty() && !programs_.insert(described->program).second;
+      known_.emplace(text, described && !again ? static_cast<int>(members_.size()) : -1);
+      if (!described || again) continue;
+      rows.push_back(described->features);
+      members_.push_back({{point, std::move(described->features), 0}, input_.seen.contains(text), false});
     }
     if (!predict_ || rows.empty()) return;
     const std::vector<float> scores = predict_(rows);
@@ -77,10 +79,11 @@ class Pool {
     bool seen, taken;
   };
   const SearchInput& input_;
-  const Featurise& featurise_;
+  const Describe& describe_;
   const Predict& predict_;
   std::vector<Member> members_;
   std::map<std::string, int> known_;  ///< text to member, -1: refused
+  std::set<std::string> programs_;    ///< of members
 };
 
 void enumerate(const SearchInput& input, Pool& pool, Random& random) {
@@ -140,7 +143,7 @@ void evolve(const SearchInput& input, bool has_model, Pool& pool, Random& random
 
 }  // namespace
 
-Proposal propose(const SearchInput& input, const Featurise& featurise, const Predict& predict) {
+Proposal propose(const SearchInput& input, const Describe& describe, const Predict& predict) {
   Proposal proposal;
   SearchInput usable = input;
   std::erase_if(usable.spaces, [](const PointSpace& space) { return search::point_count(space) == 0; });
@@ -149,8 +152,16 @@ Proposal propose(const SearchInput& input, const Featurise& featurise, const Pre
     return proposal;
   }
   Random random(input.seed);
-  Pool pool(usable, featurise, predict);
+  Pool pool(usable, describe, predict);
   const auto wanted = static_cast<size_t>(input.count);
+  // First what was seen: another point with the same program is nothing new.
+  std::vector<Point> seen;
+  for (const std::string& text : input.seen) {
+    const Result<Point> point = parse_point(text);
+    const PointSpace* space = point ? search::find_space(usable.spaces, point->formulation) : nullptr;
+    if (space && search::contains(*space, *point)) seen.push_back(*point);
+  }
+  pool.add(seen);
   for (const PointSpace& space : usable.spaces) {
     const Point first{space.formulation, space.first};
     const bool trial_zero = input.first_trial == 0 && &space == &usable.spaces.front();

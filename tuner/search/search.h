@@ -35,8 +35,8 @@ struct PointSpace {
 int64_t point_count(const std::vector<PointSpace>& spaces);
 
 struct SearchSettings {
-  int64_t enumerate_up_to = 512;  ///< spaces of at most so many points are looked at whole
-  int population = 96;            ///< points a generation
+  int64_t enumerate_up_to = 2048;  ///< spaces of at most so many points are looked at whole
+  int population = 96;             ///< points a generation
   int generations = 4;
   double random_share = 0.08;    ///< of the points proposed: drawn at random, whatever the model says
   double immigrant_share = 0.1;  ///< of each generation: drawn at random
@@ -52,15 +52,21 @@ struct SearchInput {
   SearchSettings settings;
 };
 
-/// Features of a point, or nothing if it is illegal or bad for reasons that need no measurement.
-using Featurise = std::function<std::optional<std::vector<float>>(const Point&)>;
+/// What a point lowers to.
+struct Described {
+  std::vector<float> features;
+  std::string program =
+      {};  ///< equal for points that lower to the same program, of which one is enough; empty: unknown
+};
+/// Nothing if the point is illegal, or bad for reasons that need no measurement.
+using Describe = std::function<std::optional<Described>(const Point&)>;
 /// One score a row, higher is faster. An empty function: there is no model yet.
 using Predict = std::function<std::vector<float>(std::span<const std::vector<float>>)>;
 
 struct Proposal {
   struct Entry {
     Point point;
-    std::vector<float> features;  ///< empty only for a trial 0 that could not be featurised
+    std::vector<float> features;  ///< empty only for a trial 0 that could not be described
     float predicted = 0;          ///< the model's score; 0 without a model
   };
   std::vector<Entry> entries;  ///< at most SearchInput::count
@@ -68,6 +74,6 @@ struct Proposal {
 };
 /// Trial 0 first, then each formulation's own first point, then the points the model ranks best among those
 /// that an evolutionary search (or the whole space, if it is small) comes by, with a share of random ones.
-Proposal propose(const SearchInput& input, const Featurise& featurise, const Predict& predict);
+Proposal propose(const SearchInput& input, const Describe& describe, const Predict& predict);
 
 }  // namespace hone

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "codegen/base/digest.h"
 #include "codegen/loop/loop.h"
 #include "cost_model/features/features.h"
 
@@ -46,14 +47,14 @@ Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
   return result;
 }
 
-std::optional<std::vector<float>> TaskSpace::features(const Point& point) {
+std::optional<Described> TaskSpace::describe(const Point& point) {
   const std::string text = to_text(point);
   auto found = known_.find(text);
   if (found == known_.end()) found = known_.emplace(text, lower(point)).first;
   return found->second;
 }
 
-std::optional<std::vector<float>> TaskSpace::lower(const Point& point) const {
+std::optional<Described> TaskSpace::lower(const Point& point) const {
   const auto formed = std::ranges::find_if(
       formed_, [&](const Formed& formed) { return formed.formulation->name == point.formulation; });
   if (formed == formed_.end()) return std::nullopt;
@@ -66,7 +67,8 @@ std::optional<std::vector<float>> TaskSpace::lower(const Point& point) const {
       cost.code_operations > code_limit) {
     return std::nullopt;
   }
-  return features_of(*program, target_);
+  // Formulations do not share programs: the digest of the text alone says whether two points are the same.
+  return Described{features_of(*program, target_), digest_of(loop::to_text(*program))};
 }
 
 }  // namespace hone

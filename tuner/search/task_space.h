@@ -22,7 +22,7 @@ class TaskSpace {
   int space_version() const { return space_version_; }
   /// Lowers the point and describes it; nothing if it does not lower or cannot be good (accumulators that do
   /// not fit the registers, loop bodies or code past the instruction cache).
-  std::optional<std::vector<float>> features(const Point& point);
+  std::optional<Described> describe(const Point& point);
 
  private:
   struct Formed {
@@ -30,7 +30,7 @@ class TaskSpace {
     Formulated formulated;
   };
   TaskSpace() = default;
-  std::optional<std::vector<float>> lower(const Point& point) const;
+  std::optional<Described> lower(const Point& point) const;
 
   Task task_;
   Target target_;
@@ -38,7 +38,7 @@ class TaskSpace {
   std::vector<Formed> formed_;
   std::vector<PointSpace> spaces_;
   int space_version_ = 1;
-  std::map<std::string, std::optional<std::vector<float>>> known_;
+  std::map<std::string, std::optional<Described>> known_;
 };
 
 }  // namespace hone

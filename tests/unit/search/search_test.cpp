@@ -23,10 +23,10 @@ PointSpace large_space() {
   return {"direct", space, first};
 }
 
-std::optional<std::vector<float>> by_value(const Point& point) {
+std::optional<Described> by_value(const Point& point) {
   std::vector<float> row;
   for (const auto& [name, value] : point.parameters) row.push_back(static_cast<float>(value));
-  return row;
+  return Described{row};
 }
 
 /// Likes rows that are near (8, 1, 8, 1).
@@ -76,7 +76,7 @@ TEST(Search, LeadsWithTrialZero) {
 }
 
 TEST(Search, MeasuresTrialZeroEvenIfTheStaticRulesRefuseIt) {
-  const auto refuse_all = [](const Point&) { return std::optional<std::vector<float>>(); };
+  const auto refuse_all = [](const Point&) { return std::optional<Described>(); };
   const Proposal proposal = propose(input_of(small_space(), 4), refuse_all, {});
   ASSERT_EQ(proposal.entries.size(), 1u);
   EXPECT_EQ(proposal.entries[0].point.parameters, small_space().first);
@@ -164,7 +164,7 @@ TEST(Search, IgnoresMeasuredPointsOfAnotherSpaceVersion) {
 }
 
 TEST(Search, DropsPointsThatTheStaticRulesRefuse) {
-  const auto even_only = [](const Point& point) -> std::optional<std::vector<float>> {
+  const auto even_only = [](const Point& point) -> std::optional<Described> {
     return point.parameters.at("a") % 2 ? std::nullopt : by_value(point);
   };
   SearchInput input = input_of(large_space(), 30);
@@ -172,6 +172,19 @@ TEST(Search, DropsPointsThatTheStaticRulesRefuse) {
   const Proposal proposal = propose(input, even_only, near_target);
   EXPECT_EQ(proposal.entries.size(), 30u);
   for (const auto& entry : proposal.entries) EXPECT_EQ(entry.point.parameters.at("a") % 2, 0);
+}
+
+TEST(Search, ProposesOneOfThePointsThatLowerToTheSameProgram) {
+  const auto one_program_a_tile = [](const Point& point) -> std::optional<Described> {
+    return Described{{1.0f}, std::to_string(point.parameters.at("tile"))};
+  };
+  SearchInput input = input_of(small_space(), 15);
+  EXPECT_EQ(propose(input, one_program_a_tile, {}).entries.size(), 5u);
+  input.seen = {"direct tile=7 unroll=4"};
+  input.first_trial = 1;
+  for (const auto& entry : propose(input, one_program_a_tile, {}).entries) {
+    EXPECT_NE(entry.point.parameters.at("tile"), 7);
+  }
 }
 
 TEST(Search, SurvivesAModelThatScoresNaN) {

@@ -1,0 +1,150 @@
+// The spaces of real tasks, lowered: what is proposed can be scheduled, and described.
+#include "tuner/search/task_space.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "codegen/formulation/formulation.h"
+#include "cost_model/features/features.h"
+#include "cost_model/ranking/ranking.h"
+#include "tuner/search/round.h"
+
+namespace hone {
+namespace {
+
+Task conv_task() {
+  return make_task(*parse_graph(R"(%x = input f32[1x64x28x28]
+%w = constant f32[64x64x3x3]
+%b = constant f32[64]
+%0 = conv %x %w %b {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = relu %0
+output %1
+)"));
+}
+
+Target target() { return *resolve_target("x86-64-v4"); }
+
+Ports ports_of(const Task& task) {
+  return default_ports(**default_formulation(task, target()), task, target());
+}
+
+TaskSpace conv_space() {
+  const Task task = conv_task();
+  return *TaskSpace::make(task, target(), ports_of(task));
+}
+
+wire::Round round_of(const Task& task, uint32_t count) {
+  wire::Round round;
+  round.task = task.text;
+  round.target = to_text(target());
+  round.ports = to_text(ports_of(task));
+  round.count = count;
+  round.seed = 5;
+  return round;
+}
+
+TEST(TaskSpace, BeginsWithTheFormulationThatTrialZeroUses) {
+  const TaskSpace space = conv_space();
+  ASSERT_FALSE(space.spaces().empty());
+  EXPECT_EQ(space.spaces()[0].formulation, (*default_formulation(conv_task(), target()))->name);
+  EXPECT_GT(point_count(space.spaces()), 20);
+}
+
+TEST(TaskSpace, DescribesTrialZeroWithFiniteFeatures) {
+  TaskSpace space = conv_space();
+  const auto described = space.describe({space.spaces()[0].formulation, space.spaces()[0].first});
+  ASSERT_TRUE(described);
+  EXPECT_EQ(described->features.size(), feature_descriptions().size());
+  for (const float value : described->features) EXPECT_TRUE(std::isfinite(value));
+}
+
+TEST(TaskSpace, ProposesNoTwoPointsWithTheSameProgram) {
+  TaskSpace space = conv_space();
+  const Proposal proposal = *propose_round(space, round_of(conv_task(), 16), "");
+  std::set<std::vector<float>> distinct;
+  for (const auto& entry : proposal.entries) distinct.insert(entry.features);
+  EXPECT_EQ(distinct.size(), proposal.entries.size());
+}
+
+TEST(TaskSpace, RefusesPointsThatDoNotLower) {
+  TaskSpace space = conv_space();
+  EXPECT_FALSE(space.describe({"no such formulation", {}}));
+  EXPECT_FALSE(space.describe({space.spaces()[0].formulation, {{"no such parameter", 1}}}));
+}
+
+TEST(TaskSpace, OfPortsThatNoFormulationReadsIsAnError) {
+  Ports ports = ports_of(conv_task());
+  ports.output.layout = Layout::channel_blocked(5);
+  const auto space = TaskSpace::make(conv_task(), target(), ports);
+  ASSERT_FALSE(space);
+  EXPECT_THAT(space.error().text(), testing::HasSubstr("nothing to search"));
+}
+
+TEST(Round, ProposesCandidatesWhoseSchedulesCanBeMade) {
+  TaskSpace space = conv_space();
+  const Proposal proposal = *propose_round(space, round_of(conv_task(), 12), "");
+  ASSERT_EQ(proposal.entries.size(), 12u);
+  for (const auto& entry : proposal.entries) {
+    const Formulation* formulation = find_formulation(entry.point.formulation);
+    ASSERT_NE(formulation, nullptr);
+    EXPECT_TRUE(formulation->schedule(conv_task(), target(), ports_of(conv_task()), entry.point.parameters))
+        << to_text(entry.point);
+  }
+}
+
+TEST(Round, IsTheSameWhoeverProposesIt) {
+  TaskSpace fresh = conv_space(), used = conv_space();
+  propose_round(used, round_of(conv_task(), 20), "");
+  const Proposal a = *propose_round(fresh, round_of(conv_task(), 12), ""),
+                 b = *propose_round(used, round_of(conv_task(), 12), "");
+  ASSERT_EQ(a.entries.size(), b.entries.size());
+  for (size_t i = 0; i < a.entries.size(); ++i) EXPECT_EQ(a.entries[i].point, b.entries[i].point);
+}
+
+TEST(Round, IsRankedByTheModelThatTheSchedulerTrained) {
+  TaskSpace space = conv_space();
+  const Proposal some = *propose_round(space, round_of(conv_task(), 64), "");
+  // A model that has learnt to like few accumulators: feature 6.
+  FeatureMatrix rows;
+  std::vector<int> groups;
+  std::vector<double> scores;
+  for (const auto& entry : some.entries) {
+    ASSERT_TRUE(rows.add(entry.features));
+    groups.push_back(0);
+    scores.push_back(1 / (1 + entry.features[6]));
+  }
+  const auto model = train_ranking(rows, groups, scores);
+  ASSERT_TRUE(model) << model.error().text();
+  wire::Round round = round_of(conv_task(), 10);
+  round.first_trial = 64;
+  for (const auto& entry : some.entries) round.seen.push_back(to_text(entry.point));
+  TaskSpace again = conv_space();
+  double with = 0, without = 0;
+  for (const auto& entry : propose_round(again, round, *model)->entries) with += entry.features[6];
+  for (const auto& entry : propose_round(again, round, "")->entries) without += entry.features[6];
+  EXPECT_LT(with, without);
+}
+
+TEST(Round, WithAModelOfOtherFeaturesIsAnError) {
+  FeatureMatrix rows;
+  std::vector<int> groups;
+  std::vector<double> scores;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(rows.add(std::vector<float>{static_cast<float>(i), 1}));
+    groups.push_back(0);
+    scores.push_back(i);
+  }
+  TaskSpace space = conv_space();
+  const auto proposal = propose_round(space, round_of(conv_task(), 4), *train_ranking(rows, groups, scores));
+  ASSERT_FALSE(proposal);
+  EXPECT_THAT(proposal.error().text(), testing::HasSubstr("the cost model takes 2 features"));
+}
+
+TEST(Round, WithAModelThatIsNoneIsAnError) {
+  TaskSpace space = conv_space();
+  EXPECT_FALSE(propose_round(space, round_of(conv_task(), 4), "rubbish"));
+}
+
+}  // namespace
+}  // namespace hone
