@@ -10,6 +10,7 @@
 
 #include "codegen/import/import.h"
 #include "logs/record_log.h"
+#include "scheduler/jobs_file.h"
 #include "tuner/cli/commands.h"
 #include "tuner/cli/tune_run.h"
 

@@ -58,17 +58,19 @@ class LocalRun {
     const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
     const std::string endpoint = "ipc://" + (folder / "scheduler").string();
     const CoreShare cores = share_cores(usable_cores(), static_cast<int>(run.request.threads));
+    std::vector<std::string> measure = {"--scheduler", endpoint};
+    if (run.request.threads == 1 && !cores.measuring.empty()) {
+      measure.insert(measure.end(), {"--core", std::to_string(cores.measuring.back())});
+    }
     struct Start {
       const char* name;
       std::vector<std::string> arguments;
       std::vector<int> cores;
     };
     const std::array<Start, 3> starts = {
-        Start{"hone-scheduler",
-              {"--listen", endpoint, "--log", run.log, "--state", (folder / "jobs").string()},
-              cores.building},
+        Start{"hone-scheduler", {"--listen", endpoint, "--log", run.log}, cores.building},
         Start{"hone-tuner", {"--scheduler", endpoint}, cores.building},
-        Start{"hone-runner", {"--scheduler", endpoint}, cores.measuring}};
+        Start{"hone-runner", measure, cores.measuring}};
     std::vector<Program> programs;
     for (const Start& start : starts) {
       HONE_TRY(Child child, Child::start({here / start.name, start.arguments, start.cores,
