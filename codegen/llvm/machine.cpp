@@ -2,6 +2,7 @@
 
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Target/TargetOptions.h>
 #include <llvm/TargetParser/Triple.h>
@@ -13,6 +14,17 @@ namespace hone {
 
 namespace {
 
+/// Addresses are emitted as they are meant: a pointer per access, advanced loop by loop, and displacements.
+/// LLVM's loop strength reduction takes them apart again and spills what it makes of them (656 spills for a
+/// 14 x 2 tile). There is no other switch than this option. It is the option's default that changes, since
+/// lld resets options to their defaults.
+void keep_addresses() {
+  const auto& options = llvm::cl::getRegisteredOptions();
+  const auto found = options.find("disable-lsr");
+  HONE_CHECK(found != options.end());
+  static_cast<llvm::cl::opt<bool>*>(found->second)->setInitialValue(true);
+}
+
 void initialise_backends() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -20,6 +32,7 @@ void initialise_backends() {
     llvm::InitializeAllTargets();
     llvm::InitializeAllTargetMCs();
     llvm::InitializeAllAsmPrinters();
+    keep_addresses();
   });
 }
 

@@ -44,16 +44,16 @@ class Library {
  public:
   using Function = void(void* const*, int32_t, int64_t, int64_t);
   explicit Library(const std::vector<std::byte>& elf) {
-    const int file = memfd_create("test", MFD_CLOEXEC);
-    if (write(file, elf.data(), elf.size()) == static_cast<ssize_t>(elf.size())) {
-      handle_ = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+    file_ = memfd_create("test", MFD_CLOEXEC);
+    if (write(file_, elf.data(), elf.size()) == static_cast<ssize_t>(elf.size())) {
+      handle_ = dlopen(("/proc/self/fd/" + std::to_string(file_)).c_str(), RTLD_NOW | RTLD_LOCAL);
     }
     if (!handle_) error_ = dlerror();
-    close(file);
   }
   Library(const Library&) = delete;
   ~Library() {
     if (handle_) dlclose(handle_);
+    close(file_);
   }
   const std::string& error() const { return error_; }
   void* symbol(const std::string& name) const { return handle_ ? dlsym(handle_, name.c_str()) : nullptr; }
@@ -61,6 +61,7 @@ class Library {
 
  private:
   void* handle_ = nullptr;
+  int file_ = -1;  // the loader knows objects by name, so the number stays taken while this is loaded
   std::string error_;
 };
 
