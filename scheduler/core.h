@@ -185,6 +185,7 @@ class Core {
     int version = 0;
     size_t records_since = 0, trained_on = 0;
     uint64_t request = 0;  ///< of the training under way, 0: none
+    bool warming = false;  ///< that training is on what the log held: rounds wait for it
   };
   std::map<std::string, Model> models_;  ///< by target
   Counters counters_;

@@ -102,6 +102,7 @@ void Core::load(Job& job) {
       model.version = record.feature_version;
     }
   if (model.records_since > 0) train_if_due(job.request.target, model.version);
+  model.warming = model.request != 0;
 }
 
 void Core::set_state(Job& job, JobState state, const std::string& reason) {
@@ -165,9 +166,11 @@ void Core::advance(Job& job) {
         set_state(job, JobState::completed, job.search_over ? job.search_reason : "every task is finished");
       } else {
         std::string why = "no candidate of any task could be measured";
-        if (!job.failed.empty())
-          why += ": " + std::string(to_text(job.failed.begin()->first)) + ": " +
-                 job.failed.begin()->second.second;
+        const auto most =
+            std::max_element(job.failed.begin(), job.failed.end(),
+                             [](const auto& x, const auto& y) { return x.second.first < y.second.first; });
+        if (most != job.failed.end())
+          why += ": " + std::string(to_text(most->first)) + ": " + most->second.second;
         set_state(job, JobState::failed, why);
       }
       return;

@@ -216,6 +216,7 @@ Effects Core::trained(Now now, uint64_t request, const Result<std::string>& byte
   for (auto& [target, model] : models_) {
     if (model.request != request) continue;
     model.request = 0;
+    model.warming = false;
     if (bytes) {
       const auto* data = reinterpret_cast<const std::byte*>(bytes->data());
       model.digest = artifacts_.put(wire::Bytes(data, data + bytes->size()));

@@ -57,6 +57,8 @@ bool Core::make_round(const PeerId& tuner) {
   for (Job* job : candidates) {
     const auto chosen = choose_task(*job, settings_);
     if (!chosen) continue;
+    if (const auto model = models_.find(job->request.target); model != models_.end() && model->second.warming)
+      continue;
     TaskState& task = job->tasks[*chosen];
     const auto count = room_for_round(*job, task);
     if (!count) continue;

@@ -1,0 +1,649 @@
+// The state machine step by step: what it answers, when it acknowledges, how jobs end.
+#include "scheduler/core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/scheduler/world.h"
+
+namespace hone::scheduler {
+namespace {
+
+using test::World;
+using testing::HasSubstr;
+
+wire::JobRequest make_request(int tasks, uint64_t trials, double seconds = 0) {
+  wire::JobRequest request;
+  request.name = "model";
+  request.target = to_text(test::make_target());
+  for (int i = 0; i < tasks; ++i) request.tasks.push_back(test::make_task(i));
+  request.max_trials = trials;
+  request.max_seconds = seconds;
+  request.seed = 5;
+  return request;
+}
+
+/// A core driven by hand.
+class Hand {
+ public:
+  explicit Hand(Settings settings = {}, LogDatabase log = {}, Recovered recovered = {})
+      : core(settings, std::move(log), std::move(recovered)) {
+    take(core.start({now, 1}));
+  }
+  void take(Effects effects) {
+    wanted = std::max(wanted, effects.sequence);
+    for (Record& record : effects.records) records.push_back(std::move(record));
+    for (JournalEntry& entry : effects.jobs) entries.push_back(std::move(entry));
+    for (Outgoing& outgoing : effects.send) sent.push_back(std::move(outgoing));
+    for (TrainRequest& request : effects.train) trainings.push_back(std::move(request));
+  }
+  void say(const PeerId& peer, wire::Message message, std::vector<wire::Bytes> blobs = {}) {
+    take(core.message({now, 1}, peer, message, std::move(blobs)));
+  }
+  void durable() { take(core.durable({now, 1}, wanted)); }
+  void tick(int64_t milliseconds) {
+    now += Time(milliseconds);
+    take(core.tick({now, 1}));
+  }
+  void hello(const PeerId& peer, wire::Role role, uint32_t capacity = 1) {
+    wire::Hello hello;
+    hello.role = role;
+    hello.name = peer;
+    hello.capacity = capacity;
+    if (role == wire::Role::runner) hello.board = to_text(test::make_board("board of " + peer));
+    say(peer, hello);
+  }
+  /// The newest message of a kind to `peer`, and forgets those before it.
+  template <class Kind>
+  std::optional<Kind> last(const PeerId& peer) const {
+    for (size_t i = sent.size(); i-- > 0;)
+      if (sent[i].peer == peer)
+        if (const auto* message = std::get_if<Kind>(&sent[i].message)) return *message;
+    return std::nullopt;
+  }
+  /// Builds the first candidate of the tuner's newest round as artifact `text`.
+  void build(const PeerId& tuner, const wire::Round& round, const std::string& text, uint64_t trial) {
+    wire::Built built;
+    built.lease = round.lease;
+    built.candidate = {round.task, round.target, "direct", 1, round.ports, "p=" + text, "split"};
+    built.trial = trial;
+    auto bytes = [](const std::string& content) {
+      const auto* data = reinterpret_cast<const std::byte*>(content.data());
+      return wire::Bytes(data, data + content.size());
+    };
+    std::vector<wire::Bytes> blobs = {bytes(text), bytes("reference")};
+    built.artifact = digest_of(text);
+    built.reference = digest_of("reference");
+    built.features = {1, static_cast<float>(trial)};
+    built.feature_version = 2;
+    say(tuner, built, blobs);
+  }
+  wire::Measured result(const wire::MeasureRequest& request, double ns = 1000) const {
+    wire::Measured measured;
+    measured.lease = request.lease;
+    measured.id = request.id;
+    measured.measurement.samples_ns = {ns, ns, ns, ns, ns};
+    return measured;
+  }
+
+  Core core;
+  Time now{1000};
+  uint64_t wanted = 0;
+  std::vector<Record> records;
+  std::vector<JournalEntry> entries;
+  std::vector<Outgoing> sent;
+  std::vector<TrainRequest> trainings;
+};
+
+/// A hand with a client, a tuner and a runner, a job of one task, and trial 0 leased to the runner.
+struct Measuring : Hand {
+  explicit Measuring(Settings settings = {}) : Hand(settings) {
+    hello("client", wire::Role::client);
+    hello("tuner", wire::Role::tuner);
+    hello("runner", wire::Role::runner);
+    say("client", make_request(1, 10));
+    durable();
+    round = last<wire::Want>("tuner")->rounds.at(0);
+    build("tuner", round, "zero", 0);
+    request = last<wire::Want>("runner")->measurements.at(0);
+  }
+  wire::Round round;
+  wire::MeasureRequest request;
+};
+
+TEST(Hello, IsAnsweredWithWelcomeOrTheReasonOfRefusal) {
+  Hand hand;
+  hand.hello("runner", wire::Role::runner);
+  ASSERT_TRUE(hand.last<wire::Welcome>("runner"));
+  EXPECT_GT(hand.last<wire::Welcome>("runner")->lease_ms, 0u);
+  wire::Hello old;
+  old.protocol_min = 7;
+  old.protocol_max = 9;
+  hand.say("old", old);
+  EXPECT_THAT(hand.last<wire::Refuse>("old")->reason, HasSubstr("the peer 7 to 9"));
+  wire::Hello odd;
+  odd.role = wire::Role::runner;
+  odd.board = "what?";
+  hand.say("odd", odd);
+  EXPECT_THAT(hand.last<wire::Refuse>("odd")->reason, HasSubstr("its board is not understood"));
+  hand.say("rude", wire::WorkerState{});
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("rude")->reason, HasSubstr("say hello first"));
+}
+
+TEST(Messages, OfAnotherRoleAreRefused) {
+  Hand hand;
+  hand.hello("runner", wire::Role::runner);
+  hand.say("runner", make_request(1, 10));
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("runner")->reason, HasSubstr("not for a peer of this role"));
+  hand.say("runner", wire::Want{});
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("runner")->reason, HasSubstr("only a scheduler sends"));
+  EXPECT_EQ(hand.core.counters().malformed, 2u);
+}
+
+TEST(Submit, RefusesJobsThatMakeNoSenseAndSaysWhy) {
+  Hand hand;
+  hand.hello("client", wire::Role::client);
+  hand.say("client", make_request(0, 10));
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("it has no tasks"));
+  wire::JobRequest request = make_request(1, 10);
+  request.target = "potato";
+  hand.say("client", request);
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("the job was not accepted"));
+  request = make_request(2, 10);
+  request.tasks[1] = request.tasks[0];
+  hand.say("client", request);
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("twice"));
+  hand.say("client", wire::Follow{99});
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("there is no job 99"));
+  EXPECT_TRUE(hand.core.jobs().empty());
+}
+
+TEST(Submit, IsAcceptedOnlyOnceTheJobIsDurable) {
+  Hand hand;
+  hand.hello("client", wire::Role::client);
+  hand.say("client", make_request(1, 10));
+  EXPECT_FALSE(hand.last<wire::Accepted>("client"));
+  hand.durable();
+  EXPECT_TRUE(hand.last<wire::Accepted>("client"));
+}
+
+TEST(Rounds, AskForTrialZeroOfEveryTaskFirst) {
+  Hand hand;
+  hand.hello("client", wire::Role::client);
+  hand.hello("tuner", wire::Role::tuner, 8);
+  hand.hello("runner", wire::Role::runner);
+  hand.say("client", make_request(3, 100));
+  const auto want = hand.last<wire::Want>("tuner");
+  ASSERT_TRUE(want);
+  ASSERT_EQ(want->rounds.size(), 3u);
+  std::set<std::string> tasks;
+  for (const wire::Round& round : want->rounds) {
+    EXPECT_EQ(round.first_trial, 0u);
+    EXPECT_EQ(round.count, 1u);
+    tasks.insert(round.task);
+  }
+  EXPECT_EQ(tasks.size(), 3u);
+}
+
+TEST(Commits, AreAcknowledgedOnlyAfterTheJournalIsDurable) {
+  Measuring hand;
+  hand.say("runner", hand.result(hand.request));
+  ASSERT_EQ(hand.records.size(), 1u);
+  EXPECT_EQ(record_identity(hand.records[0]), hand.request.id);
+  EXPECT_FALSE(hand.last<wire::Committed>("runner"));
+  hand.say("runner", hand.result(hand.request));
+  EXPECT_EQ(hand.records.size(), 1u) << "one commit per id";
+  EXPECT_FALSE(hand.last<wire::Committed>("runner")) << "not even the second time";
+  hand.durable();
+  EXPECT_THAT(hand.last<wire::Committed>("runner")->ids, testing::ElementsAre(hand.request.id));
+}
+
+TEST(Commits, HappenOnceHoweverOftenTheResultComes) {
+  Measuring hand;
+  for (int i = 0; i < 5; ++i) {
+    hand.say("runner", hand.result(hand.request, 1000 + i));
+    hand.durable();
+  }
+  EXPECT_EQ(hand.records.size(), 1u);
+  EXPECT_EQ(hand.core.counters().duplicates, 4u);
+}
+
+TEST(Commits, ResultsNobodyKnowsAreAcknowledgedSoThatTheRunnerForgetsThem) {
+  Measuring hand;
+  wire::Measured strange = hand.result(hand.request);
+  strange.id = digest_of("strange");
+  hand.say("runner", strange);
+  EXPECT_TRUE(hand.records.empty());
+  EXPECT_THAT(hand.last<wire::Committed>("runner")->ids, testing::ElementsAre(strange.id));
+}
+
+TEST(Commits, AResultOfAnotherBoardIsDropped) {
+  Measuring hand;
+  hand.hello("other", wire::Role::runner);
+  hand.say("other", hand.result(hand.request));
+  EXPECT_TRUE(hand.records.empty());
+  EXPECT_EQ(hand.core.counters().stale, 1u);
+}
+
+TEST(Leases, OfALostRunnerAreGivenAgainWithAHigherEpoch) {
+  Measuring hand;
+  hand.tick(100);
+  hand.take(hand.core.gone({hand.now, 1}, "runner"));
+  hand.hello("runner2", wire::Role::runner);
+  const auto again = hand.last<wire::Want>("runner2");
+  ASSERT_TRUE(again && again->measurements.size() == 1);
+  EXPECT_EQ(again->measurements[0].lease.id, hand.request.lease.id);
+  EXPECT_GT(again->measurements[0].lease.epoch, hand.request.lease.epoch);
+}
+
+TEST(Leases, OfASilentWorkerAreLostAfterTheLossTime) {
+  Measuring hand;
+  hand.tick(2000);
+  EXPECT_TRUE(hand.core.peers().contains("runner"));
+  hand.tick(1500);
+  EXPECT_FALSE(hand.core.peers().contains("runner"));
+  EXPECT_EQ(hand.core.counters().lost_workers, 2u);
+}
+
+TEST(Leases, AreKeptByAWorkerThatNamesThemInItsState) {
+  Measuring hand;
+  for (int i = 0; i < 12; ++i) {
+    hand.tick(1000);
+    hand.say("runner", wire::WorkerState{{hand.request.lease}, -1, -1});
+    hand.say("tuner", wire::WorkerState{{hand.round.lease}, -1, -1});
+  }
+  EXPECT_EQ(hand.core.works().at(hand.request.lease.id).holder, "runner");
+  EXPECT_THAT(hand.last<wire::Want>("runner")->leases, testing::ElementsAre(hand.request.lease));
+}
+
+TEST(Leases, OfAMeasurementThatNeverEndsAreTakenAway) {
+  Measuring hand;
+  for (int i = 0; i < 40; ++i) {
+    hand.tick(1000);
+    hand.say("runner", wire::WorkerState{{hand.request.lease}, -1, -1});
+    hand.say("tuner", wire::WorkerState{{hand.round.lease}, -1, -1});
+  }
+  EXPECT_GE(hand.core.counters().expired_leases, 1u);
+}
+
+TEST(Leases, AWorkerThatDroppedItsWorkIsGivenItAgain) {
+  Measuring hand;
+  hand.say("runner", wire::WorkerState{{hand.request.lease}, -1, -1});
+  hand.say("runner", wire::WorkerState{});
+  const auto again = hand.last<wire::Want>("runner");
+  ASSERT_EQ(again->measurements.size(), 1u);
+  EXPECT_GT(again->measurements[0].lease.epoch, hand.request.lease.epoch);
+}
+
+TEST(Leases, ResultsOfAnOlderEpochAreDroppedIfBuiltAndCommittedIfMeasured) {
+  Measuring hand;
+  hand.say("runner", wire::WorkerState{{hand.request.lease}, -1, -1});
+  hand.say("runner", wire::WorkerState{});  // leased again with a new epoch
+  hand.say("runner", hand.result(hand.request));
+  EXPECT_EQ(hand.records.size(), 1u);
+  EXPECT_EQ(hand.core.counters().late_commits, 1u);
+  EXPECT_FALSE(hand.core.works().contains(hand.request.lease.id));
+  wire::Round old = hand.round;
+  ++old.lease.epoch;
+  hand.build("tuner", old, "late", 1);
+  EXPECT_EQ(hand.core.counters().stale, 1u);
+}
+
+TEST(Candidates, ThatLoseTwoBoardsAreSetAsideWithAReason) {
+  Measuring hand;
+  hand.take(hand.core.gone({hand.now, 1}, "runner"));
+  hand.hello("runner2", wire::Role::runner);
+  EXPECT_TRUE(hand.records.empty());
+  hand.take(hand.core.gone({hand.now, 1}, "runner2"));
+  ASSERT_EQ(hand.records.size(), 1u);
+  EXPECT_EQ(hand.records[0].measurement.status, MeasureStatus::board_lost);
+  EXPECT_THAT(hand.records[0].measurement.message, HasSubstr("set aside after 2 attempts"));
+}
+
+TEST(Candidates, OfWhichAnUnhealthyBoardSaysNothingAreMeasuredAgain) {
+  Measuring hand;
+  for (int i = 0; i < 3; ++i) {
+    const auto request = hand.last<wire::Want>("runner")->measurements.at(0);
+    wire::Measured measured = hand.result(request);
+    measured.measurement.status = MeasureStatus::board_unhealthy;
+    measured.measurement.message = "throttled";
+    EXPECT_TRUE(hand.records.empty());
+    hand.say("runner", measured);
+  }
+  ASSERT_EQ(hand.records.size(), 1u);
+  EXPECT_EQ(hand.records[0].measurement.status, MeasureStatus::board_unhealthy);
+}
+
+TEST(Candidates, WithOtherBytesThanTheyNameAreBuildErrors) {
+  Hand hand;
+  hand.hello("client", wire::Role::client);
+  hand.hello("tuner", wire::Role::tuner);
+  hand.hello("runner", wire::Role::runner);
+  hand.say("client", make_request(1, 10));
+  const wire::Round round = hand.last<wire::Want>("tuner")->rounds.at(0);
+  wire::Built built;
+  built.lease = round.lease;
+  built.candidate = {round.task, round.target, "direct", 1, round.ports, "p=1", "split"};
+  built.artifact = digest_of("what it names");
+  hand.say("tuner", built, {wire::Bytes(3)});
+  ASSERT_EQ(hand.records.size(), 1u);
+  EXPECT_THAT(hand.records[0].measurement.message, HasSubstr("other bytes than the artifact it named"));
+}
+
+TEST(Candidates, OfAnotherTaskThanTheRoundsAreRefused) {
+  Measuring hand;
+  wire::Round other = hand.round;
+  other.task = "task v1 something else";
+  hand.build("tuner", other, "x", 1);
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("tuner")->reason, HasSubstr("not of the round's task"));
+}
+
+TEST(Candidates, ThatCompileToTheSameCodeAreMeasuredOnce) {
+  Measuring hand;
+  wire::Built twin;
+  twin.lease = hand.round.lease;
+  twin.candidate = {hand.round.task, hand.round.target, "direct", 1, hand.round.ports, "p=twin", "split"};
+  twin.artifact = digest_of("zero");
+  hand.say("tuner", twin);
+  EXPECT_EQ(hand.core.works().size(), 2u) << "the round and one measurement";
+  EXPECT_EQ(hand.core.counters().duplicates, 1u);
+}
+
+TEST(Boards, ThatDoNotFitTheTargetGetNoWork) {
+  Hand hand;
+  hand.hello("client", wire::Role::client);
+  hand.hello("tuner", wire::Role::tuner);
+  wire::Hello weak;
+  weak.role = wire::Role::runner;
+  Board board = test::make_board("weak");
+  board.target.features = "+avx";
+  weak.board = to_text(board);
+  hand.say("weak", weak);
+  hand.say("client", make_request(1, 10));
+  hand.tick(300);
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->boards, 0u);
+  hand.hello("runner", wire::Role::runner);
+  hand.tick(300);
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->boards, 1u);
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->state, "InProgress");
+}
+
+TEST(Jobs, FailWithAReasonWhenNoBoardOrNoTunerComes) {
+  Settings settings;
+  settings.worker_wait = Time(2000);
+  Hand hand(settings);
+  hand.hello("client", wire::Role::client);
+  hand.say("client", make_request(1, 10));
+  for (int i = 0; i < 25; ++i) hand.tick(100);
+  hand.durable();
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->state, "Failed");
+  EXPECT_THAT(hand.last<wire::JobEvent>("client")->reason,
+              HasSubstr("no board that fits the target came within 2 s"));
+  hand.say("client", make_request(1, 10));
+  for (int i = 0; i < 25; ++i) {
+    hand.tick(100);
+    if (i % 10 == 0) hand.hello("runner", wire::Role::runner);
+  }
+  hand.durable();
+  EXPECT_THAT(hand.last<wire::JobEvent>("client")->reason, HasSubstr("no tuner came within 2 s"));
+}
+
+TEST(Jobs, StopThroughStoppingAndOnlyOnceEverythingIsDurable) {
+  Measuring hand;
+  hand.say("runner", hand.result(hand.request));
+  const uint64_t job = hand.core.jobs().begin()->first;
+  hand.say("client", wire::Stop{job});
+  EXPECT_EQ(hand.core.jobs().at(job).state, JobState::stopping);
+  EXPECT_TRUE(hand.core.works().empty());
+  hand.durable();
+  EXPECT_EQ(hand.core.jobs().at(job).state, JobState::stopped);
+  hand.durable();
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->state, "Stopped");
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->reason, "stopped by a client");
+}
+
+TEST(Jobs, OfASchedulerThatIsStoppedStopAndWorkersAreToldToLeave) {
+  Measuring hand;
+  hand.take(hand.core.stop({hand.now, 1}));
+  EXPECT_TRUE(hand.last<wire::Want>("tuner")->stopping);
+  EXPECT_TRUE(hand.last<wire::Want>("runner")->stopping);
+  hand.durable();
+  hand.durable();
+  EXPECT_EQ(hand.last<wire::JobEvent>("client")->state, "Stopped");
+  hand.say("client", make_request(1, 1));
+  EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("stopping"));
+}
+
+TEST(Jobs, AreTheSameAfterARestartFromTheirJournal) {
+  Measuring before;
+  auto recovered = recover(before.entries);
+  ASSERT_TRUE(recovered) << recovered.error().text();
+  ++recovered->boot;
+  Hand after({}, {}, *recovered);
+  ASSERT_EQ(after.core.jobs().size(), 1u);
+  const Job& job = after.core.jobs().begin()->second;
+  EXPECT_EQ(job.id, before.core.jobs().begin()->first);
+  EXPECT_EQ(job.request.tasks[0].task, before.round.task);
+  EXPECT_EQ(job.state, JobState::in_progress);
+  // A result that was on its way when the scheduler died is still committed.
+  wire::Hello hello;
+  hello.role = wire::Role::runner;
+  hello.board = to_text(test::make_board("board of runner"));
+  after.say("runner again", hello);
+  after.say("runner again", before.result(before.request));
+  ASSERT_EQ(after.records.size(), 1u);
+  EXPECT_EQ(after.records[0].parameters, "p=zero");
+  // Epochs go on above those of the first life.
+  after.hello("tuner", wire::Role::tuner);
+  EXPECT_GT(after.last<wire::Want>("tuner")->rounds.at(0).lease.epoch, before.request.lease.epoch);
+}
+
+TEST(Runs, EndWhenTheLogHoldsTheTrialsAndASecondRunMeasuresNothing) {
+  World world({}, 3);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(3, 60));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_THAT(world.broken, testing::IsEmpty());
+  EXPECT_EQ(world.last_event().state, "Completed");
+  EXPECT_EQ(world.last_event().trials, 60u);
+  EXPECT_EQ(world.last_event().measured_before, 0u);
+  EXPECT_THAT(world.last_event().reason, HasSubstr("60 trials"));
+  const size_t records = world.disk().size(), measured = world.measurements_seen.size();
+
+  world.restart_scheduler();
+  world.step(Time(1000));
+  world.submit(make_request(3, 60));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_EQ(world.last_event().state, "Completed");
+  EXPECT_EQ(world.last_event().measured_before, 60u);
+  EXPECT_EQ(world.last_event().trials, 60u);
+  EXPECT_EQ(world.disk().size(), records);
+  EXPECT_EQ(world.measurements_seen.size(), measured);
+
+  world.submit(make_request(3, 90));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_EQ(world.last_event().measured_before, 60u);
+  EXPECT_EQ(world.last_event().trials, 90u);
+  EXPECT_THAT(world.broken, testing::IsEmpty());
+}
+
+TEST(Runs, EndAfterTwiceAsManyCandidatesWhenMostFail) {
+  test::Nature nature;
+  nature.build_error = 0.9;
+  World world({}, 4, nature);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(2, 40));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_EQ(world.last_event().candidates, 80u);
+  EXPECT_LT(world.last_event().trials, 40u);
+  EXPECT_THAT(world.last_event().reason, HasSubstr("80 candidates"));
+  ASSERT_FALSE(world.last_event().failed.empty());
+  EXPECT_EQ(world.last_event().failed[0].status, MeasureStatus::build_error);
+  EXPECT_EQ(world.last_event().failed[0].example, "no registers left");
+}
+
+TEST(Runs, FailWithTheReasonWhenNothingCanBeMeasured) {
+  test::Nature nature;
+  nature.crash = 1;
+  World world({}, 5, nature);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(2, 0));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_EQ(world.last_event().state, "Failed");
+  EXPECT_THAT(world.last_event().reason, HasSubstr("crashed: signal 11"));
+}
+
+TEST(Runs, EndInTimeWithFinalsMeasured) {
+  Settings settings;
+  settings.settle_trials = 10000;
+  World world(settings, 6);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(3, 0, 10));
+  const Time before = world.now;
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_LE((world.now - before).count(), 11000);
+  EXPECT_GE((world.now - before).count(), 8000);
+  EXPECT_EQ(world.last_event().reason, "the time is up");
+  EXPECT_TRUE(std::any_of(world.disk().begin(), world.disk().end(),
+                          [](const Record& record) { return record.final; }));
+}
+
+TEST(Runs, MeasureTheThreeBestAndTrialZeroAgainInterleaved) {
+  World world({}, 7);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(1, 30));
+  ASSERT_TRUE(world.run(Time(60000)));
+  std::vector<const Record*> finals;
+  for (const Record& record : world.disk())
+    if (record.final) finals.push_back(&record);
+  ASSERT_EQ(finals.size(), 12u);
+  std::set<std::string> distinct;
+  for (size_t i = 0; i < finals.size(); ++i) {
+    EXPECT_EQ(finals[i]->repetition, static_cast<int>(i / 4)) << "the repetitions take turns";
+    distinct.insert(finals[i]->parameters);
+    EXPECT_EQ(finals[i]->parameters, finals[i % 4]->parameters);
+  }
+  EXPECT_EQ(distinct.size(), 4u);
+  EXPECT_TRUE(distinct.contains("p=0")) << "trial 0 is among them";
+  for (const wire::MeasureRequest& request : world.measurements_seen) {
+    EXPECT_EQ(request.seed, request.final ? "check-2" : "check-1");
+    if (request.final) {
+      EXPECT_EQ(request.best_ns, 0) << "no race among finalists";
+    }
+  }
+}
+
+TEST(Runs, GiveAFinishedTaskNoMoreUnlessMoreIsAskedFor) {
+  Settings settings;
+  settings.settle_trials = 12;
+  World world(settings, 8);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(2, 0));
+  ASSERT_TRUE(world.run(Time(120000)));
+  EXPECT_EQ(world.last_event().reason, "every task is finished");
+  const uint64_t trials = world.last_event().trials;
+  world.submit(make_request(2, 0));
+  ASSERT_TRUE(world.run(Time(10000)));
+  EXPECT_EQ(world.last_event().trials, trials) << "it was finished before";
+  wire::JobRequest more = make_request(2, 0);
+  more.more = true;
+  world.submit(more);
+  ASSERT_TRUE(world.run(Time(120000)));
+  EXPECT_GT(world.last_event().trials, trials);
+  EXPECT_THAT(world.broken, testing::IsEmpty());
+}
+
+TEST(Runs, EndWhenTheSpaceHoldsNothingNew) {
+  test::Nature nature;
+  nature.space = 20;
+  nature.build_error = nature.crash = nature.wrong = 0;
+  World world({}, 9, nature);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(1, 1000));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_EQ(world.last_event().reason, "every task is finished");
+  EXPECT_LE(world.last_event().trials, 20u);
+  EXPECT_GE(world.last_event().trials, 15u);
+}
+
+TEST(Runs, NeverAskTwiceForWhatWasSeen) {
+  World world({}, 10);
+  world.add_tuner("a");
+  world.add_tuner("b");
+  world.add_runner("board");
+  world.submit(make_request(2, 100));
+  ASSERT_TRUE(world.run(Time(60000)));
+  std::set<Digest> ids;
+  for (const wire::MeasureRequest& request : world.measurements_seen)
+    EXPECT_TRUE(ids.insert(request.id).second);
+  std::set<std::pair<std::string, uint64_t>> seeds;
+  for (const wire::Round& round : world.rounds_seen)
+    EXPECT_TRUE(seeds.emplace(round.task, round.seed).second);
+}
+
+TEST(Runs, KeepTheBoardBusy) {
+  World world({}, 11);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(4, 200));
+  const Time before = world.now;
+  ASSERT_TRUE(world.run(Time(60000)));
+  // 200 trials and up to 48 finals of 20 ms each: the board may be idle for a tenth of that.
+  EXPECT_LE((world.now - before).count(), (200 + 48 + 15) * 20 * 1.15);
+}
+
+TEST(CostModel, IsTrainedAfterEnoughRecordsAndHandedOutByDigest) {
+  World world({}, 12);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(2, 150));
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_EQ(world.rounds_seen.front().cost_model, "");
+  std::set<Digest> models;
+  for (const wire::Round& round : world.rounds_seen)
+    if (!round.cost_model.empty()) models.insert(round.cost_model);
+  EXPECT_GE(models.size(), 2u);
+}
+
+TEST(CostModel, WarmsUpFromTheLogBeforeTheFirstRound) {
+  World world({}, 13);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.submit(make_request(2, 60));
+  ASSERT_TRUE(world.run(Time(60000)));
+  world.restart_scheduler();
+  world.step(Time(1000));
+  world.rounds_seen.clear();
+  world.submit(make_request(2, 80));
+  ASSERT_TRUE(world.run(Time(60000)));
+  ASSERT_FALSE(world.rounds_seen.empty());
+  EXPECT_NE(world.rounds_seen.front().cost_model, "");
+  EXPECT_FALSE(world.rounds_seen.front().top.empty());
+}
+
+TEST(Query, GivesTheBestOrAllRecords) {
+  Measuring hand;
+  hand.say("runner", hand.result(hand.request));
+  hand.say("client", wire::Query{hand.round.target, {}, true});
+  ASSERT_EQ(hand.last<wire::Records>("client")->records.size(), 1u);
+  hand.say("client", wire::Query{"triple=other", {}, false});
+  EXPECT_TRUE(hand.last<wire::Records>("client")->records.empty());
+}
+
+TEST(Fetch, SaysWhenBytesAreNotThereAnyMore) {
+  Measuring hand;
+  hand.say("runner", wire::Fetch{hand.request.artifact});
+  EXPECT_TRUE(hand.last<wire::Blob>("runner")->found);
+  hand.say("runner", wire::Fetch{digest_of("nothing")});
+  EXPECT_FALSE(hand.last<wire::Blob>("runner")->found);
+}
+
+}  // namespace
+}  // namespace hone::scheduler

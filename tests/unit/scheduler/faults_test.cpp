@@ -1,0 +1,62 @@
+// Random faults by seed against the invariants: thousands of steps of virtual time in a second.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/scheduler/world.h"
+
+namespace hone::scheduler {
+namespace {
+
+wire::JobRequest make_request(int tasks, uint64_t trials) {
+  wire::JobRequest request;
+  request.name = "model";
+  request.target = to_text(test::make_target());
+  for (int i = 0; i < tasks; ++i)
+    request.tasks.push_back(test::make_task(i, static_cast<uint32_t>(1 + i % 3)));
+  request.max_trials = trials;
+  request.seed = 11;
+  return request;
+}
+
+constexpr uint64_t kTrials = 900;
+
+class Faulty : public testing::TestWithParam<int> {};
+
+TEST_P(Faulty, SchedulesKeepTheInvariantsAndTheJobEnds) {
+  const auto seed = static_cast<uint64_t>(GetParam());
+  Settings settings;
+  settings.settle_trials = 1000;
+  settings.round_limit = Time(20000);
+  test::Nature nature;
+  nature.kills_board = seed % 4 == 0 ? 0.02 : 0;
+  test::World world(settings, seed, nature);
+  world.add_tuner("tuner-a");
+  if (seed % 2 == 1) world.add_tuner("tuner-b");
+  world.add_runner("board-a");
+  if (seed % 3 == 1) world.add_runner("board-b");
+  for (int i = 0; i < 3; ++i) world.step();
+  world.submit(make_request(4, kTrials));
+  world.faults = {.kill_tuner = 0.002 * (seed % 5 == 0 ? 5 : 1),
+                  .kill_runner = 0.002,
+                  .freeze = 0.001,
+                  .kill_scheduler = seed % 2 == 0 ? 0.002 : 0,
+                  .disk_full = 0.002,
+                  .lose_connection = 0.001};
+  for (int i = 0; i < 6000 && world.broken.empty(); ++i) world.step();
+  world.faults = {};
+  const bool ended = world.run(Time(1200000));
+  EXPECT_THAT(world.broken, testing::IsEmpty());
+  ASSERT_TRUE(ended) << "trials " << world.last_event().trials << " candidates "
+                     << world.last_event().candidates << " state " << world.last_event().state;
+  EXPECT_EQ(world.last_event().state, "Completed") << world.last_event().reason;
+  EXPECT_GE(world.last_event().trials, kTrials);
+  EXPECT_GT(world.restarts + world.core().counters().lost_workers, 0u) << "the faults did not happen";
+  for (const Digest& id : world.acknowledged)
+    EXPECT_TRUE(std::any_of(world.disk().begin(), world.disk().end(),
+                            [&](const Record& record) { return record_identity(record) == id; }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Faulty, testing::Range(1, 41));
+
+}  // namespace
+}  // namespace hone::scheduler

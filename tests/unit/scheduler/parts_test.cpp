@@ -1,0 +1,244 @@
+// Budget, training rows, artifact store, jobs journal and job states, each alone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "scheduler/artifact_store.h"
+#include "scheduler/budget.h"
+#include "scheduler/job_journal.h"
+#include "scheduler/training.h"
+#include "tests/unit/scheduler/world.h"
+
+namespace hone::scheduler {
+namespace {
+
+using testing::HasSubstr;
+
+Record make_record(const wire::JobTask& task, int number, double ns,
+                   MeasureStatus status = MeasureStatus::ok) {
+  Record record;
+  record.task_text = task.task;
+  record.task_key = digest_of(task.task);
+  record.target = "target";
+  record.formulation = "direct";
+  record.parameters = "p=" + std::to_string(number);
+  record.ports = task.ports;
+  record.artifact = digest_of(task.task + std::to_string(number));
+  record.trial = static_cast<uint64_t>(number);
+  record.measurement.status = status;
+  record.measurement.samples_ns = {ns, ns, ns, ns, ns};
+  record.features = {static_cast<float>(number), 2};
+  record.feature_version = 1;
+  summarise(record.measurement);
+  return record;
+}
+
+Job make_job(int tasks) {
+  Job job;
+  for (int i = 0; i < tasks; ++i) {
+    TaskState state;
+    state.task = test::make_task(i);
+    state.key = digest_of(state.task.task);
+    job.tasks.push_back(state);
+  }
+  return job;
+}
+
+void observe(Job& job, size_t task, int number, double ns) {
+  job.tasks[task].observe(make_record(job.tasks[task].task, number, ns), true);
+}
+
+TEST(Budget, GivesEveryTaskTrialZeroFirst) {
+  Job job = make_job(2);
+  EXPECT_TRUE(std::isinf(expected_gain(job, 0, {})));
+  observe(job, 0, 0, 1000);
+  EXPECT_EQ(choose_task(job, {}), 1u);
+  job.tasks[1].measuring = 1;
+  EXPECT_EQ(choose_task(job, {}), 0u) << "what is being measured is waited for";
+}
+
+TEST(Budget, PrefersWeightThenTimeThenImprovement) {
+  Job job = make_job(2);
+  observe(job, 0, 0, 1000);
+  observe(job, 1, 0, 1000);
+  job.tasks[1].task.weight = 5;
+  EXPECT_EQ(choose_task(job, {}), 1u);
+  job = make_job(2);
+  observe(job, 0, 0, 9000);
+  observe(job, 1, 0, 1000);
+  EXPECT_EQ(choose_task(job, {}), 0u);
+  job = make_job(2);
+  for (int i = 0; i < 30; ++i) {
+    observe(job, 0, i, 1000);
+    observe(job, 1, i, 1000 - 10 * i + (i == 0 ? 290 : 0));
+  }
+  EXPECT_GT(expected_gain(job, 1, {}), expected_gain(job, 0, {}));
+}
+
+TEST(Budget, HopesForWhatLikeTasksReach) {
+  Job job = make_job(4);  // 0 and 2 are conv1x1, 1 and 3 conv3x3, all of the same FLOPs
+  observe(job, 0, 0, 4000);
+  observe(job, 1, 0, 4000);
+  observe(job, 2, 0, 1000);
+  observe(job, 3, 0, 4000);
+  EXPECT_GT(expected_gain(job, 0, {}), expected_gain(job, 1, {}));
+}
+
+TEST(Budget, SpreadsRoundsOverTasksInFlight) {
+  Job job = make_job(2);
+  observe(job, 0, 0, 1100);
+  observe(job, 1, 0, 1000);
+  EXPECT_EQ(choose_task(job, {}), 0u);
+  job.tasks[0].asked = 8;
+  EXPECT_EQ(choose_task(job, {}), 1u);
+}
+
+TEST(Budget, FinishesATaskWithoutImprovementAboveTheNoise) {
+  Settings settings;
+  settings.settle_trials = 10;
+  Job job = make_job(1);
+  for (int i = 0; i <= 10; ++i) {
+    EXPECT_FALSE(is_settled(job.tasks[0], settings)) << i;
+    observe(job, 0, i, 1000 - 0.4 * i);
+  }
+  EXPECT_TRUE(is_settled(job.tasks[0], settings)) << "0.4 % in ten trials";
+  observe(job, 0, 11, 900);
+  EXPECT_FALSE(is_settled(job.tasks[0], settings));
+}
+
+TEST(Budget, FinishesATaskThatOnlyFails) {
+  Settings settings;
+  Job job = make_job(1);
+  for (uint32_t i = 0; i < settings.hopeless; ++i) {
+    EXPECT_FALSE(is_settled(job.tasks[0], settings));
+    job.tasks[0].observe(make_record(job.tasks[0].task, static_cast<int>(i), 0, MeasureStatus::crashed),
+                         true);
+  }
+  EXPECT_TRUE(is_settled(job.tasks[0], settings));
+}
+
+TEST(TaskState, CountsATrialOncePerArtifactAndFinalsNot) {
+  Job job = make_job(1);
+  observe(job, 0, 0, 1000);
+  observe(job, 0, 0, 1000);
+  Record final = make_record(job.tasks[0].task, 0, 1100);
+  final.final = true;
+  job.tasks[0].observe(final, true);
+  job.tasks[0].observe(make_record(job.tasks[0].task, 1, 5000, MeasureStatus::raced_out), true);
+  job.tasks[0].observe(make_record(job.tasks[0].task, 2, 0, MeasureStatus::run_timeout), true);
+  EXPECT_EQ(job.tasks[0].trials(), 2u);
+  EXPECT_EQ(job.tasks[0].failures, 1u);
+  EXPECT_EQ(job.tasks[0].best_ns(), 1100) << "finals count before the search";
+  EXPECT_EQ(job.tasks[0].first_ns(), 1100);
+}
+
+TEST(TaskState, ForgetsACandidateThatFailsAsAFinalist) {
+  Job job = make_job(1);
+  observe(job, 0, 0, 1000);
+  observe(job, 0, 1, 500);
+  Record wrong = make_record(job.tasks[0].task, 1, 0, MeasureStatus::wrong_answer);
+  wrong.final = true;
+  job.tasks[0].observe(wrong, true);
+  EXPECT_EQ(job.tasks[0].best_ns(), 1000);
+}
+
+TEST(JobStates, OnlyKnowTheLegalChanges) {
+  EXPECT_TRUE(is_legal(JobState::starting, JobState::in_progress));
+  EXPECT_TRUE(is_legal(JobState::stopping, JobState::stopped));
+  EXPECT_FALSE(is_legal(JobState::in_progress, JobState::stopped));
+  EXPECT_FALSE(is_legal(JobState::completed, JobState::in_progress));
+  EXPECT_FALSE(is_legal(JobState::stopping, JobState::completed));
+}
+
+TEST(Training, TakesOneTargetAndFeatureVersionWithFailuresAsZero) {
+  LogDatabase log;
+  const wire::JobTask task = test::make_task(0), other = test::make_task(1);
+  log.add(make_record(task, 0, 1000));
+  log.add(make_record(task, 1, 500));
+  log.add(make_record(other, 0, 100));
+  log.add(make_record(task, 2, 0, MeasureStatus::crashed));
+  Record old = make_record(task, 3, 10), strange = make_record(task, 4, 10),
+         unwell = make_record(task, 5, 10, MeasureStatus::board_unhealthy);
+  old.feature_version = 0;
+  strange.target = "another";
+  for (const Record& record : {old, strange, unwell}) log.add(record);
+  const auto request = training_rows(log, "target", 1, {});
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->rows.rows(), 4);
+  EXPECT_THAT(request->scores, testing::ElementsAre(0, 10000, 2000, 1000));
+  EXPECT_THAT(request->groups, testing::ElementsAre(0, 1, 0, 0));
+  EXPECT_FALSE(training_rows(log, "target", 9, {}));
+}
+
+TEST(ArtifactStore, ForgetsWhatWasNotUsedForLongestButNothingNeeded) {
+  ArtifactStore store(10, 1000);
+  std::vector<Digest> digests;
+  for (int i = 0; i < 12; ++i) digests.push_back(store.put(wire::Bytes(1, static_cast<std::byte>(i))));
+  EXPECT_TRUE(store.get(digests[1]));
+  store.trim({digests[0]});
+  EXPECT_TRUE(store.has(digests[0]));
+  EXPECT_TRUE(store.has(digests[1]));
+  EXPECT_FALSE(store.has(digests[2]));
+  EXPECT_LE(store.count(), 10u);
+  store.put(wire::Bytes(2000));
+  EXPECT_TRUE(store.over());
+  store.trim({});
+  EXPECT_FALSE(store.over());
+  EXPECT_EQ(store.put(wire::Bytes(1, std::byte{0})), digests[0]) << "addresses are contents";
+}
+
+TEST(JobsJournal, GivesBackJobsStatesAndWhatWasIssued) {
+  wire::JobRequest request;
+  request.name = "net";
+  request.target = "t";
+  request.tasks = {test::make_task(1, 4)};
+  request.max_trials = 17;
+  RecoveredJob state;
+  state.state = JobState::in_progress;
+  state.board_model = "Test board";
+  state.elapsed_ms = 1234;
+  state.candidates = 9;
+  state.measured_before = 3;
+  state.loaded = true;
+  const Record record = make_record(test::make_task(1), 5, 0);
+  std::vector<JournalEntry> entries = {boot_entry(1),
+                                       *submit_entry(7, request),
+                                       state_entry(7, state),
+                                       *submit_entry(8, request),
+                                       *issued_entry({digest_of("id"), record}),
+                                       boot_entry(2)};
+  RecoveredJob ended;
+  ended.state = JobState::completed;
+  entries.push_back(state_entry(8, ended));
+  auto recovered = recover(entries);
+  ASSERT_TRUE(recovered) << recovered.error().text();
+  auto again = recover(snapshot(*recovered));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->boot, 2u);
+  ASSERT_EQ(again->jobs.size(), 1u) << "jobs that have ended are not kept";
+  const RecoveredJob& job = again->jobs.at(7);
+  EXPECT_EQ(job.request.tasks[0].weight, 4u);
+  EXPECT_EQ(job.request.max_trials, 17u);
+  EXPECT_EQ(job.state, JobState::in_progress);
+  EXPECT_EQ(job.elapsed_ms, 1234u);
+  EXPECT_EQ(job.candidates, 9u);
+  EXPECT_EQ(job.measured_before, 3u);
+  EXPECT_TRUE(job.loaded);
+  EXPECT_EQ(again->issued.at(digest_of("id")).parameters, "p=5");
+}
+
+TEST(JobsJournal, RefusesTornAndUnknownEntries) {
+  JournalEntry torn = state_entry(7, {});
+  torn.payload.resize(torn.payload.size() - 3);
+  EXPECT_THAT(recover({torn}).error().text(),
+              HasSubstr("entry 0 of the jobs journal: is shorter than it says"));
+  EXPECT_THAT(recover({{99, ""}}).error().what, HasSubstr("unknown type 99"));
+  EXPECT_THAT(recover({{kSubmitEntry, std::string(24, '\0')}}).error().what, HasSubstr("no job request"));
+  JournalEntry odd = state_entry(7, {});
+  odd.payload[8] = 77;
+  EXPECT_THAT(recover({odd}).error().what, HasSubstr("no job state"));
+}
+
+}  // namespace
+}  // namespace hone::scheduler
