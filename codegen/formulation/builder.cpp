@@ -149,9 +149,16 @@ int Builder::packed_copy(ValueId id, int padded_dimension, int64_t padded_extent
 ScalarPtr Builder::operand(ValueId id, const std::vector<Index>& output_index, int64_t block) {
   const Value& value = task_.graph.value(id);
   const Shape& shape = value.type.shape;
-  if (!value.is_constant) return scalar::read(input(id), broadcast_index(shape, output_index));
   const int channel = static_cast<int>(shape.size()) - 3;  // the channel of an operand of a rank-4 output
   const bool blocked = block > 1 && output_index.size() == 4 && channel >= 0 && shape[channel] > 1;
+  if (!value.is_constant) {
+    // The output's padding lanes may reach beyond an operand whose channels are in smaller blocks or in none.
+    const bool short_of_lanes =
+        blocked && round_up(shape[channel], block) >
+                       round_up(shape[channel], block_of(run_.tensors[input(id)].layout, channel));
+    return scalar::read(input(id), broadcast_index(shape, output_index),
+                        short_of_lanes ? std::optional<double>(0) : std::nullopt);
+  }
   int tensor = -1;
   for (const auto& [packed_id, packed_tensor] : packed_operands_)
     if (packed_id == id) tensor = packed_tensor;
@@ -184,6 +191,10 @@ Formulated Builder::finish(ErrorBound bound) {
   Formulated result;
   result.run = in_role_order(run_);
   result.prepare = prepare_;
+  // Constants that are computed, not copied, are computed in float64: their errors would count in every
+  // element.
+  for (const Stage& stage : prepare_.stages)
+    if (stage.value->op != ScalarOp::read) result.prepare.arithmetic = DType::f64;
   if (prepare_.stages.empty()) result.prepare = {};
   result.bound = bound;
   return result;

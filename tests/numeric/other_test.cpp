@@ -1,0 +1,214 @@
+// Pooling, dense layers, products, maps, softmax, normalisation and moves of random shapes give what the
+// reference gives.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/numeric/checking.h"
+
+namespace hone::testing {
+namespace {
+
+using ::testing::IsEmpty;
+using Random = std::mt19937;
+
+std::string type(const Shape& shape) {
+  return fmt::format("f32[{}]", shape.empty() ? "scalar" : to_text(shape));
+}
+std::string input(const char* name, const Shape& shape) {
+  return fmt::format("%{} = input {}\n", name, type(shape));
+}
+std::string constant(const char* name, const Shape& shape) {
+  return fmt::format("%{} = constant {}\n", name, type(shape));
+}
+std::string list(const Shape& values) { return fmt::format("[{}]", fmt::join(values, ",")); }
+
+Shape image(Random& random) {
+  return {1, pick<int64_t>(random, {1, 3, 5, 16, 20, 24, 100}), pick<int64_t>(random, {7, 8, 13}),
+          pick<int64_t>(random, {7, 13, 17, 35, 55})};
+}
+
+void expect_clean(const char* name, const Sweep& s) {
+  std::printf("%s: %d checked, worst factor %.3g, worst L2 %.3g\n", name, s.checked, s.worst_factor,
+              s.worst_l2);
+  EXPECT_THAT(s.failures, IsEmpty());
+}
+
+TEST(Pool, MaximumAndAverageMatchTheReferenceAlsoForNegativeInputs) {
+  expect_clean("pool", sweep("pool", 40, 11, [](Random& random) {
+                 const int64_t k = pick<int64_t>(random, {2, 3, 5}), s = pick<int64_t>(random, {1, 2, 3});
+                 const Shape pads{pick<int64_t>(random, {0, 1}), pick<int64_t>(random, {0, 1}),
+                                  pick<int64_t>(random, {0, 1}), 1};
+                 const bool maximum = random() % 2;
+                 return input("x", image(random)) +
+                        fmt::format("%0 = {} %x {{kernel=[{},{}] strides=[{},{}] pads={}{}}}\noutput %0\n",
+                                    maximum ? "max_pool" : "average_pool", k, k, s, s, list(pads),
+                                    maximum ? "" : fmt::format(" include_pad={}", random() % 2));
+               }));
+}
+
+TEST(Pool, GlobalPoolsAndMeansMatchTheReference) {
+  expect_clean("global_pool", sweep("global_pool", 20, 12, [](Random& random) {
+                 const std::string x = input("x", image(random));
+                 switch (random() % 4) {
+                   case 0:
+                     return x + "%0 = global_average_pool %x\noutput %0\n";
+                   case 1:
+                     return x + "%0 = global_max_pool %x\noutput %0\n";
+                   case 2:
+                     return x + "%0 = reduce_mean %x {axes=[2,3] keep_dims=0}\noutput %0\n";
+                   default:
+                     return x + "%0 = reduce_mean %x {axes=[1] keep_dims=1}\noutput %0\n";
+                 }
+               }));
+}
+
+TEST(Dense, MatchesTheReference) {
+  expect_clean("dense", sweep("dense", 40, 13, [](Random& random) {
+                 const int64_t m = pick<int64_t>(random, {1, 1, 2, 7, 13}),
+                               k = pick<int64_t>(random, {1, 5, 64, 100, 513}),
+                               n = pick<int64_t>(random, {1, 3, 10, 16, 64, 100, 200, 1000});
+                 const bool transposed = random() % 2;
+                 std::string s = input("x", {m, k}) + constant("w", transposed ? Shape{n, k} : Shape{k, n});
+                 const Shape bias = pick<Shape>(random, {{}, {n}, {1, n}});
+                 if (!bias.empty()) s += constant("b", bias);
+                 s += fmt::format("%0 = dense %x %w{} {{transpose_b={}}}\n", bias.empty() ? "" : " %b",
+                                  transposed ? 1 : 0);
+                 return s + (random() % 2 ? "%1 = relu %0\noutput %1\n" : "output %0\n");
+               }));
+}
+
+TEST(MatMul, OfTwoActivationsMatchesTheReference) {
+  expect_clean("matmul", sweep("matmul", 20, 14, [](Random& random) {
+                 const int64_t m = pick<int64_t>(random, {1, 7, 20}), k = pick<int64_t>(random, {3, 64}),
+                               n = pick<int64_t>(random, {1, 5, 16, 50});
+                 const bool batched = random() % 2;
+                 return input("x", batched ? Shape{3, m, k} : Shape{m, k}) +
+                        input("z", batched ? Shape{1, k, n} : Shape{k, n}) + "%0 = matmul %x %z\noutput %0\n";
+               }));
+}
+
+TEST(Elementwise, ChainsWithBroadcastingMatchTheReference) {
+  expect_clean("elementwise", sweep("elementwise", 60, 15, [](Random& random) {
+                 Shape shape = image(random);
+                 switch (random() % 4) {
+                   case 0:
+                     shape = {shape[1], shape[3]};
+                     break;
+                   case 1:
+                     shape = {pick<int64_t>(random, {1, 7, 1000, 1024})};
+                     break;
+                   default:
+                     break;
+                 }
+                 Shape other = shape;
+                 const auto kind = random() % 4;
+                 if (kind == 0)
+                   for (size_t d = 0; d < other.size(); ++d)
+                     if (d != 1) other[d] = 1;
+                 if (kind == 1) other = {1};
+                 if (kind == 2 && shape.size() == 4) other = {shape[1], 1, 1};
+                 const char* unary = pick<const char*>(
+                     random, {"relu", "sigmoid", "tanh", "exp", "hard_swish", "abs", "neg"});
+                 const char* binary =
+                     pick<const char*>(random, {"add", "sub", "mul", "div", "maximum", "minimum"});
+                 return input("x", shape) + (random() % 2 ? constant("q", other) : input("q", other)) +
+                        fmt::format("%0 = {} %x\n%1 = {} %0 %q\n", unary, binary) +
+                        (random() % 2 ? "%2 = sqrt %q\n%3 = add %1 %2\noutput %3\n" : "output %1\n");
+               }));
+}
+
+TEST(Elementwise, BatchNormalisationMatchesTheReference) {
+  expect_clean("batch_norm", sweep("elementwise", 15, 16, [](Random& random) {
+                 const Shape x = image(random);
+                 const Shape c{x[1]};
+                 return input("x", x) + constant("s", c) + constant("b", c) + constant("m", c) +
+                        constant("v", c) +
+                        "%0 = batch_norm %x %s %b %m %v {epsilon=1e-5}\n%1 = relu %0\noutput %1\n";
+               }));
+}
+
+TEST(Softmax, AlongAnyAxisMatchesTheReference) {
+  expect_clean("softmax", sweep("softmax", 20, 17, [](Random& random) {
+                 const Shape shape =
+                     pick<Shape>(random, {{1, 1000}, {1, 10}, {3, 64}, {1, 1001}, {1, 5, 7, 7}, {2, 20, 13}});
+                 const auto axis = static_cast<int64_t>(random() % shape.size());
+                 return input("x", shape) + fmt::format("%0 = {} %x {{axis={}}}\noutput %0\n",
+                                                        random() % 2 ? "softmax" : "log_softmax", axis);
+               }));
+}
+
+TEST(Lrn, MatchesTheReference) {
+  expect_clean("lrn", sweep("lrn", 6, 18, [](Random& random) {
+                 return input("x", image(random)) +
+                        "%0 = lrn %x {size=5 alpha=0.0001 beta=0.75 bias=1.0}\noutput %0\n";
+               }));
+}
+
+TEST(Moves, TransformsMatchTheReference) {
+  expect_clean("transform", sweep("transform", 10, 19, [](Random& random) {
+                 return input("x", image(random)) + "%0 = transform %x\noutput %0\n";
+               }));
+}
+
+TEST(Moves, ConcatMatchesTheReferenceAlsoAtOddOffsets) {
+  expect_clean("concat", sweep("concat", 25, 20, [](Random& random) {
+                 Shape a = image(random), b = a, c = a, y = a;
+                 const size_t axis = random() % 3 == 0 ? 2 : 1;
+                 b[axis] = pick<int64_t>(random, {1, 8, 16, 24});
+                 c[axis] = pick<int64_t>(random, {3, 16, 32});
+                 return input("x", a) + input("z", b) + input("q", c) +
+                        fmt::format("%0 = concat %x %z %q {{axis={}}}\n%1 = relu %0\noutput %1\n", axis);
+               }));
+}
+
+TEST(Moves, PadsMatchTheReference) {
+  expect_clean("pad", sweep("pad", 12, 21, [](Random& random) {
+                 const Shape pads =
+                     random() % 2 ? Shape{0, 0, 1, 2, 0, 0, 2, 1} : Shape{0, 2, 1, 0, 0, 3, 0, 1};
+                 return input("x", image(random)) +
+                        fmt::format("%0 = pad %x {{pads={} value=0.5}}\noutput %0\n", list(pads));
+               }));
+}
+
+TEST(Moves, TransposesMatchTheReference) {
+  expect_clean("transpose", sweep("transpose", 10, 22, [](Random& random) {
+                 const Shape permutation = pick<Shape>(random, {{0, 2, 3, 1}, {0, 3, 1, 2}, {3, 2, 1, 0}});
+                 return input("x", image(random)) +
+                        fmt::format("%0 = transpose %x {{permutation={}}}\noutput %0\n", list(permutation));
+               }));
+}
+
+TEST(Moves, SlicesMatchTheReference) {
+  expect_clean("slice", sweep("slice", 6, 23, [](Random& random) {
+                 const Shape x = image(random);
+                 return input("x", x) +
+                        fmt::format(
+                            "%0 = slice %x {{axes=[2,3] starts=[1,2] ends=[{},{}] steps=[1,2]}}\noutput %0\n",
+                            x[2], x[3]);
+               }));
+}
+
+TEST(Moves, ReshapesMatchTheReference) {
+  expect_clean("reshape", sweep("reshape", 10, 24, [](Random& random) {
+                 const auto [x, y] = pick<std::pair<Shape, Shape>>(random, {{{1, 20, 7, 7}, {1, 980}},
+                                                                            {{1, 12, 5, 4}, {1, 3, 4, 20}},
+                                                                            {{4, 6}, {6, 4}},
+                                                                            {{2, 3, 35}, {5, 42}},
+                                                                            {{1, 100, 1, 1}, {100}}});
+                 return input("x", x) + fmt::format("%0 = reshape %x {{shape={}}}\noutput %0\n", list(y));
+               }));
+}
+
+TEST(Moves, GathersMatchTheReference) {
+  expect_clean("gather", sweep("gather", 6, 25, [](Random& random) {
+                 const Shape x = image(random);
+                 return input("x", x) + "%i = constant i64[3]\n" +
+                        fmt::format("%0 = gather %x %i {{axis={}}}\noutput %0\n",
+                                    pick<int64_t>(random, {1, 3}));
+               }));
+}
+
+}  // namespace
+}  // namespace hone::testing

@@ -1,0 +1,173 @@
+// Times tasks at trial 0 (or with given parameters) on this machine, hot, one thread: GFLOP/s and GB/s per
+// task. Usage: bench_tasks [--target NAME] [--formulation NAME] [--set "oc_tile=2 ow_tile=14 ..."]
+// [--reference] [FILTER]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "codegen/artifact/artifact.h"
+#include "codegen/runtime/host/host.h"
+
+namespace {
+
+using namespace hone;
+
+std::string conv(int64_t in, int64_t out, int64_t size, int64_t kernel, int64_t stride,
+                 const char* chain = "relu", int64_t groups = 1) {
+  const int64_t pad = kernel / 2, extent = (size + 2 * pad - kernel) / stride + 1;
+  char text[1024];
+  const bool add = std::strcmp(chain, "add") == 0;
+  char residual[128] = "";
+  if (add) std::snprintf(residual, sizeof residual, "%%r = input f32[1x%ldx%ldx%ld]\n", out, extent, extent);
+  std::snprintf(
+      text, sizeof text,
+      "%%x = input f32[1x%ldx%ldx%ld]\n%s%%w = constant f32[%ldx%ldx%ldx%ld]\n%%b = constant f32[%ld]\n"
+      "%%0 = conv %%x %%w %%b {strides=[%ld,%ld] pads=[%ld,%ld,%ld,%ld] dilations=[1,1] groups=%ld}\n%s",
+      in, size, size, residual, out, in / groups, kernel, kernel, out, stride, stride, pad, pad, pad, pad,
+      groups, add ? "%1 = add %0 %r\n%2 = relu %1\noutput %2\n" : "%1 = relu %0\noutput %1\n");
+  return text;
+}
+
+std::string one_input(const std::string& shape, const std::string& node) {
+  return "%x = input f32[" + shape + "]\n%0 = " + node + "\noutput %0\n";
+}
+
+std::string dense(int64_t k, int64_t n) {
+  return "%x = input f32[1x" + std::to_string(k) + "]\n%w = constant f32[" + std::to_string(n) + "x" +
+         std::to_string(k) + "]\n%b = constant f32[" + std::to_string(n) +
+         "]\n%0 = dense %x %w %b {transpose_b=1}\noutput %0\n";
+}
+
+std::vector<std::string> tasks() {
+  return {
+      conv(3, 64, 224, 7, 2),
+      conv(3, 64, 224, 3, 1),
+      conv(64, 64, 56, 3, 1),
+      conv(64, 64, 56, 3, 1, "add"),
+      conv(64, 128, 56, 3, 2),
+      conv(128, 128, 28, 3, 1),
+      conv(128, 256, 28, 3, 2),
+      conv(256, 256, 14, 3, 1),
+      conv(256, 512, 14, 3, 2),
+      conv(512, 512, 7, 3, 1),
+      conv(64, 64, 56, 1, 1),
+      conv(64, 256, 56, 1, 1, "add"),
+      conv(256, 64, 56, 1, 1),
+      conv(256, 128, 56, 1, 1),
+      conv(64, 128, 56, 1, 2),
+      conv(128, 512, 28, 1, 1, "add"),
+      conv(512, 128, 28, 1, 1),
+      conv(256, 1024, 14, 1, 1, "add"),
+      conv(1024, 256, 14, 1, 1),
+      conv(1024, 2048, 14, 1, 2),
+      conv(512, 2048, 7, 1, 1, "add"),
+      conv(2048, 512, 7, 1, 1),
+      conv(64, 16, 55, 1, 1),
+      conv(16, 64, 55, 3, 1),
+      conv(512, 1000, 13, 1, 1),
+      conv(48, 192, 27, 3, 1),
+      conv(64, 64, 35, 3, 1),
+      conv(160, 160, 17, 3, 1),
+      conv(32, 32, 112, 3, 1, "relu", 32),
+      conv(96, 96, 112, 3, 2, "relu", 96),
+      conv(384, 384, 14, 3, 1, "relu", 384),
+      conv(960, 960, 7, 3, 1, "relu", 960),
+      one_input("1x64x112x112", "max_pool %x {kernel=[3,3] strides=[2,2] pads=[1,1,1,1] dilations=[1,1]}"),
+      one_input("1x64x111x111", "max_pool %x {kernel=[3,3] strides=[2,2] pads=[0,0,0,0] dilations=[1,1]}"),
+      one_input("1x192x35x35",
+                "average_pool %x {kernel=[3,3] strides=[1,1] pads=[1,1,1,1] dilations=[1,1] include_pad=0}"),
+      one_input("1x2048x7x7", "global_average_pool %x"),
+      one_input("1x512x13x13", "global_average_pool %x"),
+      dense(512, 1000),
+      dense(2048, 1000),
+      dense(9216, 4096),
+      dense(4096, 4096),
+      one_input("1x1000", "softmax %x {axis=1}"),
+      one_input("1x3x224x224", "transform %x"),
+      one_input("1x256x56x56", "sigmoid %x"),
+      one_input("1x256x56x56", "relu %x")};
+}
+
+double seconds_of(const LoadedArtifact& artifact, const ArtifactBuffers& buffers) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> samples;
+  const auto start = Clock::now();
+  artifact.run(buffers.pointers.data());
+  while (samples.size() < 5 || std::chrono::duration<double>(Clock::now() - start).count() < 0.15) {
+    const auto a = Clock::now();
+    artifact.run(buffers.pointers.data());
+    samples.push_back(std::chrono::duration<double>(Clock::now() - a).count());
+    if (samples.size() > 20000) break;
+  }
+  std::nth_element(samples.begin(), samples.begin() + static_cast<long>(samples.size() / 2), samples.end());
+  return samples[samples.size() / 2];
+}
+
+Status bench(const std::string& text, const Target& target, const std::string& formulation_name,
+             const std::string& set, bool use_reference) {
+  HONE_TRY(Graph graph, parse_graph(text));
+  const Task task = make_task(std::move(graph));
+  Artifact artifact;
+  std::string how = "reference";
+  const auto begin = std::chrono::steady_clock::now();
+  if (use_reference) {
+    HONE_TRY(artifact, compile_reference(task, target));
+  } else {
+    const Formulation* formulation = find_formulation(formulation_name);
+    if (formulation == nullptr || !formulation->applies(task, target)) {
+      HONE_TRY(formulation, default_formulation(task, target));
+    }
+    const Ports ports = default_ports(*formulation, task, target);
+    Parameters parameters = formulation->default_parameters(task, target, ports);
+    HONE_TRY(const Parameters given, parse_parameters(set));
+    for (const auto& [name, value] : given)
+      if (parameters.count(name)) parameters[name] = value;
+    HONE_TRY(const Candidate candidate, make_candidate(task, target, *formulation, ports, parameters));
+    HONE_TRY(artifact, compile(candidate));
+    how = std::string(formulation->name) + " " + to_text(parameters);
+  }
+  const double build = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  HONE_TRY(const LoadedArtifact loaded, LoadedArtifact::load(artifact.shared_object));
+  HONE_TRY(const ArtifactBuffers buffers, make_buffers(loaded, "bench"));
+  const double seconds = seconds_of(loaded, buffers);
+  std::printf("%-48s %9.1f us %7.1f GFLOP/s %6.1f GB/s  build %4.0f ms  spills %3d  code %6ld  %s\n",
+              summary(task).c_str(), seconds * 1e6, task.flops() / seconds / 1e9,
+              artifact.signature.min_bytes / seconds / 1e9, build * 1e3, artifact.spills,
+              static_cast<long>(artifact.code_bytes), how.c_str());
+  std::fflush(stdout);
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string target_name = "host", formulation, set, filter;
+  bool use_reference = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--target" && i + 1 < argc)
+      target_name = argv[++i];
+    else if (argument == "--formulation" && i + 1 < argc)
+      formulation = argv[++i];
+    else if (argument == "--set" && i + 1 < argc)
+      set = argv[++i];
+    else if (argument == "--reference")
+      use_reference = true;
+    else
+      filter = argument;
+  }
+  const auto target = hone::resolve_target(target_name);
+  if (!target) return std::fprintf(stderr, "%s\n", target.error().text().c_str()), 2;
+  std::printf("%s\n", to_text(*target).c_str());
+  for (const std::string& text : tasks()) {
+    auto graph = hone::parse_graph(text);
+    if (!graph) return std::fprintf(stderr, "%s\n%s", graph.error().text().c_str(), text.c_str()), 2;
+    if (!filter.empty() && summary(hone::make_task(*graph)).find(filter) == std::string::npos) continue;
+    if (auto status = bench(text, *target, formulation, set, use_reference); !status)
+      std::fprintf(stderr, "%s\n", status.error().text().c_str());
+  }
+  return 0;
+}
