@@ -48,9 +48,27 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   }
 }
 
+namespace {
+
+/// Pointers advance as our own code says, and copies differ in displacements; LLVM's loop strength reduction
+/// would undo that and keep one pointer per copy, in more registers than there are. Its only switch is a
+/// global option, which lld resets, so the pass is left out here.
+class CodePasses : public llvm::legacy::PassManager {
+ public:
+  void add(llvm::Pass* pass) override {
+    if (pass->getPassName() == "Loop Strength Reduction") {
+      delete pass;
+    } else {
+      llvm::legacy::PassManager::add(pass);
+    }
+  }
+};
+
+}  // namespace
+
 Status generate(llvm::Module& module, llvm::TargetMachine& machine, llvm::raw_pwrite_stream& output,
                 bool assembly) {
-  llvm::legacy::PassManager passes;
+  CodePasses passes;
   passes.add(new llvm::TargetLibraryInfoWrapperPass(no_library(module)));
   const auto kind = assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
   if (machine.addPassesToEmitFile(passes, output, nullptr, kind, /*DisableVerify=*/true)) {
