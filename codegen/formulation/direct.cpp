@@ -105,7 +105,7 @@ Parameters direct_default(const Task& task, const Target& target, const Ports& p
           {"oh_tile", tile.rows},
           {"order", 0},
           {"ow_tile", tile.columns},
-          {"unroll", d.input_block > 1 ? std::min<int64_t>(4, d.input_block) : unroll_choices(d).back()}};
+          {"unroll", std::min<int64_t>(4, d.input_block)}};
 }
 
 Result<Schedule> direct_schedule(const Task& task, const Target& target, const Ports& ports,
@@ -119,9 +119,8 @@ Result<Schedule> direct_schedule(const Task& task, const Target& target, const P
     return fail("oc_tile " + std::to_string(oc_tile) + " does not divide " + std::to_string(d.blocks) +
                     " channel blocks",
                 "direct");
-  if (oc_tile * oh_tile * ow_tile > accumulator_budget(target))
-    return fail("a tile of " + std::to_string(oc_tile * oh_tile * ow_tile) +
-                    " accumulators does not fit the registers",
+  if (!fits_registers(target, {oc_tile, oh_tile, ow_tile}))
+    return fail("a tile of " + std::to_string(oc_tile * oh_tile * ow_tile) + " accumulators does not fit the registers",
                 "direct");
   StageSchedule s{"conv", {}};
   auto& steps = s.steps;

@@ -27,7 +27,7 @@ std::vector<RegisterTile> candidates(const Target& target, const TileProblem& pr
   for (const int64_t channels : divisors(problem.blocks, budget))
     for (int64_t rows = 1; rows <= std::min(problem.max_rows, problem.rows); ++rows)
       for (int64_t columns = 1; columns <= problem.columns; ++columns) {
-        if (channels * rows * columns > budget) break;
+        if (!fits_registers(target, {channels, rows, columns})) break;
         if (rows > 1 && columns < problem.columns) continue;  // several rows only where one is too short
         tiles.push_back({channels, rows, columns});
       }
@@ -41,6 +41,10 @@ std::vector<int64_t> divisors(int64_t value, int64_t limit) {
   for (int64_t d = 1; d <= std::min(value, limit); ++d)
     if (value % d == 0) result.push_back(d);
   return result;
+}
+
+bool fits_registers(const Target& target, const RegisterTile& tile) {
+  return tile.channels * tile.rows * tile.columns + tile.channels + 1 <= target.vector_registers - 1;
 }
 
 int64_t accumulator_budget(const Target& target) { return target.vector_registers - 4; }

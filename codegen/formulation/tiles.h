@@ -25,8 +25,10 @@ struct TileProblem {
   bool weights_reused = true;  ///< false for depthwise: every block has its own input
 };
 
-/// Accumulators that fit beside weights and a broadcast.
+/// Accumulators that fit beside a few other registers.
 int64_t accumulator_budget(const Target& target);
+/// Whether accumulators, one weight vector per channel block and a broadcast fit the registers, with one to spare.
+bool fits_registers(const Target& target, const RegisterTile& tile);
 /// Estimated cycles per reduce step over the whole output; smaller is better.
 double tile_cost(const Target& target, const TileProblem& problem, const RegisterTile& tile);
 RegisterTile best_tile(const Target& target, const TileProblem& problem);
