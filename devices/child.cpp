@@ -190,9 +190,8 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
       FlushDenormals flush;
       artifact.run(buffers.pointers.data());
     }
-    ReferenceOutput expected;
-    expected.value.assign(reference.data, reference.data + reference.elements);
-    expected.magnitude.assign(reference.data + reference.elements, reference.data + 2 * reference.elements);
+    const ReferenceView expected({reference.data, reference.elements},
+                                 {reference.data + reference.elements, reference.elements});
     CheckReport checked = check(artifact.signature(), buffers, expected);
     report.relative_l2 = checked.relative_l2;
     report.worst_factor = checked.worst_factor;

@@ -106,6 +106,12 @@ void poison_outputs(const Signature& signature, const ArtifactBuffers& buffers);
 struct ReferenceOutput {
   std::vector<double> value, magnitude;
 };
+/// The same, owned by somebody else: a runner keeps references in memory that its children share.
+struct ReferenceView {
+  std::span<const double> value, magnitude;
+  ReferenceView(std::span<const double> v, std::span<const double> m) : value(v), magnitude(m) {}
+  ReferenceView(const ReferenceOutput& output) : value(output.value), magnitude(output.magnitude) {}
+};
 Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed);
 
 /// What a check found. `ok` with the errors seen, or a reason that says which rule broke and where.
@@ -116,8 +122,7 @@ struct CheckReport {
   std::string reason;  ///< "element [0,3,1,7] is 0.25, reference 0.31: 812 x epsilon x magnitude, bound 64"
 };
 /// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched.
-CheckReport check(const Signature& signature, const ArtifactBuffers& buffers,
-                  const ReferenceOutput& reference);
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference);
 
 /// A compiled model in this process.
 class LoadedModel {

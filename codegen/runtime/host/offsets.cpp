@@ -29,4 +29,13 @@ OffsetTables::OffsetTables(const BufferSpec& spec) : shape(spec.type.shape), pad
   }
 }
 
+bool OffsetTables::is_contiguous() const {
+  if (origin != 0 || elements != element_count(shape)) return false;
+  int64_t stride = 1;
+  for (size_t d = shape.size(); d-- > 0; stride *= shape[d])
+    for (int64_t i = 0; i < shape[d]; ++i)
+      if (along(d, i) != i * stride) return false;
+  return true;
+}
+
 }  // namespace hone

@@ -16,6 +16,9 @@ struct OffsetTables {
   /// origin.
   int64_t along(size_t d, int64_t i) const { return tables[d][static_cast<size_t>(i + before[d])]; }
 
+  /// Element i of the plain array lies at offset i: nothing lies before, between or around the elements.
+  bool is_contiguous() const;
+
   Shape shape;   ///< logical extents
   Shape padded;  ///< rounded up to the blocks: what lies beyond `shape` are padding lanes
   std::vector<int64_t> before, after;  ///< halo
@@ -40,7 +43,8 @@ void for_each_offset(const OffsetTables& tables, const std::vector<int64_t>& lo,
   for (;;) {
     int64_t base = tables.origin;
     for (size_t d = 0; d < last; ++d) base += tables.along(d, index[d]);
-    for (int64_t i = lo[last]; i < hi[last]; ++i) visit(base + tables.along(last, i));
+    const int64_t* row = tables.tables[last].data() + tables.before[last] + lo[last];
+    for (int64_t i = 0, n = hi[last] - lo[last]; i < n; ++i) visit(base + row[i]);
     size_t d = last;
     for (;;) {
       if (d == 0) return;

@@ -14,6 +14,11 @@ void pack_as(const BufferSpec& spec, std::span<const From> plain, double padding
   const int64_t whole = spec.bytes / static_cast<int64_t>(sizeof(To));
   HONE_CHECK(tables.elements <= whole);
   HONE_CHECK(static_cast<int64_t>(plain.size()) == element_count(spec.type.shape));
+  if (tables.is_contiguous()) {
+    for (size_t i = 0; i < plain.size(); ++i) out[i] = static_cast<To>(plain[i]);
+    for (int64_t i = tables.elements; i < whole; ++i) out[i] = static_cast<To>(padding);
+    return;
+  }
   for (int64_t i = 0; i < whole; ++i) out[i] = static_cast<To>(padding);
   if (spec.placement.has_halo()) {
     std::vector<int64_t> lo(tables.shape.size()), hi(tables.shape.size());
@@ -23,9 +28,9 @@ void pack_as(const BufferSpec& spec, std::span<const From> plain, double padding
     }
     for_each_offset(tables, lo, hi, [&](int64_t offset) { out[offset] = static_cast<To>(spec.halo_value); });
   }
-  size_t next = 0;
+  const From* next = plain.data();
   for_each_offset(tables, std::vector<int64_t>(tables.shape.size(), 0), tables.shape,
-                  [&](int64_t offset) { out[offset] = static_cast<To>(plain[next++]); });
+                  [&](int64_t offset) { out[offset] = static_cast<To>(*next++); });
 }
 
 template <class From>
@@ -48,10 +53,10 @@ template <class To, class From>
 std::vector<To> unpack_as(const BufferSpec& spec, const std::byte* buffer) {
   const OffsetTables tables(spec);
   const auto* in = reinterpret_cast<const From*>(buffer);
-  std::vector<To> plain;
-  plain.reserve(static_cast<size_t>(element_count(spec.type.shape)));
+  std::vector<To> plain(static_cast<size_t>(element_count(spec.type.shape)));
+  To* next = plain.data();
   for_each_offset(tables, std::vector<int64_t>(tables.shape.size(), 0), tables.shape,
-                  [&](int64_t offset) { plain.push_back(static_cast<To>(in[offset])); });
+                  [&](int64_t offset) { *next++ = static_cast<To>(in[offset]); });
   return plain;
 }
 
