@@ -41,11 +41,9 @@ std::string describe(const Plan& plan, const Kernels& kernels, const BuildOption
               {"operators", operators}};
   if (options.preprocessing) {
     const Preprocessing& p = *options.preprocessing;
-    result["preprocessing"] = {{"mean", p.mean},
-                               {"deviation", p.deviation},
-                               {"scale", p.scale},
-                               {"resize", p.resize},
-                               {"channel_order", p.channel_order}};
+    result["preprocessing"] = {{"mean", p.mean},   {"deviation", p.deviation},
+                               {"scale", p.scale}, {"resize", p.resize},
+                               {"crop", p.crop},   {"channel_order", p.channel_order}};
   }
   return result.dump(1, ' ', false, json::error_handler_t::replace);
 }
@@ -61,6 +59,7 @@ Result<std::optional<Preprocessing>> described_preprocessing(const std::string& 
     result.deviation = p.at("deviation").get<std::vector<float>>();
     result.scale = p.at("scale");
     result.resize = p.at("resize");
+    result.crop = p.at("crop");
     result.channel_order = p.at("channel_order");
     return result;
   } catch (const json::exception& error) {

@@ -9,7 +9,5 @@
 namespace hone {
 
 std::string describe(const Plan& plan, const Kernels& kernels, const BuildOptions& options);
-/// The preprocessing that a description holds, if any. Error: no description of ours.
-Result<std::optional<Preprocessing>> described_preprocessing(const std::string& description);
 
 }  // namespace hone

@@ -67,11 +67,14 @@ std::vector<PlannedTask> distinct_tasks(const Plan& plan);
 
 /// Said by flags at build and kept in the artifact: how pictures become the input tensor.
 struct Preprocessing {
-  std::vector<float> mean, deviation;  ///< per channel, after scaling; empty: none
+  int64_t resize = 0;                  ///< pixels of the shorter side; 0: so that the crop just fits
+  int64_t crop = 0;                    ///< side of the centre square that is kept; 0: the model's input
   float scale = 1.0f / 255;            ///< applied to 0..255
-  std::string resize = "";             ///< "256,224": resize the shorter side, then crop the centre
-  std::string channel_order = "rgb";
+  std::vector<float> mean, deviation;  ///< per channel of the model's order, after scaling; empty: none
+  std::string channel_order = "rgb";   ///< or "bgr"
 };
+/// As the artifact's description keeps it. Absent: nothing was said at build. Error: no description of ours.
+Result<std::optional<Preprocessing>> described_preprocessing(const std::string& description);
 
 inline constexpr double kMaxModelError = 1e-4;
 

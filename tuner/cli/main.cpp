@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   hone::cli::Context context;
   // Commands, in the order in which --help lists them.
   hone::cli::add_inspect(app, context);
+  hone::cli::add_build(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
