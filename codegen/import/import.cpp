@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "codegen/import/onnx_model.h"
+#include "codegen/import/tflite_model.h"
 
 namespace hone {
 namespace {
@@ -29,6 +30,7 @@ Result<std::string> contents(const std::filesystem::path& file) {
 
 Result<ImportResult> import_bytes(std::string_view bytes, const std::filesystem::path& folder,
                                   const ImportOptions& options) {
+  if (tflite_import::is_tflite(bytes)) return tflite_import::read(bytes, options);
   return onnx_import::read(bytes, folder, options);
 }
 

@@ -1,6 +1,6 @@
-// Private header of the ONNX importer. One node being imported: its operands, its attributes, and the graph it
-// adds to. A handler answers with the values of the node's outputs, or with an Error whose `where` is the attribute
-// or operand that is not covered.
+// Private header of the ONNX importer. One node being imported: its operands, its attributes, and the graph
+// it adds to. A handler answers with the values of the node's outputs, or with an Error whose `where` is the
+// attribute or operand that is not covered.
 #pragma once
 
 #include <set>

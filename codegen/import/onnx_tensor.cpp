@@ -2,14 +2,12 @@
 // See onnx_tensor.h.
 #include "codegen/import/onnx_tensor.h"
 
-#include <bit>
 #include <charconv>
-#include <cmath>
-#include <cstring>
 #include <fstream>
 #include <span>
 
 #include "codegen/graph/evaluate.h"
+#include "codegen/import/widen.h"
 
 namespace hone::onnx_import {
 namespace {
@@ -39,40 +37,16 @@ int64_t element_bytes(int type) {
   }
 }
 
-float from_half(uint16_t bits) {
-  const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
-  const float sign = bits & 0x8000 ? -1.0f : 1.0f;
-  if (exponent == 31) return mantissa ? std::nanf("") : sign * INFINITY;
-  if (exponent == 0) return sign * std::ldexp(static_cast<float>(mantissa), -24);
-  return sign * std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
-}
-
-template <class From, class To>
-std::vector<To> read_as(std::span<const char> bytes) {
-  std::vector<To> result(bytes.size() / sizeof(From));
-  for (size_t i = 0; i < result.size(); ++i) {
-    From value;
-    std::memcpy(&value, bytes.data() + i * sizeof(From), sizeof(From));
-    result[i] = static_cast<To>(value);
-  }
-  return result;
-}
-
-Constant from_bytes(int type, std::span<const char> bytes) {
+Constant from_bytes(int type, std::span<const std::byte> bytes) {
   switch (type) {
     case TensorProto::FLOAT:
       return constant_of(read_as<float, float>(bytes));
     case TensorProto::DOUBLE:
       return constant_of(read_as<double, float>(bytes));
     case TensorProto::FLOAT16:
-    case TensorProto::BFLOAT16: {
-      const auto bits = read_as<uint16_t, uint16_t>(bytes);
-      std::vector<float> values;
-      for (const uint16_t one : bits)
-        values.push_back(type == TensorProto::FLOAT16 ? from_half(one)
-                                                      : std::bit_cast<float>(uint32_t{one} << 16));
-      return constant_of(values);
-    }
+      return constant_of(widen_halves(bytes));
+    case TensorProto::BFLOAT16:
+      return constant_of(widen_bfloats(bytes));
     case TensorProto::BOOL:
     case TensorProto::UINT8:
       return constant_of(read_as<uint8_t, int64_t>(bytes));
@@ -113,7 +87,7 @@ Constant from_fields(const TensorProto& tensor) {
     case TensorProto::FLOAT16:
     case TensorProto::BFLOAT16: {
       std::vector<uint16_t> bits(tensor.int32_data().begin(), tensor.int32_data().end());
-      return from_bytes(tensor.data_type(), {reinterpret_cast<const char*>(bits.data()), bits.size() * 2});
+      return from_bytes(tensor.data_type(), std::as_bytes(std::span(bits)));
     }
     default:
       return from_field<int64_t>(tensor.int32_data());
@@ -166,7 +140,7 @@ Result<Constant> from_file(const TensorProto& tensor, const fs::path& folder, in
   std::ifstream file(path, std::ios::binary);
   file.seekg(entry.offset);
   if (!file.read(bytes.data(), needed)) return fail("cannot read '" + path.string() + "'", tensor.name());
-  return from_bytes(tensor.data_type(), bytes);
+  return from_bytes(tensor.data_type(), std::as_bytes(std::span(bytes)));
 }
 
 }  // namespace
@@ -215,7 +189,7 @@ Result<DecodedTensor> decode(const TensorProto& tensor, const fs::path& folder) 
       return fail("it has " + std::to_string(there) + " bytes, its shape " + to_text(result.type.shape) +
                       " needs " + std::to_string(bytes),
                   tensor.name());
-    result.data = from_bytes(tensor.data_type(), tensor.raw_data());
+    result.data = from_bytes(tensor.data_type(), std::as_bytes(std::span(tensor.raw_data())));
   } else {
     result.data = from_fields(tensor);
     const auto there = static_cast<int64_t>(result.data.bytes.size()) / size_of(dtype);
