@@ -33,7 +33,8 @@ class Arithmetic {
   llvm::Value* exp(llvm::Value* x);
   /// log(0) = -inf, log(negative) = NaN; denormals included.
   llvm::Value* log(llvm::Value* x);
-  /// Both saturate exactly; tanh keeps its relative accuracy (and the sign of zero) near 0.
+  /// Both saturate exactly; tanh keeps its relative accuracy (and the sign of zero) near 0. sigmoid may give
+  /// 0 where the exact result is a denormal. Error under 4 ulp (f32) and 8 ulp (f64).
   llvm::Value* tanh(llvm::Value* x);
   llvm::Value* sigmoid(llvm::Value* x);
 

@@ -2,6 +2,7 @@
 // pipe.
 #include <fcntl.h>
 #include <lld/Common/Driver.h>
+#include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Support/CrashRecoveryContext.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/TargetParser/Triple.h>
@@ -59,6 +60,28 @@ Result<Descriptor> in_memory(std::span<const std::byte> bytes) {
   return file;
 }
 
+/// lld dies of a torn object, and a linker that died must not be called again: so what is torn never reaches
+/// it.
+Status check_object(std::span<const std::byte> bytes, llvm::Triple::ArchType architecture) {
+  const llvm::StringRef text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  auto object = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(text, "object"));
+  if (!object) return fail("no ELF object: " + llvm::toString(object.takeError()), "linking");
+  const auto* elf = llvm::dyn_cast<llvm::object::ELF64LEObjectFile>(object->get());
+  if (!elf || elf->getELFFile().getHeader().e_type != llvm::ELF::ET_REL)
+    return fail("no relocatable 64-bit ELF object", "linking");
+  if (elf->getArch() != architecture) {
+    return fail("an object of another architecture: " + elf->getFileFormatName().str(), "linking");
+  }
+  auto sections = elf->getELFFile().sections();
+  if (!sections) return fail("a torn object: " + llvm::toString(sections.takeError()), "linking");
+  for (const auto& section : *sections) {
+    if (section.sh_type == llvm::ELF::SHT_NOBITS) continue;
+    auto contents = elf->getELFFile().getSectionContents(section);
+    if (!contents) return fail("a torn object: " + llvm::toString(contents.takeError()), "linking");
+  }
+  return {};
+}
+
 std::string version_script(const std::vector<std::string>& exported) {
   std::string text = "{";
   if (!exported.empty()) {
@@ -94,8 +117,10 @@ Result<std::vector<std::byte>> link_shared(const std::vector<std::vector<std::by
                                            const Target& target,
                                            const std::vector<std::string>& exported_symbols) {
   if (objects.empty()) return fail("nothing to link", "linking");
+  const llvm::Triple::ArchType architecture = llvm::Triple(target.triple).getArch();
   std::vector<Descriptor> files;
   for (const std::vector<std::byte>& object : objects) {
+    HONE_RETURN_IF_ERROR(check_object(object, architecture));
     HONE_TRY(Descriptor file, in_memory(object));
     files.push_back(std::move(file));
   }
@@ -116,7 +141,7 @@ Result<std::vector<std::byte>> link_shared(const std::vector<std::vector<std::by
     }
   });
 
-  const bool arm = llvm::Triple(target.triple).getArch() == llvm::Triple::aarch64;
+  const bool arm = architecture == llvm::Triple::aarch64;
   std::vector<std::string> arguments{"ld.lld",
                                      "-m",
                                      arm ? "aarch64linux" : "elf_x86_64",
