@@ -1,4 +1,6 @@
 // Fills an artifact's buffers with generated data, and runs reference artifacts on the same data.
+#include <algorithm>
+
 #include "codegen/base/generator.h"
 #include "codegen/runtime/host/host.h"
 
@@ -29,16 +31,25 @@ Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& art
   std::vector<GuardedBuffer> plain;
   std::vector<const void*> pointers;
   for (const LogicalConstant& constant : artifact.signature().constants) {
-    std::vector<float> values(static_cast<size_t>(element_count(constant.type.shape)));
-    generate(seed + "/" + constant.name, constant.range.lo, constant.range.hi, values);
-    BufferSpec spec;
-    spec.name = constant.name;
-    spec.type = constant.type;
-    spec.layout = Layout::plain(static_cast<int>(constant.type.shape.size()));
+    const int64_t count = element_count(constant.type.shape);
+    const std::string name = seed + "/" + constant.name;
     // One vector of slack, as every buffer has.
-    spec.bytes = (static_cast<int64_t>(values.size()) * size_of(constant.type.dtype) + 63) / 64 * 64 + 64;
-    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes));
-    pack(spec, std::span<const float>(values), kTestPadding, buffer.data());
+    const int64_t bytes = (count * size_of(constant.type.dtype) + 63) / 64 * 64 + 64;
+    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(bytes));
+    if (constant.type.dtype == DType::f32) {
+      auto* values = reinterpret_cast<float*>(buffer.data());
+      generate(name, constant.range.lo, constant.range.hi, {values, static_cast<size_t>(count)});
+      std::fill(values + count, values + bytes / 4, static_cast<float>(kTestPadding));
+    } else {
+      BufferSpec spec;
+      spec.name = constant.name;
+      spec.type = constant.type;
+      spec.layout = Layout::plain(static_cast<int>(constant.type.shape.size()));
+      spec.bytes = bytes;
+      std::vector<float> values(static_cast<size_t>(count));
+      generate(name, constant.range.lo, constant.range.hi, values);
+      pack(spec, std::span<const float>(values), kTestPadding, buffer.data());
+    }
     pointers.push_back(buffer.data());
     plain.push_back(std::move(buffer));
   }
