@@ -1,14 +1,17 @@
 // Computation: a small DAG of tensor expressions. Each Stage computes every element of one tensor by one scalar
 // expression over named axes, with at most one reduction. Indices are logical; each tensor carries its layout.
 //
-// Text of a stage, as printed by to_text:
+// Text, as printed by to_text and read by parse_computation: a line for each tensor and stage, in order.
+//   input x f32[1x64x56x56] aBcd16b halo 0,0,1,1:0,0,1,1
 //   conv: y[n,oc,oh,ow] over n 1, oc 64, oh 56, ow 56 = max(sum[ic 64, kh 3, kw 3](x[n,ic,oh+kh-1,ow+kw-1] * w[oc,ic,kh,kw]) + b[oc], 0)
+// A reduction that the value reads again is "acc" from its second use on.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codegen/base/signature.h"
@@ -93,6 +96,8 @@ struct Computation {
 /// Names unique, tensors and arity in range, reads inside shape + halo (or with `outside`), order of stages.
 Status verify(const Computation& computation);
 std::string to_text(const Computation& computation);
+/// Reads what to_text prints; an Error names the line. Does not verify. Scalars come back as trees.
+Result<Computation> parse_computation(std::string_view text);
 std::string to_text(const Computation& computation, const Scalar& scalar);
 const Stage* find_stage(const Computation& computation, const std::string& name);
 

@@ -89,6 +89,7 @@ int precedence(ScalarOp op) {
 struct Printer {
   const Computation& computation;
   const Stage* stage = nullptr;
+  mutable bool reduced = false;  ///< the reduction is printed where it is first read, as "acc" after that
 
   std::string wrapped(const Scalar& s, int minimum_precedence) const {
     std::string text = print(s);
@@ -126,7 +127,8 @@ struct Printer {
   }
 
   std::string reduction() const {
-    if (!stage || !stage->reduction) return "acc";
+    if (!stage || !stage->reduction || reduced) return "acc";
+    reduced = true;
     const char* name = stage->reduction->combiner == Combiner::sum ? "sum[" : "max[";
     return name + axis_list(stage->reduction->axes) + "](" + print(*stage->reduction->update) + ")";
   }
@@ -146,6 +148,8 @@ std::string to_text(const Computation& computation) {
     text += std::string(to_text(t.role)) + " " + t.name + " " + to_text(t.type) + " " + to_text(t.layout);
     if (std::string placement = to_text(t.placement); !placement.empty()) text += " " + placement;
     if (t.halo_value != 0) text += " halo_value " + number_text(t.halo_value);
+    if (!(t.range == ValueRange{}))
+      text += " in [" + number_text(t.range.lo) + "," + number_text(t.range.hi) + "]";
     text += "\n";
   }
   for (const Stage& stage : computation.stages) {

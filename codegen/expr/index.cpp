@@ -104,22 +104,26 @@ Index Index::axis(const std::string& name) { return from_atom(Atom{Atom::Kind::a
 
 namespace {
 
-/// What the remainder of `quotient`'s operand by its divisor is a remainder of: (x % 12) % 4 is kept as x % 4.
+/// What the remainder of `quotient`'s operand by its divisor is a remainder of: (x % 12) % 4 is kept as x
+/// % 4.
 const Index& remainder_operand(const Atom& quotient) {
   const Index& operand = *quotient.operand;
   const Atom* inner = sole_atom(operand, Atom::Kind::modulo);
   return inner && inner->divisor % quotient.divisor == 0 ? *inner->operand : operand;
 }
 
-/// One pair d * (x / d) + x % d, times a factor, becomes x: what fused axes leave behind. False if there is none.
+/// One pair d * (x / d) + x % d, times a factor, becomes x: what fused axes leave behind. False if there is
+/// none.
 bool rejoin_once(Index& index) {
   for (size_t i = 0; i < index.terms.size(); ++i) {
     const Index::Term quotient = index.terms[i];
-    if (quotient.atom.kind != Atom::Kind::floor_div || quotient.coefficient % quotient.atom.divisor != 0) continue;
+    if (quotient.atom.kind != Atom::Kind::floor_div || quotient.coefficient % quotient.atom.divisor != 0)
+      continue;
     const int64_t factor = quotient.coefficient / quotient.atom.divisor;
     for (size_t j = 0; j < index.terms.size(); ++j) {
       const Index::Term& rest = index.terms[j];
-      if (rest.atom.kind != Atom::Kind::modulo || rest.coefficient != factor || rest.atom.divisor != quotient.atom.divisor ||
+      if (rest.atom.kind != Atom::Kind::modulo || rest.coefficient != factor ||
+          rest.atom.divisor != quotient.atom.divisor ||
           *rest.atom.operand != remainder_operand(quotient.atom))
         continue;
       index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::max(i, j)));

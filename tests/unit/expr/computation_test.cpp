@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/support/samples.h"
 
 namespace hone {
@@ -95,6 +97,51 @@ TEST(Computation, RanksAndTensorsMustFit) {
   EXPECT_THAT(problem(c), HasSubstr("reads x with 1 indices, but its rank is 2"));
   c.stages[0].value = scalar::read(5, {ax("r")});
   EXPECT_THAT(problem(c), HasSubstr("reads tensor 5, which does not exist"));
+}
+
+TEST(ComputationText, PrintsAndParsesBack) {
+  using namespace scalar;
+  Computation c = test::depthwise_pointwise(20, 24, 4, 13, 8);
+  c.tensors[0].halo_value = -2.5;
+  c.tensors[1].range = {0.5, 1.5};
+  c.tensors[3].placement.buffer_channels = 64;
+  c.tensors[3].placement.channel_offset = 16;
+  c.arithmetic = DType::f64;
+  AxisRanges any = [](const std::string&) { return Interval{0, 1000}; };
+  Index odd = floor_div(ax("oh") + 1, 2, any) * 3 - modulo(ax("ow"), 5, any) +
+              minimum(maximum(ax("ow"), 2, any), 9, any);
+  ScalarPtr acc = accumulator();
+  c.stages[1].value = binary(ScalarOp::div, unary(ScalarOp::neg, unary(ScalarOp::exp, acc)),
+                             select_less(from_index(odd), constant(-0.25), constant(INFINITY),
+                                         binary(ScalarOp::sub, acc, constant(3))));
+  Result<Computation> parsed = parse_computation(to_text(c));
+  ASSERT_TRUE(parsed) << parsed.error().text();
+  EXPECT_EQ(to_text(*parsed), to_text(c));
+  EXPECT_EQ(parsed->stages[1].reduction->axes, c.stages[1].reduction->axes);
+  EXPECT_EQ(parsed->tensors[1].range, c.tensors[1].range);
+}
+
+std::string parse_problem(const std::string& stage) {
+  Result<Computation> c = parse_computation("input x f32[4x8] ab\noutput y f32[4x8] ab\n" + stage);
+  return c ? "" : c.error().text();
+}
+
+TEST(ComputationText, BadTextNamesLineAndPlace) {
+  EXPECT_EQ(parse_problem("s: y[a,b] over a 4, b 8 = x[a,b] * 2"), "");
+  EXPECT_EQ(parse_problem("s: y[a,b] over a 4, b 8 = x[a,b"),
+            "computation line 3: expected ']' at the end of the line");
+  EXPECT_THAT(parse_problem("s: z[a,b] over a 4 = 1"), HasSubstr("there is no tensor 'z' before"));
+  EXPECT_THAT(parse_problem("s: y[a,b] over a = 1"), HasSubstr("expected an integer at '= 1'"));
+  EXPECT_THAT(parse_problem("s: y[a,b] over a 4 = sin(x[a,b])"), HasSubstr("there is no function 'sin'"));
+  EXPECT_THAT(parse_problem("s: y[a,b] over a 4 = max(x[a,b])"),
+              HasSubstr("'max' has another number of arguments"));
+  EXPECT_THAT(parse_problem("s: y[a,b] over a 4 = sum[k 2](1) + sum[k 2](2)"),
+              HasSubstr("a stage has one reduction"));
+  EXPECT_THAT(parse_problem("s: y[a,b] over a 4 = 1 1"), HasSubstr("expected the end of the line at '1'"));
+  EXPECT_THAT(parse_problem("s: y[a/0,b] over a 4 = 1"), HasSubstr("division by 0"));
+  EXPECT_THAT(parse_problem("s y[a,b]"), HasSubstr("'s' begins neither a tensor nor a stage"));
+  EXPECT_THAT(parse_problem("input q f32[4"), HasSubstr("computation line 3"));
+  EXPECT_THAT(parse_problem("input q f32[4] a halo"), HasSubstr("'halo' has no value"));
 }
 
 }  // namespace

@@ -10,7 +10,11 @@
 namespace hone {
 namespace {
 
-std::string lowered_text(const Computation& computation, const char* schedule_text) {
+/// Text in, text out: the computation too is read back from its text before it is lowered.
+std::string lowered_text(const Computation& sample, const char* schedule_text) {
+  Result<Computation> parsed = parse_computation(to_text(sample));
+  if (!parsed) return parsed.error().text() + "\n";
+  const Computation& computation = *parsed;
   Result<Schedule> schedule = parse_schedule(schedule_text);
   if (!schedule) return schedule.error().text() + "\n";
   Result<loop::Program> program = loop::lower(computation, *schedule);

@@ -31,6 +31,9 @@ void check(const Computation& computation, const Schedule& schedule) {
   Result<Schedule> parsed = parse_schedule(text);
   RC_ASSERT(parsed.has_value());
   RC_ASSERT(to_text(*parsed) == text);
+  Result<Computation> same = parse_computation(to_text(computation));
+  RC_ASSERT(same.has_value());
+  RC_ASSERT(to_text(*same) == to_text(computation));
   Result<loop::Program> program = loop::lower(computation, schedule);
   std::string problem = program ? test::difference(computation, *program, test::computes_twice(schedule))
                                 : program.error().text();
