@@ -59,6 +59,8 @@ Result<onnx::ModelProto> parse(std::string_view bytes) {
     return fail("this is not a model: its messages do not parse", {}, "an .onnx or .tflite file is expected");
   if (!model.has_graph() || model.graph().output_size() == 0)
     return fail("the model has no graph with outputs");
+  if (model.ir_version() >= 3 && model.opset_import_size() == 0)
+    return fail("the model does not say which opset it uses", {}, "is it truncated?");
   if (model.graph().node_size() > kMaxNodes)
     return fail("the graph has more than " + std::to_string(kMaxNodes) + " nodes");
   return model;
