@@ -58,7 +58,9 @@ std::vector<int64_t> unroll_choices(const DirectShape& d) {
   return choices;
 }
 
-TileProblem tile_problem(const DirectShape& d) { return {d.blocks, d.rows, d.columns, 4, true}; }
+TileProblem tile_problem(const DirectShape& d) {
+  return {d.blocks, d.rows, d.columns, 4, d.in * d.conv.kh * d.conv.kw};
+}
 
 bool direct_applies(const Task& task, const Target& target) {
   if (!is_plain_conv(task)) return false;
@@ -120,7 +122,8 @@ Result<Schedule> direct_schedule(const Task& task, const Target& target, const P
                     " channel blocks",
                 "direct");
   if (!fits_registers(target, {oc_tile, oh_tile, ow_tile}))
-    return fail("a tile of " + std::to_string(oc_tile * oh_tile * ow_tile) + " accumulators does not fit the registers",
+    return fail("a tile of " + std::to_string(oc_tile * oh_tile * ow_tile) +
+                    " accumulators does not fit the registers",
                 "direct");
   StageSchedule s{"conv", {}};
   auto& steps = s.steps;

@@ -6,12 +6,21 @@
 namespace hone {
 namespace {
 
+/// Cycles for one vector of weights, which every tile streams again: from where a tile's share of them fits.
+/// Typical sizes of caches; a Target knows none, and trial 0 must not depend on the Board.
+double stream_cycles(const Target& target, const TileProblem& problem, int64_t channels) {
+  const int64_t vector_bytes = target.vector_bits / 8;
+  const int64_t share = channels * vector_bytes * problem.reduced;
+  const double bytes_per_cycle = share <= (24 << 10) ? 128 : share <= (768 << 10) ? 32 : 16;
+  return static_cast<double>(vector_bytes) / bytes_per_cycle;
+}
+
 /// Cycles of one reduce step of one tile: two multiply-adds and two loads a cycle, a multiply-add takes four.
-double step_cycles(const TileProblem& problem, int64_t channels, int64_t pixels) {
+double step_cycles(const Target& target, const TileProblem& problem, int64_t channels, int64_t pixels) {
   const double products = static_cast<double>(channels * pixels);
-  const double loads = problem.weights_reused ? static_cast<double>(channels + pixels)
-                                              : static_cast<double>(channels + channels * pixels);
-  return std::max({products / 2, loads / 2, 4.0}) + 0.02 * loads;
+  const double loads = static_cast<double>(channels + pixels);
+  const double stream = static_cast<double>(channels) * stream_cycles(target, problem, channels);
+  return std::max({products / 2, loads / 2, 4.0, stream}) + 0.02 * loads + 0.05 * stream;
 }
 
 /// `extent` in tiles of `tile` and a rest: calls f(size, how many).
@@ -49,12 +58,12 @@ bool fits_registers(const Target& target, const RegisterTile& tile) {
 
 int64_t accumulator_budget(const Target& target) { return target.vector_registers - 4; }
 
-double tile_cost(const Target&, const TileProblem& problem, const RegisterTile& tile) {
+double tile_cost(const Target& target, const TileProblem& problem, const RegisterTile& tile) {
   double cost = 0;
   for_pieces(problem.rows, tile.rows, [&](int64_t rows, int64_t row_pieces) {
     for_pieces(problem.columns, tile.columns, [&](int64_t columns, int64_t column_pieces) {
       cost += static_cast<double>(row_pieces * column_pieces) *
-              step_cycles(problem, tile.channels, rows * columns);
+              step_cycles(target, problem, tile.channels, rows * columns);
     });
   });
   return cost * static_cast<double>(problem.blocks / tile.channels);

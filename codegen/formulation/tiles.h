@@ -22,12 +22,13 @@ struct RegisterTile {
 struct TileProblem {
   int64_t blocks, rows, columns;
   int64_t max_rows = 1;
-  bool weights_reused = true;  ///< false for depthwise: every block has its own input
+  int64_t reduced = 1;  ///< steps of the reduction: how long the stream of weights of one block is
 };
 
 /// Accumulators that fit beside a few other registers.
 int64_t accumulator_budget(const Target& target);
-/// Whether accumulators, one weight vector per channel block and a broadcast fit the registers, with one to spare.
+/// Whether accumulators, one weight vector per channel block and a broadcast fit the registers, with one to
+/// spare.
 bool fits_registers(const Target& target, const RegisterTile& tile);
 /// Estimated cycles per reduce step over the whole output; smaller is better.
 double tile_cost(const Target& target, const TileProblem& problem, const RegisterTile& tile);

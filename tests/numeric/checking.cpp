@@ -60,9 +60,34 @@ CheckReport checked(const Candidate& candidate, const std::string& seed) {
   return failed;
 }
 
+Ports random_placements(const Task& task, const Ports& ports, std::mt19937& random) {
+  const auto moved = [&](Port port, const Shape& shape) {
+    if (shape.size() != 4) return port;
+    port.placement.halo_before.resize(4, 0);
+    port.placement.halo_after.resize(4, 0);
+    if (random() % 2)
+      for (size_t d = 2; d < 4; ++d) {
+        port.placement.halo_before[d] += pick<int64_t>(random, {0, 1, 2});
+        port.placement.halo_after[d] += pick<int64_t>(random, {0, 1, 3});
+      }
+    int64_t block = 1;
+    for (const auto& b : port.layout.blocks) block *= b.size;
+    if (random() % 2 && shape[1] % block == 0) {
+      port.placement.channel_offset = block * pick<int64_t>(random, {0, 1, 3});
+      port.placement.buffer_channels =
+          port.placement.channel_offset + shape[1] + block * pick<int64_t>(random, {0, 2});
+    }
+    return port;
+  };
+  Ports result;
+  for (size_t i = 0; i < ports.inputs.size(); ++i)
+    result.inputs.push_back(moved(ports.inputs[i], task.graph.value(task.graph.inputs[i]).type.shape));
+  result.output = moved(ports.output, task.graph.value(task.graph.outputs[0]).type.shape);
+  return result;
+}
+
 Candidate random_candidate(const Task& task, const Target& target, const Formulation& formulation,
-                           std::mt19937& random) {
-  const Ports ports = default_ports(formulation, task, target);
+                           const Ports& ports, std::mt19937& random) {
   const SearchSpace space = formulation.space(task, target, ports);
   for (int tries = 0; tries < 50; ++tries) {
     Parameters parameters;
@@ -77,7 +102,7 @@ Candidate random_candidate(const Task& task, const Target& target, const Formula
 }
 
 Sweep sweep(std::string_view formulation_name, int count, uint32_t seed,
-            const std::function<std::string(std::mt19937&)>& make) {
+            const std::function<std::string(std::mt19937&)>& make, bool placements) {
   Sweep result;
   std::mt19937 random(seed);
   const auto targets = runnable_targets();
@@ -102,14 +127,15 @@ Sweep sweep(std::string_view formulation_name, int count, uint32_t seed,
       fail_with("reference: " + reference.error().text(), "");
       continue;
     }
-    const Ports ports = default_ports(*formulation, task, target);
+    Ports ports = default_ports(*formulation, task, target);
+    if (placements) ports = random_placements(task, ports, random);
     auto first = make_candidate(task, target, *formulation, ports,
                                 formulation->default_parameters(task, target, ports));
     if (!first) {
       fail_with(first.error().text(), "");
       continue;
     }
-    for (const Candidate& candidate : {*first, random_candidate(task, target, *formulation, random)}) {
+    for (const Candidate& candidate : {*first, random_candidate(task, target, *formulation, ports, random)}) {
       const CheckReport report = checked_against(candidate, *reference, data);
       ++result.checked;
       if (!report.ok) fail_with(report.reason, to_text(candidate.ports) + "\n" + to_text(candidate.schedule));

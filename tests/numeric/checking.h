@@ -28,7 +28,10 @@ CheckReport checked_against(const Candidate& candidate, const ReferenceOutput& r
 
 /// Parameters drawn from the space (as far as they are legal: several tries), by `random`.
 Candidate random_candidate(const Task& task, const Target& target, const Formulation& formulation,
-                           std::mt19937& random);
+                           const Ports& ports, std::mt19937& random);
+
+/// `ports` with wider halos, and tensors of rank 4 as parts of wider buffers, by `random`.
+Ports random_placements(const Task& task, const Ports& ports, std::mt19937& random);
 
 /// Draws `count` tasks from `make`, each with the default and one random candidate of `formulation` on a
 /// target in turn. Gives the reports that failed as texts, and the largest errors seen.
@@ -38,7 +41,7 @@ struct Sweep {
   int checked = 0;
 };
 Sweep sweep(std::string_view formulation, int count, uint32_t seed,
-            const std::function<std::string(std::mt19937&)>& make);
+            const std::function<std::string(std::mt19937&)>& make, bool placements = false);
 
 template <class T>
 T pick(std::mt19937& random, const std::vector<T>& choices) {

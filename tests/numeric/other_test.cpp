@@ -1,33 +1,15 @@
 // Pooling, dense layers, products, maps, softmax, normalisation and moves of random shapes give what the
 // reference gives.
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/numeric/checking.h"
+#include "tests/numeric/task_texts.h"
 
 namespace hone::testing {
 namespace {
 
 using ::testing::IsEmpty;
 using Random = std::mt19937;
-
-std::string type(const Shape& shape) {
-  return fmt::format("f32[{}]", shape.empty() ? "scalar" : to_text(shape));
-}
-std::string input(const char* name, const Shape& shape) {
-  return fmt::format("%{} = input {}\n", name, type(shape));
-}
-std::string constant(const char* name, const Shape& shape) {
-  return fmt::format("%{} = constant {}\n", name, type(shape));
-}
-std::string list(const Shape& values) { return fmt::format("[{}]", fmt::join(values, ",")); }
-
-Shape image(Random& random) {
-  return {1, pick<int64_t>(random, {1, 3, 5, 16, 20, 24, 100}), pick<int64_t>(random, {7, 8, 13}),
-          pick<int64_t>(random, {7, 13, 17, 35, 55})};
-}
 
 void expect_clean(const char* name, const Sweep& s) {
   std::printf("%s: %d checked, worst factor %.3g, worst L2 %.3g\n", name, s.checked, s.worst_factor,
@@ -36,21 +18,12 @@ void expect_clean(const char* name, const Sweep& s) {
 }
 
 TEST(Pool, MaximumAndAverageMatchTheReferenceAlsoForNegativeInputs) {
-  expect_clean("pool", sweep("pool", 40, 11, [](Random& random) {
-                 const int64_t k = pick<int64_t>(random, {2, 3, 5}), s = pick<int64_t>(random, {1, 2, 3});
-                 const Shape pads{pick<int64_t>(random, {0, 1}), pick<int64_t>(random, {0, 1}),
-                                  pick<int64_t>(random, {0, 1}), 1};
-                 const bool maximum = random() % 2;
-                 return input("x", image(random)) +
-                        fmt::format("%0 = {} %x {{kernel=[{},{}] strides=[{},{}] pads={}{}}}\noutput %0\n",
-                                    maximum ? "max_pool" : "average_pool", k, k, s, s, list(pads),
-                                    maximum ? "" : fmt::format(" include_pad={}", random() % 2));
-               }));
+  expect_clean("pool", sweep("pool", 40, 11, random_pool));
 }
 
 TEST(Pool, GlobalPoolsAndMeansMatchTheReference) {
   expect_clean("global_pool", sweep("global_pool", 20, 12, [](Random& random) {
-                 const std::string x = input("x", image(random));
+                 const std::string x = input("x", random_image(random));
                  switch (random() % 4) {
                    case 0:
                      return x + "%0 = global_average_pool %x\noutput %0\n";
@@ -91,7 +64,7 @@ TEST(MatMul, OfTwoActivationsMatchesTheReference) {
 
 TEST(Elementwise, ChainsWithBroadcastingMatchTheReference) {
   expect_clean("elementwise", sweep("elementwise", 60, 15, [](Random& random) {
-                 Shape shape = image(random);
+                 Shape shape = random_image(random);
                  switch (random() % 4) {
                    case 0:
                      shape = {shape[1], shape[3]};
@@ -121,7 +94,7 @@ TEST(Elementwise, ChainsWithBroadcastingMatchTheReference) {
 
 TEST(Elementwise, BatchNormalisationMatchesTheReference) {
   expect_clean("batch_norm", sweep("elementwise", 15, 16, [](Random& random) {
-                 const Shape x = image(random);
+                 const Shape x = random_image(random);
                  const Shape c{x[1]};
                  return input("x", x) + constant("s", c) + constant("b", c) + constant("m", c) +
                         constant("v", c) +
@@ -141,20 +114,20 @@ TEST(Softmax, AlongAnyAxisMatchesTheReference) {
 
 TEST(Lrn, MatchesTheReference) {
   expect_clean("lrn", sweep("lrn", 6, 18, [](Random& random) {
-                 return input("x", image(random)) +
+                 return input("x", random_image(random)) +
                         "%0 = lrn %x {size=5 alpha=0.0001 beta=0.75 bias=1.0}\noutput %0\n";
                }));
 }
 
 TEST(Moves, TransformsMatchTheReference) {
   expect_clean("transform", sweep("transform", 10, 19, [](Random& random) {
-                 return input("x", image(random)) + "%0 = transform %x\noutput %0\n";
+                 return input("x", random_image(random)) + "%0 = transform %x\noutput %0\n";
                }));
 }
 
 TEST(Moves, ConcatMatchesTheReferenceAlsoAtOddOffsets) {
   expect_clean("concat", sweep("concat", 25, 20, [](Random& random) {
-                 Shape a = image(random), b = a, c = a, y = a;
+                 Shape a = random_image(random), b = a, c = a, y = a;
                  const size_t axis = random() % 3 == 0 ? 2 : 1;
                  b[axis] = pick<int64_t>(random, {1, 8, 16, 24});
                  c[axis] = pick<int64_t>(random, {3, 16, 32});
@@ -167,7 +140,7 @@ TEST(Moves, PadsMatchTheReference) {
   expect_clean("pad", sweep("pad", 12, 21, [](Random& random) {
                  const Shape pads =
                      random() % 2 ? Shape{0, 0, 1, 2, 0, 0, 2, 1} : Shape{0, 2, 1, 0, 0, 3, 0, 1};
-                 return input("x", image(random)) +
+                 return input("x", random_image(random)) +
                         fmt::format("%0 = pad %x {{pads={} value=0.5}}\noutput %0\n", list(pads));
                }));
 }
@@ -175,14 +148,14 @@ TEST(Moves, PadsMatchTheReference) {
 TEST(Moves, TransposesMatchTheReference) {
   expect_clean("transpose", sweep("transpose", 10, 22, [](Random& random) {
                  const Shape permutation = pick<Shape>(random, {{0, 2, 3, 1}, {0, 3, 1, 2}, {3, 2, 1, 0}});
-                 return input("x", image(random)) +
+                 return input("x", random_image(random)) +
                         fmt::format("%0 = transpose %x {{permutation={}}}\noutput %0\n", list(permutation));
                }));
 }
 
 TEST(Moves, SlicesMatchTheReference) {
   expect_clean("slice", sweep("slice", 6, 23, [](Random& random) {
-                 const Shape x = image(random);
+                 const Shape x = random_image(random);
                  return input("x", x) +
                         fmt::format(
                             "%0 = slice %x {{axes=[2,3] starts=[1,2] ends=[{},{}] steps=[1,2]}}\noutput %0\n",
@@ -203,7 +176,7 @@ TEST(Moves, ReshapesMatchTheReference) {
 
 TEST(Moves, GathersMatchTheReference) {
   expect_clean("gather", sweep("gather", 6, 25, [](Random& random) {
-                 const Shape x = image(random);
+                 const Shape x = random_image(random);
                  return input("x", x) + "%i = constant i64[3]\n" +
                         fmt::format("%0 = gather %x %i {{axis={}}}\noutput %0\n",
                                     pick<int64_t>(random, {1, 3}));

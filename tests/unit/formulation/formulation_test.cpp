@@ -1,0 +1,212 @@
+// Formulations without running any code: blocks, texts, spaces whose every point lowers, errors.
+#include "codegen/formulation/formulation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codegen/artifact/artifact.h"
+#include "codegen/formulation/blocks.h"
+#include "codegen/formulation/magnitude.h"
+#include "codegen/formulation/tiles.h"
+
+namespace hone {
+namespace {
+
+using ::testing::HasSubstr;
+
+Task task_of(const std::string& text) {
+  auto graph = parse_graph(text);
+  EXPECT_TRUE(graph) << graph.error().text();
+  return make_task(*graph);
+}
+
+Target named(const char* name) { return *resolve_target(name); }
+
+const char* const kConv =
+    "%x = input f32[1x64x28x28]\n%w = constant f32[128x64x3x3]\n%b = constant f32[128]\n"
+    "%0 = conv %x %w %b {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}\n%1 = relu %0\noutput %1\n";
+
+TEST(Blocks, AreTheLanesOrTheNextPowerOfTwoForFewChannels) {
+  const Target wide = named("x86-64-v4"), narrow = named("x86-64-v2");
+  EXPECT_EQ(channel_block(wide, 64), 16);
+  EXPECT_EQ(channel_block(wide, 9), 16);
+  EXPECT_EQ(channel_block(wide, 8), 8);
+  EXPECT_EQ(channel_block(wide, 3), 4);
+  EXPECT_EQ(channel_block(wide, 1), 1);
+  EXPECT_EQ(channel_block(narrow, 64), 4);
+  EXPECT_EQ(to_text(activation_layout(wide, {1, 64, 7, 7})), "aBcd16b");
+  EXPECT_TRUE(activation_layout(wide, {1, 1, 7, 7}).is_plain());
+  EXPECT_TRUE(activation_layout(wide, {64, 7}).is_plain());
+}
+
+TEST(Tiles, FitTheRegistersOfEveryTarget) {
+  for (const char* name : {"x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"}) {
+    const Target target = named(name);
+    for (const int64_t columns : {7, 13, 17, 28, 35, 55, 56}) {
+      const TileProblem problem{8, columns, columns, 4, 576};
+      const RegisterTile tile = best_tile(target, problem);
+      EXPECT_TRUE(fits_registers(target, tile)) << name << " " << columns;
+      EXPECT_GE(tile.channels * tile.rows * tile.columns, 8) << name << " " << columns;
+    }
+  }
+}
+
+TEST(Tiles, OfTheWidestTargetAreFourteenColumnsByTwoBlocks) {
+  EXPECT_EQ(best_tile(named("x86-64-v4"), {4, 56, 56, 4, 576}), (RegisterTile{2, 1, 14}));
+}
+
+TEST(Text, OfPortsParsesBack) {
+  const Ports ports{
+      {{Layout::channel_blocked(16), {{0, 0, 1, 1}, {0, 0, 2, 2}, 0, 0}}, {Layout::plain(2), {}}},
+      {Layout::channel_blocked(8), {{}, {}, 64, 16}}};
+  auto back = parse_ports(to_text(ports));
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(*back, ports);
+}
+
+TEST(Text, OfParametersParsesBack) {
+  const Parameters parameters{{"oc_tile", 2}, {"ow_tile", 14}};
+  EXPECT_EQ(to_text(parameters), "oc_tile=2 ow_tile=14");
+  EXPECT_EQ(*parse_parameters(to_text(parameters)), parameters);
+  EXPECT_TRUE(parse_parameters("")->empty());
+}
+
+TEST(Text, OfBrokenParametersAndPortsIsRefused) {
+  EXPECT_THAT(parse_parameters("oc_tile").error().text(), HasSubstr("'oc_tile' is not a parameter"));
+  EXPECT_THAT(parse_parameters("a=1 a=2").error().text(), HasSubstr("given twice"));
+  EXPECT_THAT(parse_parameters("a=1x").error().text(), HasSubstr("not a parameter"));
+  EXPECT_THAT(parse_ports("abcd").error().text(), HasSubstr("not a list of ports"));
+  EXPECT_FALSE(parse_ports("abcd -> zz!"));
+}
+
+TEST(Formulations, HaveDistinctNames) {
+  for (const Formulation& one : formulations()) EXPECT_EQ(find_formulation(one.name), &one);
+  EXPECT_EQ(find_formulation("winograd9"), nullptr);
+}
+
+TEST(Formulations, EveryPointOfASpaceLowersOrSaysWhyNot) {
+  const Task task = task_of(kConv);
+  for (const char* name : {"x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"}) {
+    const Target target = named(name);
+    const Formulation& direct = *find_formulation("direct");
+    const Ports ports = default_ports(direct, task, target);
+    std::vector<Parameters> points{{}};
+    for (const ParameterRange& range : direct.space(task, target, ports)) {
+      std::vector<Parameters> more;
+      for (const Parameters& point : points)
+        for (const int64_t value : range.choices) {
+          more.push_back(point);
+          more.back()[range.name] = value;
+        }
+      points = more;
+    }
+    int legal = 0;
+    for (const Parameters& point : points) {
+      auto candidate = make_candidate(task, target, direct, ports, point);
+      if (!candidate) {
+        EXPECT_THAT(candidate.error().text(), HasSubstr("does not fit the registers"));
+        continue;
+      }
+      ++legal;
+      auto lowered = lower_candidate(*candidate);
+      EXPECT_TRUE(lowered) << lowered.error().text();
+    }
+    EXPECT_GT(legal, 8) << name;
+  }
+}
+
+TEST(Formulations, TheHaloOfAConvolutionIsExactlyWhatItReads) {
+  const Task task = task_of(kConv);
+  const Target target = named("x86-64-v4");
+  const Ports ports = default_ports(*find_formulation("direct"), task, target);
+  EXPECT_EQ(ports.inputs[0].placement.halo_before, (std::vector<int64_t>{0, 0, 1, 1}));
+  EXPECT_EQ(ports.inputs[0].placement.halo_after, (std::vector<int64_t>{0, 0, 1, 1}));
+  Ports tight = ports;
+  tight.inputs[0].placement = {};
+  auto candidate = make_candidate(task, target, *find_formulation("direct"), tight,
+                                  find_formulation("direct")->default_parameters(task, target, tight));
+  ASSERT_TRUE(candidate);
+  auto lowered = lower_candidate(*candidate);
+  ASSERT_FALSE(lowered);
+  EXPECT_THAT(lowered.error().text(), HasSubstr("larger halo"));
+}
+
+TEST(Formulations, RefuseParametersThatAreMissingOrIllegal) {
+  const Task task = task_of(kConv);
+  const Target target = named("x86-64-v4");
+  const Formulation& direct = *find_formulation("direct");
+  const Ports ports = default_ports(direct, task, target);
+  Parameters parameters = direct.default_parameters(task, target, ports);
+  parameters["oc_tile"] = 3;
+  EXPECT_THAT(make_candidate(task, target, direct, ports, parameters).error().text(),
+              HasSubstr("does not divide 8"));
+  parameters["oc_tile"] = 8;
+  parameters["ow_tile"] = 28;
+  EXPECT_THAT(make_candidate(task, target, direct, ports, parameters).error().text(),
+              HasSubstr("does not fit the registers"));
+  parameters.erase("unroll");
+  EXPECT_THAT(make_candidate(task, target, direct, ports, parameters).error().text(),
+              HasSubstr("unroll is missing"));
+}
+
+TEST(Formulations, RefuseTasksAndPortsOfOthers) {
+  const Task task = task_of(kConv);
+  const Target target = named("x86-64-v4");
+  EXPECT_THAT(make_candidate(task, target, *find_formulation("dense"), {}, {}).error().text(),
+              HasSubstr("dense does not cover this task"));
+  EXPECT_THAT(make_candidate(task, target, *find_formulation("direct"), {}, {}).error().text(),
+              HasSubstr("ports for 0 inputs, but the task has 1"));
+  auto candidate = default_candidate(task, target);
+  ASSERT_TRUE(candidate);
+  candidate->formulation = "none";
+  EXPECT_THAT(lower_candidate(*candidate).error().text(), HasSubstr("unknown formulation 'none'"));
+}
+
+TEST(Formulations, SayWhenNoneCoversATask) {
+  const Task task = task_of("%x = input f32[1x8x7x7]\n%w = input f32[8x8x3x3]\n%0 = conv %x %w\noutput %0\n");
+  EXPECT_THAT(default_formulation(task, named("x86-64-v4")).error().text(),
+              HasSubstr("no formulation covers"));
+}
+
+TEST(Magnitude, FollowsTheRules) {
+  Computation c;
+  c.tensors = {{"a", Role::input, {DType::f32, {4}}, Layout::plain(1), {}, {}, 0},
+               {"b", Role::input, {DType::f32, {4}}, Layout::plain(1), {}, {}, 0}};
+  const auto a = scalar::read(0, {Index::axis("i")}), b = scalar::read(1, {Index::axis("i")});
+  const auto plain = [](const ScalarPtr& read) { return scalar::unary(ScalarOp::abs, read); };
+  const auto text = [&](ScalarOp op) { return to_text(c, *magnitude(scalar::binary(op, a, b), plain)); };
+  EXPECT_EQ(text(ScalarOp::add), text(ScalarOp::sub));
+  EXPECT_EQ(text(ScalarOp::add), "abs(a[i]) + abs(b[i])");
+  EXPECT_EQ(text(ScalarOp::mul), "abs(a[i] * b[i]) + abs(a[i] * b[i])");
+  EXPECT_EQ(text(ScalarOp::maximum), "max(abs(a[i]), abs(b[i]))");
+}
+
+TEST(Artifact, SignatureNamesBuffersInTheOrderOfTheContract) {
+  auto artifact = compile(*default_candidate(task_of(kConv), named("x86-64-v4")));
+  ASSERT_TRUE(artifact) << artifact.error().text();
+  const Signature& signature = artifact->signature;
+  ASSERT_EQ(signature.buffers.size(), 4u);
+  EXPECT_EQ(signature.buffers[0].name, "x");
+  EXPECT_EQ(signature.buffers[3].name, "y");
+  EXPECT_EQ(signature.buffers[1].role, Role::constant);
+  EXPECT_EQ(signature.buffers[0].bytes, (64 * 30 * 30 * 4) + 64);
+  ASSERT_EQ(signature.constants.size(), 2u);
+  EXPECT_EQ(signature.constants[0].name, "w");
+  EXPECT_GT(signature.phases[0].flops, 1e8);
+  EXPECT_EQ(artifact->digest, digest_of(artifact->shared_object));
+  auto again = compile(*default_candidate(task_of(kConv), named("x86-64-v4")));
+  EXPECT_EQ(again->digest, artifact->digest);
+}
+
+TEST(Artifact, CompilesForEveryNamedTarget) {
+  for (const char* name : {"x86-64-v2", "x86-64-v3", "aarch64-neon"}) {
+    auto artifact = compile(*default_candidate(task_of(kConv), named(name)));
+    EXPECT_TRUE(artifact) << name << ": " << artifact.error().text();
+    auto reference = compile_reference(task_of(kConv), named(name));
+    ASSERT_TRUE(reference) << name << ": " << reference.error().text();
+    EXPECT_TRUE(reference->signature.reference);
+  }
+}
+
+}  // namespace
+}  // namespace hone
