@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   // Commands, in the order in which --help lists them.
   hone::cli::add_inspect(app, context);
   hone::cli::add_build(app, context);
+  hone::cli::add_run(app, context);
+  hone::cli::add_bench(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
