@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   hone::cli::Context context;
   // Commands, in the order in which --help lists them.
+  hone::cli::add_tune(app, context);
   hone::cli::add_inspect(app, context);
   hone::cli::add_build(app, context);
   hone::cli::add_run(app, context);

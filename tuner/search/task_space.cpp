@@ -22,23 +22,37 @@ bool same_layouts(const Ports& a, const Ports& b) {
 }  // namespace
 
 Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
+  if (ports.inputs.size() != task.graph.inputs.size()) {
+    return fail("nothing to search: ports for " + std::to_string(ports.inputs.size()) +
+                    " inputs, but the task has " + std::to_string(task.graph.inputs.size()),
+                summary(task));
+  }
   TaskSpace result;
   std::string reason = "no formulation covers it";
-  for (const Formulation& formulation : formulations()) {
-    if (!formulation.applies(task, target)) continue;
-    if (!same_layouts(formulation.layouts(task, target), ports)) {
-      reason = "no formulation has the layouts of these ports";
-      continue;
+  // Transforms and elementwise chains take whatever layouts their neighbours have: second pass.
+  for (const bool own_layouts : {true, false}) {
+    for (const Formulation& formulation : formulations()) {
+      if (!formulation.applies(task, target)) continue;
+      if (own_layouts != same_layouts(formulation.layouts(task, target), ports)) continue;
+      Result<Formulated> formulated = formulation.formulate(task, target, ports);
+      if (!formulated) {
+        reason = formulated.error().text();
+        continue;
+      }
+      const Parameters first = formulation.default_parameters(task, target, ports);
+      const Result<Schedule> schedule = formulation.schedule(task, target, ports, first);
+      const Result<loop::Program> program =
+          schedule ? loop::lower(formulated->run, *schedule) : pass(schedule.error());
+      if (!program) {
+        reason = program.error().text();
+        continue;
+      }
+      result.spaces_.push_back(
+          {std::string(formulation.name), formulation.space(task, target, ports), first});
+      result.formed_.push_back({&formulation, std::move(*formulated)});
+      result.space_version_ = std::max(result.space_version_, formulation.space_version);
     }
-    Result<Formulated> formulated = formulation.formulate(task, target, ports);
-    if (!formulated) {
-      reason = formulated.error().text();
-      continue;
-    }
-    result.spaces_.push_back({std::string(formulation.name), formulation.space(task, target, ports),
-                              formulation.default_parameters(task, target, ports)});
-    result.formed_.push_back({&formulation, std::move(*formulated)});
-    result.space_version_ = std::max(result.space_version_, formulation.space_version);
+    if (!result.spaces_.empty()) break;
   }
   if (result.spaces_.empty()) return fail("nothing to search: " + reason, summary(task));
   result.task_ = std::move(task);

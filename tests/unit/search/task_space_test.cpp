@@ -73,12 +73,22 @@ TEST(TaskSpace, RefusesPointsThatDoNotLower) {
   EXPECT_FALSE(space.describe({space.spaces()[0].formulation, {{"no such parameter", 1}}}));
 }
 
-TEST(TaskSpace, OfPortsThatNoFormulationReadsIsAnError) {
+TEST(TaskSpace, OfPortsForOtherInputsIsAnError) {
   Ports ports = ports_of(conv_task());
-  ports.output.layout = Layout::channel_blocked(5);
+  ports.inputs.clear();
   const auto space = TaskSpace::make(conv_task(), target(), ports);
   ASSERT_FALSE(space);
-  EXPECT_THAT(space.error().text(), testing::HasSubstr("nothing to search"));
+  EXPECT_THAT(space.error().text(), testing::HasSubstr("ports for 0 inputs, but the task has 1"));
+}
+
+TEST(TaskSpace, OfALayoutTransformIsSearchedWithItsNeighboursLayouts) {
+  const Task task = make_task(*parse_graph("%x = input f32[1x32x7x7]\n%0 = transform %x\noutput %0\n"));
+  Ports ports;
+  ports.inputs.push_back({Layout::channel_blocked(16), {}});
+  ports.output = {Layout::plain(4), {}};
+  const auto space = TaskSpace::make(task, target(), ports);
+  ASSERT_TRUE(space) << space.error().text();
+  EXPECT_EQ(space->spaces()[0].formulation, "transform");
 }
 
 TEST(Round, ProposesCandidatesWhoseSchedulesCanBeMade) {
