@@ -164,6 +164,8 @@ class Loop {
       queue_.committed(committed->ids);
     } else if (auto* error = std::get_if<wire::NotUnderstood>(&*received.message)) {
       std::fprintf(stderr, "hone-runner: the scheduler did not understand: %s\n", error->reason.c_str());
+      // A scheduler that was started anew on the same address does not know this runner: greet it at once.
+      if (error->reason.find("hello") != std::string::npos) last_heard_ = now() - silence_limit();
     }
     return {};
   }
