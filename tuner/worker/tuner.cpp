@@ -56,6 +56,7 @@ class Tuner {
   }
 
   Status handle(Received received) {
+    heard_ = Clock::now();
     if (!received.message)
       return {};  // counted by nobody: a scheduler of another version is refused at hello
     if (auto* welcome = std::get_if<wire::Welcome>(&*received.message)) {
@@ -71,6 +72,9 @@ class Tuner {
       if (work_.leases() != before) state_due_ = true;
     } else if (auto* blob = std::get_if<wire::Blob>(&*received.message)) {
       work_.blob(*blob, received.blobs.empty() ? wire::Bytes() : received.blobs[0]);
+    } else if (auto* error = std::get_if<wire::NotUnderstood>(&*received.message)) {
+      // A scheduler that was started anew on the same address does not know this tuner: greet it at once.
+      if (error->reason.find("hello") != std::string::npos) heard_ = Clock::now() - 2 * silence();
     }
     return {};
   }
