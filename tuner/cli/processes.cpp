@@ -6,12 +6,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <utility>
@@ -26,6 +28,22 @@ std::string last_line(const std::filesystem::path& file) {
     if (line.find_first_not_of(" \t\r") != std::string::npos) last = line;
   }
   return last.substr(0, 400);
+}
+
+/// Folders of processes of this user that were killed before they could remove them: "hone-PID-...".
+void remove_left_behind(const std::filesystem::path& base) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(base, error)) {
+    int pid = 0, named = 0;
+    const std::string name = entry.path().filename().string();
+    if (std::sscanf(name.c_str(), "hone-%d-%n", &pid, &named) != 1 || named == 0 || pid <= 0) continue;
+    struct stat facts = {};
+    if (lstat(entry.path().c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || facts.st_uid != geteuid())
+      continue;
+    if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+    std::error_code ignored;
+    std::filesystem::remove_all(entry.path(), ignored);
+  }
 }
 
 }  // namespace
@@ -157,7 +175,9 @@ CoreShare share_cores(const std::vector<int>& cores, int threads) {
 Result<PrivateFolder> PrivateFolder::make() {
   const char* base = std::getenv("TMPDIR");
   // A socket's path may have about 100 characters: a long TMPDIR is no use.
-  std::string path = std::string(base != nullptr && std::strlen(base) < 60 ? base : "/tmp") + "/hone-XXXXXX";
+  const std::string folder = base != nullptr && std::strlen(base) < 60 ? base : "/tmp";
+  remove_left_behind(folder);
+  std::string path = folder + "/hone-" + std::to_string(getpid()) + "-XXXXXX";
   if (mkdtemp(path.data()) == nullptr) {
     return fail("no temporary folder: " + std::string(std::strerror(errno)), path,
                 "set TMPDIR to a folder you can write to");

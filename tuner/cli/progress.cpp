@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -93,8 +94,10 @@ std::string total_line(const std::vector<TunedTask>& tasks, const wire::JobEvent
     line += fmt::format("   {} -> {}{}", format_seconds(time.first_ms * 1e-3),
                         format_seconds(time.best_ms * 1e-3), time.complete ? "" : " (so far)");
   }
-  if (!event.state.empty() && event.eta_seconds >= 0) {
-    line += fmt::format("   {} left", format_seconds(event.eta_seconds));
+  if (event.eta_seconds > 0) {
+    line += fmt::format("   {} left", event.eta_seconds < 60
+                                          ? fmt::format("{:.0f} s", std::ceil(event.eta_seconds))
+                                          : format_seconds(event.eta_seconds));
   }
   return line;
 }

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 
@@ -141,7 +142,7 @@ Result<double> parse_duration(std::string_view text) {
                         : unit == "m"               ? 60
                         : unit == "h"               ? 3600
                                                     : 0;
-  if (error != std::errc() || factor == 0 || !(value > 0)) {
+  if (error != std::errc() || factor == 0 || !(value > 0) || !std::isfinite(value)) {
     return fail("'" + std::string(text) + "' is no duration", "--time", "write 60s, 2m or 1h");
   }
   return value * factor;

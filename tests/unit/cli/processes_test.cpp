@@ -107,5 +107,21 @@ TEST(PrivateFolder, CanBeEnteredByThisUserOnlyAndGoesAway) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST(PrivateFolder, OfAKilledProcessIsRemovedByTheNextOne) {
+  const auto folder = PrivateFolder::make();
+  auto child = Child::start(shell(*folder, "exit 0"));
+  const pid_t pid = child->pid();
+  ASSERT_TRUE(wait_for_end(*child));
+  const auto base = folder->path().parent_path();
+  const auto left = base / ("hone-" + std::to_string(pid) + "-abcdef"), other = base / "hone-notes-abcdef";
+  std::filesystem::create_directory(left);
+  std::filesystem::create_directory(other);
+  const auto next = PrivateFolder::make();
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(other));
+  EXPECT_TRUE(std::filesystem::exists(folder->path()));
+  std::filesystem::remove(other);
+}
+
 }  // namespace
 }  // namespace hone::cli

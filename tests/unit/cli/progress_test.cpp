@@ -62,7 +62,7 @@ TEST(Progress, TotalsCountFailuresByKind) {
   const std::string line = total_line(two_tasks(), event());
   EXPECT_THAT(line, HasSubstr("total 52 trials (2.0/s), 10 of them measured before"));
   EXPECT_THAT(line, HasSubstr("4 failed (3 run_timeout, 1 crashed)"));
-  EXPECT_THAT(line, HasSubstr("40.0 s left"));
+  EXPECT_THAT(line, HasSubstr("40 s left"));
 }
 
 TEST(Progress, EachKindOfFailureHasOneReason) {

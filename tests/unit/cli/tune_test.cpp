@@ -1,0 +1,64 @@
+// The pure parts of `hone tune`.
+#include "tuner/cli/tune.h"
+
+#include <gmock/gmock.h>
+
+namespace hone::cli {
+namespace {
+
+Graph graph_with(int64_t constants) {
+  return *parse_graph("%x = input f32[1x" + std::to_string(constants) + "]\n%w = constant f32[1x" +
+                      std::to_string(constants) + "]\n%0 = add %x %w\noutput %0\n");
+}
+
+std::vector<PlannedTask> planned() {
+  std::vector<PlannedTask> tasks;
+  for (const int64_t n : {8, 16}) {
+    PlannedTask task;
+    task.candidate.task = make_task(graph_with(n));
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+TEST(ParseDuration, ReadsSecondsMinutesAndHours) {
+  EXPECT_EQ(*parse_duration("60s"), 60);
+  EXPECT_EQ(*parse_duration("60"), 60);
+  EXPECT_EQ(*parse_duration("2m"), 120);
+  EXPECT_EQ(*parse_duration("0.5h"), 1800);
+  EXPECT_EQ(*parse_duration("250ms"), 0.25);
+}
+
+TEST(ParseDuration, RefusesWhatIsNone) {
+  for (const char* text : {"", "soon", "-1s", "0", "5 s", "5d", "nan", "inf"}) {
+    const auto duration = parse_duration(text);
+    ASSERT_FALSE(duration) << text;
+    EXPECT_THAT(duration.error().text(), testing::HasSubstr("is no duration"));
+  }
+}
+
+TEST(TimingMode, IsTheLastLevelCachesIfTheConstantsFitHalfOfIt) {
+  Board board;
+  board.llc_bytes = 8000;
+  EXPECT_EQ(timing_mode(graph_with(1000), board), TimingMode::llc);
+  EXPECT_EQ(timing_mode(graph_with(1001), board), TimingMode::dram);
+  board.llc_bytes = 0;  // unknown
+  EXPECT_EQ(timing_mode(graph_with(1), board), TimingMode::dram);
+}
+
+TEST(SelectTasks, KeepsThoseWhoseNameHoldsOneOfTheTexts) {
+  EXPECT_EQ(select_tasks(planned(), {})->size(), 2u);
+  const auto selected = select_tasks(planned(), {"1x16"});
+  ASSERT_TRUE(selected && selected->size() == 1);
+  EXPECT_THAT(summary((*selected)[0].candidate.task), testing::HasSubstr("1x16"));
+  EXPECT_EQ(select_tasks(planned(), {"1x16", "add"})->size(), 2u);
+}
+
+TEST(SelectTasks, ATextThatMatchesNothingIsAnError) {
+  const auto selected = select_tasks(planned(), {"add", "winograd"});
+  ASSERT_FALSE(selected);
+  EXPECT_THAT(selected.error().text(), testing::HasSubstr("'winograd'"));
+}
+
+}  // namespace
+}  // namespace hone::cli
