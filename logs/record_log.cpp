@@ -15,9 +15,16 @@ RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal jo
 
 Result<RecordLog> RecordLog::open(const std::filesystem::path& log) {
   // The lock comes first, so that nobody compacts between reading and writing.
+  std::error_code ignored;
+  const bool is_new = !std::filesystem::exists(journal_path(log), ignored);
   HONE_TRY(Journal journal, Journal::open(journal_path(log)));
   const JournalContents recovered = journal.take_recovered();
-  HONE_TRY(LogDatabase database, LogDatabase::open(log));
+  auto opened = LogDatabase::open(log);
+  if (!opened) {
+    if (is_new) (void)journal.remove();  // nothing is left beside a file that is no log
+    return pass(opened.error());
+  }
+  LogDatabase database = std::move(*opened);
   if (!recovered.warning.empty()) database.add_warning(recovered.warning);
   return RecordLog(log, std::move(database), std::move(journal), recovered.entries.size());
 }

@@ -291,6 +291,7 @@ TEST(RecordLog, PassesOnThatTheHdf5FileIsDamagedAndTouchesNothing) {
   std::ofstream(folder.path / "x.h5") << "not hdf5";
   EXPECT_THAT(RecordLog::open(folder.path / "x.h5").error().text(), HasSubstr("is no HDF5 file"));
   EXPECT_EQ(std::filesystem::file_size(folder.path / "x.h5"), 8u);
+  EXPECT_FALSE(std::filesystem::exists(journal_path(folder.path / "x.h5")));
 }
 
 TEST(Export, CsvQuotesAndJsonLinesHoldEveryField) {
