@@ -1,5 +1,6 @@
 #include "devices/child.h"
 
+#include <link.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "codegen/runtime/host/host.h"
 #include "measure/sampling.h"
@@ -108,6 +110,23 @@ std::vector<MemoryRange> ranges_of(const Signature& signature, const ArtifactBuf
   return ranges;
 }
 
+/// Where the artifact itself lies: between two of its runs a model runs everything else, so its code is as
+/// cold as its constants.
+std::vector<MemoryRange> code_ranges() {
+  std::vector<MemoryRange> ranges;
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* found) {
+        if (!std::string_view(info->dlpi_name).starts_with("/proc/self/fd/")) return 0;
+        for (int i = 0; i < info->dlpi_phnum; ++i)
+          if (const ElfW(Phdr)& segment = info->dlpi_phdr[i]; segment.p_type == PT_LOAD)
+            static_cast<std::vector<MemoryRange>*>(found)->push_back(
+                {reinterpret_cast<const std::byte*>(info->dlpi_addr + segment.p_vaddr), segment.p_memsz});
+        return 0;
+      },
+      &ranges);
+  return ranges;
+}
+
 /// One sample: so many cold calls that their sum is well above the clock's resolution; their mean in ns.
 class Sampler {
  public:
@@ -119,7 +138,11 @@ class Sampler {
         inputs_(ranges_of(artifact.signature(), buffers, Role::input)),
         stream_{{environment.evict.data(), std::min(evict_bytes, environment.evict.size())}},
         dram_(dram),
-        overhead_ns_(static_cast<double>(clock_overhead_ns())) {}
+        overhead_ns_(static_cast<double>(clock_overhead_ns())) {
+    if (!dram) return;
+    const std::vector<MemoryRange> code = code_ranges();
+    constants_.insert(constants_.end(), code.begin(), code.end());
+  }
 
   void warm_up() {
     constexpr double least_ns = 20e3;

@@ -43,6 +43,10 @@ class Rules {
     allow_all({SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex),
                SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(sched_yield),
                SCMP_SYS(rt_sigreturn)});
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    allow_all({SCMP_SYS(sigaltstack), SCMP_SYS(gettid),
+               SCMP_SYS(getpid)});  // the sanitizer's own, before each _exit
+#endif
   }
 
   Result<SyscallFilter> compile() {
