@@ -7,6 +7,8 @@
 namespace hone {
 namespace {
 
+constexpr int64_t kMaxElements = int64_t{1} << 40;
+
 struct Checker {
   const Computation& computation;
   std::vector<bool> written;  ///< per tensor: by a stage before the current one
@@ -16,12 +18,40 @@ struct Checker {
     for (const Tensor& t : computation.tensors) {
       if (t.name.empty() || !names.insert(t.name).second)
         return fail("tensor name '" + t.name + "' is empty or used twice");
-      if (t.layout.order.size() != t.type.shape.size())
-        return fail("layout " + to_text(t.layout) + " does not fit shape " + to_text(t.type.shape),
-                    "tensor " + t.name);
-      for (int64_t extent : t.type.shape)
-        if (extent < 1) return fail("shape " + to_text(t.type.shape) + " is empty", "tensor " + t.name);
+      if (Status status = check_tensor(t); !status) return fail(status.error().what, "tensor " + t.name);
     }
+    return {};
+  }
+
+  /// What `geometry` asserts.
+  static Status check_tensor(const Tensor& t) {
+    const size_t rank = t.type.shape.size();
+    std::string does_not_fit = "layout " + to_text(t.layout) + " does not fit shape " + to_text(t.type.shape);
+    if (t.layout.order.size() != rank) return fail(does_not_fit);
+    int64_t elements = 1;
+    for (int64_t extent : t.type.shape) {
+      if (extent < 1) return fail("shape " + to_text(t.type.shape) + " is empty");
+      if (extent > kMaxElements / elements) return fail("shape " + to_text(t.type.shape) + " is too large");
+      elements *= extent;
+    }
+    std::vector<int64_t> block(rank, 1);
+    for (const Layout::Block& b : t.layout.blocks) {
+      if (b.dimension < 0 || b.dimension >= static_cast<int>(rank) || b.size < 1 || b.size > 4096)
+        return fail(does_not_fit);
+      block[b.dimension] *= b.size;
+    }
+    const Placement& p = t.placement;
+    for (const auto* margin : {&p.halo_before, &p.halo_after}) {
+      if (margin->size() != p.halo_before.size() || (!margin->empty() && margin->size() != rank))
+        return fail("placement " + to_text(p) + " does not fit shape " + to_text(t.type.shape));
+      for (size_t d = 0; d < margin->size(); ++d)
+        if ((*margin)[d] < 0 || (*margin)[d] > kMaxElements || ((*margin)[d] > 0 && block[d] > 1))
+          return fail("placement " + to_text(p) + " has a halo that dimension " + std::to_string(d) +
+                      " cannot have");
+    }
+    if (p.buffer_channels != 0 && (rank < 2 || p.channel_offset < 0 || p.channel_offset % block[1] != 0 ||
+                                   p.channel_offset + t.type.shape[1] > p.buffer_channels))
+      return fail("placement " + to_text(p) + " does not hold the channels of " + to_text(t.type.shape));
     return {};
   }
 

@@ -93,8 +93,9 @@ struct Program {
 /// The list of passes, read it as a table of contents: addresses, guards, tails, tiles.
 Result<Program> lower(const Computation& computation, const Schedule& schedule);
 
-/// Variables defined once in their scope and used in scope, offsets within each buffer for every iteration (interval analysis; guarded
-/// accesses inside their guards), stores of parallel iterations disjoint where provable, at most 1,024 tile copies.
+/// Variables defined once in their scope and used in scope, offsets within each buffer for every iteration (interval
+/// analysis; guarded accesses inside their guards), stores of parallel iterations disjoint where provable, at most 1,024
+/// tile copies and 256 lanes.
 Status verify(const Program& program);
 std::string to_text(const Program& program);
 

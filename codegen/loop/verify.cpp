@@ -11,6 +11,7 @@ namespace hone::loop {
 namespace {
 
 constexpr int64_t kMaxTileCopies = 1024;
+constexpr int64_t kMaxLanes = 256;
 constexpr int64_t kMaxEnumerated = 4096;  // points that a guarded access is tried at
 
 struct Verifier {
@@ -113,7 +114,7 @@ struct Verifier {
     }
     if (copies > kMaxTileCopies)
       return fail(fmt::format("has {} copies; at most {}", copies, kMaxTileCopies));
-    if (tile.active_lanes < 1 || tile.active_lanes > tile.lanes ||
+    if (tile.active_lanes < 1 || tile.active_lanes > tile.lanes || tile.lanes > kMaxLanes ||
         (tile.vector_variable.empty() && tile.lanes != 1))
       return fail(fmt::format("{} of {} lanes are active", tile.active_lanes, tile.lanes));
     if (!tile.vector_variable.empty()) HONE_RETURN_IF_ERROR(define(tile.vector_variable, tile.active_lanes));

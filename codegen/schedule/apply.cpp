@@ -13,6 +13,7 @@ namespace {
 
 using Mark = ScheduledLoop::Mark;
 constexpr int64_t kMaxTileCopies = 1024;  // as loop::verify
+constexpr int64_t kMaxLanes = 256;
 
 std::string names(const std::vector<ScheduledLoop>& loops) {
   std::string text;
@@ -189,6 +190,9 @@ struct Rewriter {
     int64_t copies = 1;
     for (size_t i = 0; i < loops().size(); ++i) {
       const ScheduledLoop& loop = loops()[i];
+      if (loop.mark == Mark::vector && loop.extent > kMaxLanes)
+        return fail(
+            fmt::format("vector axis '{}' has {} lanes; at most {}", loop.axis, loop.extent, kMaxLanes));
       if (loop.mark == Mark::tile) copies *= loop.extent;
       if (i == 0) continue;
       const ScheduledLoop& outer = loops()[i - 1];

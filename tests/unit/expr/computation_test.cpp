@@ -91,6 +91,23 @@ TEST(Computation, InputsAreNotWrittenAndAccumulatorsNeedAReduction) {
   EXPECT_THAT(problem(c), HasSubstr("the accumulator is read where there is no finished reduction"));
 }
 
+TEST(Computation, LayoutsAndPlacementsMustFitTheirShapes) {
+  Computation c = test::conv({});
+  c.tensors[0].layout = Layout::plain(3);
+  EXPECT_THAT(problem(c), HasSubstr("tensor x: layout abc does not fit shape 1x16x8x8"));
+  c = test::conv({});
+  c.tensors[0].placement.halo_after[1] = 1;
+  EXPECT_THAT(problem(c), HasSubstr("has a halo that dimension 1 cannot have"));
+  c = test::conv({});
+  c.tensors[3].placement.buffer_channels = 64;
+  c.tensors[3].placement.channel_offset = 40;
+  EXPECT_THAT(problem(c),
+              HasSubstr("tensor y: placement channels 64+40 does not hold the channels of 1x32x8x8"));
+  c = test::conv({});
+  c.tensors[0].type.shape = {1, 0, 8, 8};
+  EXPECT_THAT(problem(c), HasSubstr("is empty"));
+}
+
 TEST(Computation, RanksAndTensorsMustFit) {
   Computation c = test::elementwise(3, 7);
   c.stages[0].value = scalar::read(0, {ax("r")});

@@ -93,5 +93,43 @@ TEST(LowerProperty, ChainsComputedInsideAnother) {
   });
 }
 
+/// A text with a few characters replaced, dropped or doubled.
+std::string mutated(std::string text) {
+  for (int64_t i = 1 + choose(3); i > 0 && !text.empty(); --i) {
+    size_t at = choose(static_cast<int64_t>(text.size()));
+    const char replacement = "0123456789abo.,:;[]()+-*/% \n"[choose(28)];
+    switch (choose(3)) {
+      case 0:
+        text[at] = replacement;
+        break;
+      case 1:
+        text.erase(at, 1);
+        break;
+      default:
+        text.insert(at, 1, replacement);
+    }
+  }
+  return text;
+}
+
+TEST(LowerProperty, DamagedTextsAreErrorsOrProgramsButNeverCrashes) {
+  test::check_property("damaged texts", [] {
+    Computation c = choose(2) ? test::depthwise_pointwise(5, 9, 3, 7, 4) : test::chain(2, 9);
+    std::string schedule_text =
+        to_text(choose(2) ? test::random_schedule(c, 16, choose) : test::random_inside(c, 16, choose));
+    std::string computation_text = to_text(c);
+    if (choose(2) == 0)
+      schedule_text = mutated(schedule_text);
+    else
+      computation_text = mutated(computation_text);
+    RC_LOG() << computation_text << "\n" << schedule_text;
+    Result<Computation> computation = parse_computation(computation_text);
+    Result<Schedule> schedule = parse_schedule(schedule_text);
+    if (!computation || !schedule) return;
+    Result<loop::Program> program = loop::lower(*computation, *schedule);
+    if (program) RC_ASSERT(loop::verify(*program).has_value());
+  });
+}
+
 }  // namespace
 }  // namespace hone

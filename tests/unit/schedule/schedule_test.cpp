@@ -140,6 +140,11 @@ TEST(Apply, IllegalMarksSayWhy) {
               HasSubstr("the register tile has 4352 copies; at most 1024"));
 }
 
+TEST(Apply, VectorsHaveAtMost256Lanes) {
+  EXPECT_THAT(apply_problem("split ow 300 guard -> o v; reorder n oc oh o ic kh kw v; vectorize v"),
+              HasSubstr("vector axis 'v' has 300 lanes; at most 256"));
+}
+
 TEST(Apply, UnknownAndDoubleStagesAreRefused) {
   EXPECT_EQ(apply_problem("stage pool\nvectorize ow"), "schedule: the computation has no stage 'pool'");
   EXPECT_THAT(apply_problem("stage conv\nstage conv\nparallel n"),
