@@ -31,8 +31,8 @@ struct Artifact {
   std::vector<std::byte> shared_object;
   Signature signature;
   Digest digest;  ///< of the shared object: its address
-  int64_t code_bytes = 0;
-  int spills = 0;
+  int64_t code_bytes = 0;  ///< of hone_run and hone_prepare
+  int spills = 0;          ///< in hone_run
 };
 /// `HONE_DUMP=dir` in the environment writes every stage below dir/<task key>/<candidate digest>/.
 Result<Artifact> compile(const Candidate& candidate);

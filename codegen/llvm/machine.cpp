@@ -74,7 +74,7 @@ Result<Machine> make(const Target& target) {
   Machine machine;
   machine.target_machine.reset(backend->createTargetMachine(target.triple, base, target.features, options,
                                                             llvm::Reloc::PIC_, llvm::CodeModel::Small,
-                                                            llvm::CodeGenOptLevel::Default));
+                                                            llvm::CodeGenOptLevel::Less));
   HONE_CHECK(machine.target_machine != nullptr);
   const std::unique_ptr<llvm::MCSubtargetInfo> subtarget(
       backend->createMCSubtargetInfo(target.triple, base, target.features));

@@ -1,8 +1,10 @@
 // Every distinct task of a model at trial 0: what compiling it costs and how fast its kernel runs on this
 // machine with warm caches, as a share of the multiply-add peak of the same minute. Finds slow lowering
-// before any tuning does. Usage: tasks_benchmark MODEL.onnx [SECONDS_PER_TASK [TEXT_IN_SUMMARY]]. Prints;
-// asserts nothing.
+// before any tuning does. Usage: model_tasks_benchmark MODEL.onnx [SECONDS_PER_TASK [TEXT_IN_SUMMARY]].
+// Prints; asserts nothing.
 #include <fmt/core.h>
+
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -25,6 +27,18 @@ double seconds(const auto& call) {
   const auto begin = Clock::now();
   call();
   return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// Processor time of this process: what compiling costs, whatever else the machine does.
+double processor_seconds(const auto& call) {
+  const auto now = [] {
+    timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  };
+  const double begin = now();
+  call();
+  return now() - begin;
 }
 
 double median(std::vector<double> values) {
@@ -54,9 +68,15 @@ struct Totals {
 Status report(const Task& task, int count, const Target& target, double peak, double budget, Totals& totals) {
   HONE_TRY(const Candidate candidate, default_candidate(task, target));
   Result<LoweredCandidate> lowered;
-  const double lower_time = seconds([&] { lowered = lower_candidate(candidate); });
-  Result<Artifact> artifact;
-  const double compile_time = seconds([&] { artifact = compile(candidate); });
+  const double lower_time = processor_seconds([&] { lowered = lower_candidate(candidate); });
+  if (!lowered) return pass(lowered.error());
+  const double run_time = processor_seconds([&] { (void)emit({{"hone_run", &lowered->run}}, target, {}); });
+  double prepare_time = 0;
+  if (lowered->has_prepare) {
+    prepare_time = processor_seconds([&] { (void)emit({{"hone_prepare", &lowered->prepare}}, target, {}); });
+  }
+  Result<Artifact> artifact = compile(candidate);  // the first emits prepare, those of a search find it
+  const double compile_time = processor_seconds([&] { artifact = compile(candidate); });
   if (!artifact) return pass(artifact.error());
   HONE_TRY(const LoadedArtifact loaded, LoadedArtifact::load(artifact->shared_object));
   HONE_TRY(const ArtifactBuffers buffers, make_buffers(loaded, "benchmark"));
@@ -68,9 +88,11 @@ Status report(const Task& task, int count, const Target& target, double peak, do
   const double time = median(times);
   const double gflops = task.flops() / time / 1e9;
   const double bytes = artifact->signature.min_bytes / time / 1e9;
-  fmt::print("{:<44} {:<12} {:>3} {:9.1f} {:8.1f} {:6.1f}% {:7.1f} {:7.1f} {:7.1f} {:7} {:6}\n",
-             summary(task), candidate.formulation, count, time * 1e6, gflops, 100 * gflops / peak, bytes,
-             lower_time * 1e3, compile_time * 1e3, artifact->code_bytes, artifact->spills);
+  fmt::print(
+      "{:<44} {:<12} {:>3} {:9.1f} {:8.1f} {:6.1f}% {:7.1f} {:6.1f} {:6.1f} {:6.1f} {:6.1f} {:7} {:6}\n",
+      summary(task), candidate.formulation, count, time * 1e6, gflops, 100 * gflops / peak, bytes,
+      lower_time * 1e3, run_time * 1e3, prepare_time * 1e3, compile_time * 1e3, artifact->code_bytes,
+      artifact->spills);
   totals.run += count * time;
   totals.compile += compile_time;
   ++totals.tasks;
@@ -89,7 +111,8 @@ Status run(const std::string& file, double budget, const std::string& filter) {
   fmt::print(
       "peak of multiply-add: {:.1f} GFLOP/s\n{:<44} {:<12} {:>3} {:>9} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7} "
       "{:>6}\n",
-      peak, "task", "formulation", "x", "us", "GFLOP/s", "of peak", "GB/s", "lower", "ms", "bytes", "spills");
+      peak, "task", "formulation", "x", "us", "GFLOP/s", "of peak", "GB/s", "lower", "run", "prep", "all ms",
+      "bytes", "spills");
   Totals totals;
   for (const Task& task : tasks) {
     if (summary(task).find(filter) == std::string::npos) continue;
@@ -106,7 +129,7 @@ Status run(const std::string& file, double budget, const std::string& filter) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fmt::print(stderr, "usage: tasks_benchmark MODEL.onnx [SECONDS_PER_TASK [TEXT_IN_SUMMARY]]\n");
+    fmt::print(stderr, "usage: model_tasks_benchmark MODEL.onnx [SECONDS_PER_TASK [TEXT_IN_SUMMARY]]\n");
     return 2;
   }
   const hone::Status status =
