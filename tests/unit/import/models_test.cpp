@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "codegen/base/generator.h"
 #include "codegen/graph/evaluate.h"
@@ -116,6 +117,29 @@ TEST(Models, TheTfliteFileComputesWhatTheSameNetworkInOnnxComputes) {
     ASSERT_EQ(a.value(a.inputs[0]).type, b.value(b.inputs[0]).type);
     const auto input = generated("input_0", a.value(a.inputs[0]).type.shape);
     EXPECT_LT(relative_error(compute(a, input), compute(b, input)), 1e-4) << tflite;
+  }
+}
+
+TEST(Models, DamagedFilesAreSurvived) {
+  HONE_NEEDS_DATA();
+  for (const char* name : {"tflite/resnet8_cifar10_float.tflite", "onnx-real/mnist-1.onnx",
+                           "onnx-light-torchvision/tv_shufflenet_v2_x1_0.onnx"}) {
+    std::ifstream stream(data() / name, std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
+    std::mt19937 random(11);
+    int refused = 0;
+    for (int round = 0; round < 150; ++round) {
+      std::string damaged = bytes;
+      if (round % 3 == 0) damaged.resize(random() % bytes.size());
+      // Structure lies at the ends of a file, weights between.
+      for (int flips = 0; flips < 8 && !damaged.empty(); ++flips) {
+        const size_t at = random() % std::min<size_t>(damaged.size(), 20000);
+        damaged[flips % 2 ? at : damaged.size() - 1 - at] = static_cast<char>(random());
+      }
+      const auto result = import_bytes(damaged, data());
+      refused += !result || !result->unsupported.empty();
+    }
+    EXPECT_GT(refused, 50) << name;
   }
 }
 
