@@ -1,5 +1,6 @@
 // Whole models: imported, and computed by the graph's interpreter as expected.
 #include <gmock/gmock.h>
+#include <sodium.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -150,6 +151,23 @@ TEST(Models, Float16WeightsAreWidened) {
   const auto weights = floats(*graph.value(graph.nodes[0].inputs[1]).constant);
   EXPECT_EQ(weights[0], 0.25732421875f);
   EXPECT_EQ(weights[3], -0.10046386718750f);
+}
+
+TEST(Models, SeededWeightsAreThoseOfThePythonTool) {
+  HONE_NEEDS_DATA();
+  std::ifstream file(data() / "onnx-light-expected/expected.json");
+  const auto all = nlohmann::json::parse(file);
+  for (const auto& [folder, name] : {std::pair{"onnx-light-torchvision", "tv_squeezenet1_1"},
+                                     std::pair{"onnx-light", "light_densenet121"}}) {
+    const auto bytes =
+        test::seed_weights(data() / folder / (std::string(name) + ".onnx"), all.at(name).at("final_scale"));
+    ASSERT_TRUE(bytes) << bytes.error().text();
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256(digest, reinterpret_cast<const unsigned char*>(bytes->data()), bytes->size());
+    char hex[2 * sizeof digest + 1];
+    EXPECT_EQ(sodium_bin2hex(hex, sizeof hex, digest, sizeof digest),
+              all.at(name).at("sha256").get<std::string>());
+  }
 }
 
 /// A light model with seeded weights against ONNX Runtime's logits.
