@@ -111,7 +111,7 @@ class Server {
  private:
   static void isolate() {
     leave_network();
-    (void)::setpriority(PRIO_PROCESS, 0, -10);  // where it is allowed: fewer interruptions of what is timed
+    (void)::setpriority(PRIO_PROCESS, 0, -20);  // where it is allowed: fewer interruptions of what is timed
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

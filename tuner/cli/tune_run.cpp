@@ -70,7 +70,8 @@ class LocalRun {
     const std::array<Start, 3> starts = {
         Start{"hone-scheduler", {"--listen", endpoint, "--log", run.log}, cores.building},
         Start{"hone-tuner", {"--scheduler", endpoint}, cores.building},
-        Start{"hone-runner", measure, cores.measuring}};
+        // A runner that was given a core pins its measurements to it and itself stays off it.
+        Start{"hone-runner", measure, measure.size() > 2 ? std::vector<int>() : cores.measuring}};
     std::vector<Program> programs;
     for (const Start& start : starts) {
       HONE_TRY(Child child, Child::start({here / start.name, start.arguments, start.cores,
