@@ -75,8 +75,9 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
   StageSchedule schedule{stage.name, {}};
   const int64_t lanes = target.lanes(size_of(computation.arithmetic));
   const Contiguous contiguous = contiguous_axis(computation, stage);
-  std::vector<std::string> outer, inner;
+  std::vector<std::string> outer;
   std::string vector;
+  int64_t exact_vectors = 0;  // along the vector axis, if it has no tail
   for (const Axis& axis : stage.axes) {
     if (axis.name != contiguous.axis || axis.extent == 1) {
       outer.push_back(axis.name);
@@ -93,22 +94,33 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
     schedule.steps.push_back(
         steps::split(axis.name, width, o, vector, axis.extent % width == 0 ? Tail::exact : Tail::guard));
     outer.push_back(o);
+    if (axis.extent % width == 0) exact_vectors = axis.extent / width;
   }
   std::vector<std::string> reduce;
   std::string tiled;
   if (stage.reduction) {
     for (const Axis& axis : stage.reduction->axes) reduce.push_back(axis.name);
-    const Axis* widest = nullptr;
+    // The innermost axis beside the vector that is long enough, else the longest: neighbours share cache
+    // lines.
+    const Axis* chosen = nullptr;
     for (const Axis& axis : stage.axes)
-      if (axis.name != contiguous.axis && axis.extent > 1 && (!widest || axis.extent > widest->extent))
-        widest = &axis;
-    if (widest && options.tile > 1) {
-      const int64_t tile = std::min(options.tile, widest->extent);
-      const std::string o = widest->name + ".o";
-      tiled = widest->name + ".t";
+      if (axis.name != contiguous.axis && axis.extent > 1 &&
+          (!chosen || axis.extent >= 4 || axis.extent > chosen->extent))
+        chosen = &axis;
+    if (chosen && options.tile > 1) {
+      const int64_t tile = std::min(options.tile, chosen->extent);
+      const std::string o = chosen->name + ".o";
+      tiled = chosen->name + ".t";
       schedule.steps.push_back(
-          steps::split(widest->name, tile, o, tiled, widest->extent % tile == 0 ? Tail::exact : Tail::peel));
-      *std::find(outer.begin(), outer.end(), widest->name) = o;
+          steps::split(chosen->name, tile, o, tiled, chosen->extent % tile == 0 ? Tail::exact : Tail::peel));
+      *std::find(outer.begin(), outer.end(), chosen->name) = o;
+    } else if (exact_vectors > 1 && options.tile > 1) {
+      const int64_t tile = std::min<int64_t>(4, exact_vectors);
+      const std::string from = contiguous.axis + ".o";
+      tiled = contiguous.axis + ".t";
+      schedule.steps.push_back(steps::split(from, tile, contiguous.axis + ".b", tiled,
+                                            exact_vectors % tile == 0 ? Tail::exact : Tail::peel));
+      *std::find(outer.begin(), outer.end(), from) = contiguous.axis + ".b";
     }
   }
   std::vector<std::string> all = outer;
