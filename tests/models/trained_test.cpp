@@ -10,7 +10,8 @@
 
 #include "codegen/import/import.h"
 #include "tests/models/compiled.h"
-#include "tests/support/onnx/node_test.h"
+#include "tuner/cli/picture.h"
+#include "tuner/cli/tensor_file.h"
 
 namespace hone {
 namespace {
@@ -24,42 +25,83 @@ Result<Compiled> compiled(const std::string& model) {
   return Compiled::make(*graph);
 }
 
-std::vector<float> values_of(const fs::path& pb) {
-  const auto constant = test::read_tensor(pb);
-  EXPECT_TRUE(constant) << pb;
-  if (!constant) return {};
-  std::vector<float> values(constant->bytes.size() / 4);
-  std::memcpy(values.data(), constant->bytes.data(), values.size() * 4);
-  return values;
+std::vector<float> values_of(const fs::path& file) {
+  const auto tensor = cli::read_tensor(file);
+  EXPECT_TRUE(tensor) << tensor.error().text();
+  return tensor ? tensor->values : std::vector<float>();
 }
 
-void gives_its_test_data(const std::string& model, const fs::path& sets, double bound) {
+/// Every folder in `sets` with an input_0 and an output_0 that end so.
+void gives_its_test_data(const std::string& model, const fs::path& sets, const std::string& ending,
+                         double bound) {
   const auto made = compiled(model);
   ASSERT_TRUE(made) << made.error().text();
   int count = 0;
   for (const auto& set : fs::directory_iterator(sets)) {
-    const fs::path input = set.path() / "input_0.pb";
-    if (!fs::exists(input)) continue;
-    const auto outputs = made->run({values_of(input)});
+    const auto outputs = made->run({values_of(set.path() / ("input_0" + ending))});
     ASSERT_TRUE(outputs) << outputs.error().text();
-    EXPECT_LT(relative_error(outputs->at(0), values_of(set.path() / "output_0.pb")), bound) << set.path();
+    EXPECT_LT(relative_error(outputs->at(0), values_of(set.path() / ("output_0" + ending))), bound)
+        << set.path();
     ++count;
   }
-  EXPECT_GT(count, 0);
+  EXPECT_EQ(count, 3);
 }
 
 TEST(Trained, MnistGivesItsTestData) {
   HONE_NEEDS_DATA();
-  gives_its_test_data("mnist-1", data() / "onnx-real-testdata/mnist", 1e-4);
+  gives_its_test_data("mnist-1", data() / "onnx-real-testdata/mnist", ".pb", 1e-4);
 }
 TEST(Trained, SqueezeNetGivesTheZoosTestData) {
   HONE_NEEDS_DATA();
-  gives_its_test_data("squeezenet1.1_zoo", data() / "onnx-real-testdata/squeezenet1.1_nchw", 1e-4);
+  gives_its_test_data("squeezenet1.1_zoo", data() / "onnx-real-testdata/squeezenet1.1_nchw/test_data_set",
+                      ".npy", 1e-4);
 }
 TEST(Trained, MobileNetV2GivesTheZoosTestDataAsFarAsItsRoundedClassifierAllows) {
   HONE_NEEDS_DATA();
-  gives_its_test_data("mobilenetv2_torchvision", data() / "onnx-real-testdata/mobilenetv2_nchw", 2e-2);
+  gives_its_test_data("mobilenetv2_torchvision", data() / "onnx-real-testdata/mobilenetv2_nchw/test_data_set",
+                      ".npy", 2e-2);
 }
+
+/// Every sample picture: the exact crop in, ONNX Runtime's outputs and label out.
+class Pictures : public testing::TestWithParam<const char*> {};
+TEST_P(Pictures, GetTheExpectedOutputsAndLabels) {
+  HONE_NEEDS_DATA();
+  const std::string model = GetParam();
+  std::ifstream file(data() / "onnx-real-expected/expected_top5.json");
+  const auto expected = nlohmann::json::parse(file).at(model);
+  const Array stored = read_npy(data() / "onnx-real-expected" / (model + "_outputs.npy"));
+  const auto made = compiled(model);
+  ASSERT_TRUE(made) << made.error().text();
+  const int64_t size = expected.at("size");
+  Preprocessing how;
+  if (expected.at("preprocess") == "torch")
+    how.mean = {.485f, .456f, .406f}, how.deviation = {.229f, .224f, .225f};
+  if (expected.at("preprocess") == "tf") how.mean = {.5f}, how.deviation = {.5f};
+  size_t row = 0;
+  for (const std::string picture : expected.at("rows")) {
+    const fs::path crop =
+        data() / "onnx-real-expected/crops" / (picture + "_" + std::to_string(size) + ".png");
+    const auto input = cli::picture_tensor(crop, {1, 3, size, size}, how);
+    ASSERT_TRUE(input) << input.error().text();
+    const auto outputs = made->run({*input});
+    ASSERT_TRUE(outputs) << outputs.error().text();
+    const std::vector<float>& found = outputs->at(0);
+    const auto begin = stored.values.begin() + static_cast<ptrdiff_t>(row++ * found.size());
+    EXPECT_LT(relative_error(found, {begin, begin + static_cast<ptrdiff_t>(found.size())}), 1e-4) << picture;
+    EXPECT_EQ(std::max_element(found.begin(), found.end()) - found.begin(),
+              expected.at("images").at(picture).at(0).at(0).get<int>())
+        << picture;
+  }
+  EXPECT_GT(row, 0u);
+}
+INSTANTIATE_TEST_SUITE_P(Models, Pictures,
+                         testing::Values("squeezenet1.1_zoo", "mobilenetv2_torchvision",
+                                         "mobilenet_v1_0.25_224_tf", "mobilenet_v1_0.25_96_vww"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '.', '_');
+                           return name;
+                         });
 
 /// CIFAR-10 top-1 in per cent over the first thousand test images.
 double accuracy(const std::string& model, const std::vector<float>& mean, const std::vector<float>& deviation,

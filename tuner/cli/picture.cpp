@@ -125,7 +125,7 @@ Picture crop_centre(const Picture& picture, int64_t width, int64_t height) {
 Result<std::vector<float>> picture_tensor(const std::filesystem::path& file, const Shape& shape,
                                           const Preprocessing& p) {
   const bool rank = shape.size() == 4 && shape[0] == 1;
-  const bool planes = rank && (shape[1] == 1 || shape[1] == 3);
+  const bool planes = rank && (shape[1] == 3 || (shape[1] == 1 && shape[3] != 3));
   if (!planes && !(rank && (shape[3] == 1 || shape[3] == 3)))
     return fail("a picture cannot be an input of shape " + to_text(shape), file.string(),
                 "give a .npy or .pb tensor");
