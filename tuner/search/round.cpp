@@ -5,6 +5,7 @@
 
 #include "cost_model/features/features.h"
 #include "cost_model/ranking/ranking.h"
+#include "tuner/search/prior.h"
 
 namespace hone {
 

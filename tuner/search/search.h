@@ -38,7 +38,9 @@ struct SearchSettings {
   int64_t enumerate_up_to = 2048;  ///< spaces of at most so many points are looked at whole
   int population = 96;             ///< points a generation
   int generations = 4;
-  double random_share = 0.08;    ///< of the points proposed: drawn at random, whatever the model says
+  double random_share = 0.08;  ///< of the points proposed: drawn at random, whatever the model says
+  double prior_random_share =
+      0.4;  ///< the same while there is no model: a model must see more than what the prior likes
   double immigrant_share = 0.1;  ///< of each generation: drawn at random
 };
 
