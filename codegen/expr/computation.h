@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,6 +100,9 @@ std::string to_text(const Computation& computation);
 /// Reads what to_text prints; an Error names the line. Does not verify. Scalars come back as trees.
 Result<Computation> parse_computation(std::string_view text);
 std::string to_text(const Computation& computation, const Scalar& scalar);
+/// The same with names in place of some nodes below `scalar`, so that what is shared can be printed once.
+using ScalarNames = std::map<const Scalar*, std::string>;
+std::string to_text(const Computation& computation, const Scalar& scalar, const ScalarNames& names);
 const Stage* find_stage(const Computation& computation, const std::string& name);
 
 /// The logical indices of one dimension that lie in the tensor's buffer: its extent, its halo and its padding lanes.

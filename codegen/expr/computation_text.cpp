@@ -89,11 +89,20 @@ int precedence(ScalarOp op) {
 struct Printer {
   const Computation& computation;
   const Stage* stage = nullptr;
+  const ScalarNames* names = nullptr;
   mutable bool reduced = false;  ///< the reduction is printed where it is first read, as "acc" after that
 
+  /// Below the root a name stands for its node.
+  std::string operand(const Scalar& s) const {
+    if (names)
+      if (auto named = names->find(&s); named != names->end()) return named->second;
+    return print(s);
+  }
+
   std::string wrapped(const Scalar& s, int minimum_precedence) const {
-    std::string text = print(s);
-    return printed_precedence(s) < minimum_precedence ? "(" + text + ")" : text;
+    std::string text = operand(s);
+    bool named = names && names->count(&s);
+    return !named && printed_precedence(s) < minimum_precedence ? "(" + text + ")" : text;
   }
 
   int printed_precedence(const Scalar& s) const {
@@ -122,7 +131,7 @@ struct Printer {
       return wrapped(*s.args[0], own) + symbol + wrapped(*s.args[1], own + 1);
     }
     std::string text;
-    for (const ScalarPtr& arg : s.args) text += (text.empty() ? "" : ", ") + print(*arg);
+    for (const ScalarPtr& arg : s.args) text += (text.empty() ? "" : ", ") + operand(*arg);
     return std::string(function_name(s.op)) + "(" + text + ")";
   }
 
@@ -135,6 +144,10 @@ struct Printer {
 };
 
 }  // namespace
+
+std::string to_text(const Computation& computation, const Scalar& scalar, const ScalarNames& names) {
+  return Printer{computation, nullptr, &names}.print(scalar);
+}
 
 std::string to_text(const Computation& computation, const Scalar& scalar) {
   return Printer{computation}.print(scalar);

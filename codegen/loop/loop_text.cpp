@@ -1,6 +1,8 @@
 // Programs as text: the notation on top of loop.h.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "codegen/loop/loop.h"
 
 namespace hone::loop {
@@ -29,22 +31,26 @@ struct Printer {
     return result;
   }
 
-  /// Reads print as the accesses they stand for: "%0" is the tile's first.
-  std::string scalar_text(const Tile& tile, const ScalarPtr& scalar) const {
-    Computation names;
-    for (size_t i = 0; i < tile.accesses.size(); ++i) {
+  /// Prints a scalar; operations that are used more than once get a line of their own before it.
+  std::string scalar_text(int depth, const Tile& tile, const ScalarPtr& scalar) {
+    Computation accessed;  // reads print as the accesses they stand for
+    for (const Access& access : tile.accesses) {
       Tensor t;
-      t.name = program.tensors[tile.accesses[i].tensor].name;
-      names.tensors.push_back(t);
+      t.name = program.tensors[access.tensor].name;
+      accessed.tensors.push_back(std::move(t));
     }
-    return to_text(names, *without_outside(scalar));
-  }
-
-  static ScalarPtr without_outside(const ScalarPtr& scalar) {
-    Scalar copy = *scalar;
-    copy.outside.reset();
-    for (ScalarPtr& arg : copy.args) arg = without_outside(arg);
-    return std::make_shared<const Scalar>(std::move(copy));
+    std::map<const Scalar*, int> uses;
+    for_each_node(scalar, [&](const Scalar& s) {
+      for (const ScalarPtr& arg : s.args) ++uses[arg.get()];
+    });
+    ScalarNames names;
+    for_each_node(scalar, [&](const Scalar& s) {
+      if (uses[&s] < 2 || s.args.empty()) return;
+      std::string text = to_text(accessed, s, names);
+      names[&s] = fmt::format("%{}", names.size());
+      line(depth, names[&s] + " = " + text);
+    });
+    return to_text(accessed, *scalar, names);
   }
 
   void print(int depth, const Tile& tile) {
@@ -58,15 +64,15 @@ struct Printer {
     line(depth, head);
     for (const Access& access : tile.accesses)
       if (!access.guards.empty()) line(depth + 1, "guarded " + access_text(access));
-    std::string value = scalar_text(tile, tile.value);
     if (tile.update) {
       std::string loops = "reduce ";
       for (size_t i = 0; i < tile.reduce.size(); ++i) loops += (i ? ", " : "") + loop_text(tile.reduce[i]);
       line(depth + 1, loops);
-      std::string update = scalar_text(tile, tile.update);
+      std::string update = scalar_text(depth + 2, tile, tile.update);
       line(depth + 2,
            tile.combiner == Combiner::sum ? "acc = acc + " + update : "acc = max(acc, " + update + ")");
     }
+    std::string value = scalar_text(depth + 1, tile, tile.value);
     line(depth + 1, access_text(tile.store) + " = " + value);
   }
 

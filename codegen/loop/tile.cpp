@@ -65,6 +65,7 @@ struct Rewriter {
     if (copy.op == ScalarOp::read) {
       HONE_TRY(Access one, access(copy.tensor, copy.index, copy.outside));
       copy.index = {one.offset};
+      copy.outside.reset();  // the access has it
       size_t at = 0;
       while (at < accesses->size() && !same((*accesses)[at], one)) ++at;
       if (at == accesses->size()) accesses->push_back(std::move(one));

@@ -161,5 +161,15 @@ TEST(Lower, StagesInsideOthersHaveNoThreadsAndLittleMemory) {
               testing::HasSubstr("bytes on the stack; at most 1048576"));
 }
 
+TEST(Lower, WhatIsSharedIsPrintedOnce) {
+  Computation c = test::elementwise(3, 16);
+  ScalarPtr value = scalar::read(0, {Index::axis("r"), Index::axis("w")});
+  for (int i = 0; i < 40; ++i) value = scalar::binary(ScalarOp::mul, value, value);
+  c.stages[0].value = scalar::binary(ScalarOp::add, value, scalar::unary(ScalarOp::neg, value));
+  std::string text = to_text(*loop::lower(c, {}));
+  EXPECT_THAT(text, testing::HasSubstr("      %0 = x[16*r + w] * x[16*r + w]\n        %1 = %0 * %0\n"));
+  EXPECT_THAT(text, testing::HasSubstr("y[16*r + w] = %39 + -%39\n"));
+}
+
 }  // namespace
 }  // namespace hone
