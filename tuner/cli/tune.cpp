@@ -52,6 +52,11 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Graph graph, import_graph(flags.model));
   HONE_TRY(const Target target, resolve_target(flags.target));
   const Board board = probe_board();
+  HONE_RETURN_IF_ERROR(can_run(board, target));
+  if (flags.threads != 1) {
+    return fail("kernels are timed on one thread", "--threads",
+                "a built model divides each kernel among its threads by itself");
+  }
   double seconds = 0;
   if (!flags.time.empty()) {
     HONE_TRY(seconds, parse_duration(flags.time));
@@ -154,6 +159,30 @@ TimingMode timing_mode(const Graph& graph, const Board& board) {
                                                                                   : TimingMode::dram;
 }
 
+Status can_run(const Board& board, const Target& target) {
+  const std::string hint = "tune on a board of that kind, or for --target host";
+  const Target& has = board.target;
+  if (target.triple != has.triple) {
+    return fail("this machine is " + has.triple + " and cannot run code for " + target.triple, "--target",
+                hint);
+  }
+  if (target.vector_bits > has.vector_bits) {
+    return fail(fmt::format("this machine has {}-bit vectors, the target {}-bit ones", has.vector_bits,
+                            target.vector_bits),
+                "--target", hint);
+  }
+  const std::string available = "," + has.features + ",";
+  for (size_t from = 0; from < target.features.size();) {
+    const size_t comma = std::min(target.features.find(',', from), target.features.size());
+    const std::string feature = target.features.substr(from, comma - from);
+    if (!feature.empty() && feature[0] != '-' && available.find("," + feature + ",") == std::string::npos) {
+      return fail("this machine lacks the target's feature " + feature, "--target", hint);
+    }
+    from = comma + 1;
+  }
+  return {};
+}
+
 Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
                                               const std::vector<std::string>& wanted) {
   if (wanted.empty()) return tasks;
@@ -182,7 +211,7 @@ void add_tune(CLI::App& app, Context& context) {
   command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h");
   command->add_option("--trials", flags->trials,
                       "stop when the log holds this many trials for the model's tasks");
-  command->add_option("--threads", flags->threads, "threads of the measured kernels")
+  command->add_option("--threads", flags->threads, "threads of the measured kernels: one, so far")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   command->add_option("--tasks", flags->tasks, "only tasks whose name holds one of these texts");

@@ -19,6 +19,10 @@ Result<double> parse_duration(std::string_view text);
 /// Whether the model's constants fit half the last-level cache: then they are read from there while it runs.
 TimingMode timing_mode(const Graph& graph, const Board& board);
 
+/// Whether `board` can run what is compiled for `target`. Error: another architecture, wider vectors, or
+/// features it lacks.
+Status can_run(const Board& board, const Target& target);
+
 /// Tasks whose summary holds one of `wanted` (all if empty), in order of the plan. Error: one of `wanted`
 /// matches nothing.
 Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,

@@ -58,7 +58,8 @@ Status BuilderPool::Builder::spawn(const std::string& program) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    setpgid(0, 0);  // Ctrl-C is for the tuner to act on
+    setpgid(0, 0);                    // Ctrl-C is for the tuner to act on
+    setpriority(PRIO_PROCESS, 0, 5);  // whoever hands out work on the same core goes first
     if (ends[1] == 3) {
       fcntl(3, F_SETFD, 0);
     } else {

@@ -46,6 +46,26 @@ TEST(TimingMode, IsTheLastLevelCachesIfTheConstantsFitHalfOfIt) {
   EXPECT_EQ(timing_mode(graph_with(1), board), TimingMode::dram);
 }
 
+TEST(CanRun, AcceptsWhatTheBoardHasAndLess) {
+  Board board;
+  board.target = *resolve_target("x86-64-v4");
+  EXPECT_TRUE(can_run(board, *resolve_target("x86-64-v4")));
+  EXPECT_TRUE(can_run(board, *resolve_target("x86-64-v2")));
+  EXPECT_TRUE(can_run(probe_board(), *resolve_target("host")));
+}
+
+TEST(CanRun, RefusesOtherArchitecturesWiderVectorsAndMissingFeatures) {
+  Board board;
+  board.target = *resolve_target("x86-64-v3");
+  EXPECT_THAT(can_run(board, *resolve_target("aarch64-neon")).error().text(),
+              testing::HasSubstr("cannot run code for aarch64"));
+  EXPECT_THAT(can_run(board, *resolve_target("x86-64-v4")).error().text(), testing::HasSubstr("512-bit"));
+  Target odd = board.target;
+  odd.features += ",+unheard-of";
+  EXPECT_THAT(can_run(board, odd).error().text(),
+              testing::HasSubstr("lacks the target's feature +unheard-of"));
+}
+
 TEST(SelectTasks, KeepsThoseWhoseNameHoldsOneOfTheTexts) {
   EXPECT_EQ(select_tasks(planned(), {})->size(), 2u);
   const auto selected = select_tasks(planned(), {"1x16"});
