@@ -1,7 +1,6 @@
 #include "devices/child.h"
 
 #include <link.h>
-#include <seccomp.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <string_view>
 
 #include "codegen/runtime/host/host.h"
+#include "devices/thread_team.h"
 #include "measure/sampling.h"
 
 namespace hone {
@@ -50,9 +50,7 @@ void describe_fault(const std::byte* address) {
 
 void on_fault(int signal, siginfo_t* info, void*) {
   if (signal == SIGSYS) {
-    char* name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, info->si_syscall);
-    std::snprintf(watched.report->message, sizeof watched.report->message,
-                  "the artifact made a system call that it may not make: %s", name ? name : "an unknown one");
+    watched.report->forbidden_call = info->si_syscall;
     ::_exit(child_exit_forbidden);
   }
   describe_fault(static_cast<const std::byte*>(info->si_addr));
@@ -89,7 +87,7 @@ LoadedArtifact load_sandboxed(const ChildEnvironment& environment, const ChildRe
   ChildLimits limits;
   limits.address_space_bytes = environment.address_space_bytes + request.memory_bytes;
   limits.file_bytes = bytes;
-  limits.cpu_seconds = static_cast<uint64_t>(deadline_ms / 1000 + 2);
+  limits.cpu_seconds = static_cast<uint64_t>((deadline_ms / 1000 + 2) * std::max(1, request.threads));
   apply_limits(limits);
   catch_faults(report);
   report.sandbox_partial = !install(environment.loading);
@@ -130,9 +128,10 @@ std::vector<MemoryRange> code_ranges() {
 /// One sample: so many cold calls that their sum is well above the clock's resolution; their mean in ns.
 class Sampler {
  public:
-  Sampler(const LoadedArtifact& artifact, const ArtifactBuffers& buffers, const ChildEnvironment& environment,
-          bool dram, size_t evict_bytes)
-      : artifact_(artifact),
+  Sampler(ThreadTeam& team, const LoadedArtifact& artifact, const ArtifactBuffers& buffers,
+          const ChildEnvironment& environment, bool dram, size_t evict_bytes)
+      : team_(team),
+        artifact_(artifact),
         buffers_(buffers),
         constants_(ranges_of(artifact.signature(), buffers, Role::constant)),
         inputs_(ranges_of(artifact.signature(), buffers, Role::input)),
@@ -164,10 +163,11 @@ class Sampler {
       touch_lines(stream_);
     touch_lines(inputs_);
     const int64_t start = clock_ns();
-    artifact_.run(buffers_.pointers.data());
+    team_.run(artifact_, buffers_.pointers.data());
     return std::max(1.0, static_cast<double>(clock_ns() - start) - overhead_ns_);
   }
 
+  ThreadTeam& team_;
   const LoadedArtifact& artifact_;
   const ArtifactBuffers& buffers_;
   std::vector<MemoryRange> constants_, inputs_, stream_;
@@ -201,6 +201,7 @@ ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request
 void measure_in_child(const ChildRequest& request, const ChildEnvironment& environment, int artifact_file,
                       SharedReference reference, ChildReport& report) {
   try {
+    ThreadTeam team(request.threads);
     LoadedArtifact artifact =
         load_sandboxed(environment, request, artifact_file, request.artifact_bytes, request.run_ms, report);
     ArtifactBuffers buffers = fill(artifact, request, report);
@@ -211,7 +212,7 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     int64_t start = clock_ns();
     {
       FlushDenormals flush;
-      artifact.run(buffers.pointers.data());
+      team.run(artifact, buffers.pointers.data());
     }
     const ReferenceView expected({reference.data, reference.elements},
                                  {reference.data + reference.elements, reference.elements});
@@ -227,7 +228,7 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     Samples samples;
     {
       FlushDenormals flush;
-      Sampler sampler(artifact, buffers, environment, request.dram, request.evict_bytes);
+      Sampler sampler(team, artifact, buffers, environment, request.dram, request.evict_bytes);
       sampler.warm_up();
       report.stage = ChildStage::timing;
       samples = take_samples(

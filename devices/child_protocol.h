@@ -14,7 +14,8 @@ inline constexpr int most_child_samples = 4096;
 /// Runner to child server; comes with two file descriptors: artifact and reference.
 struct ChildRequest {
   uint32_t magic = child_magic;
-  int32_t core = -1;             ///< pinned to it; -1: not
+  int32_t threads = 1;
+  uint64_t cores[16] = {};       ///< that the child may use, as a bit set; none: any
   char seed[256] = {};           ///< of the check's data; ends with 0
   char reference_key[160] = {};  ///< digest of the reference and seed: the server keeps its output under this
   uint64_t artifact_bytes = 0, reference_bytes = 0;
@@ -38,6 +39,7 @@ struct ChildReport {
   uint32_t status = 0;  ///< a MeasureStatus, meaningful when the child ended by itself
   uint32_t sample_count = 0;
   uint32_t sandbox_partial = 0;  ///< no system call filter could be installed
+  int32_t forbidden_call = -1;   ///< number of the system call that ended the child
   char message[1024] = {};
   double relative_l2 = 0, worst_factor = 0;
   double reference_before_ns = -1, reference_after_ns = -1;
@@ -60,6 +62,6 @@ struct ServerReply {
 };
 
 /// Exit codes of a child: 0 is a report that is complete.
-inline constexpr int child_exit_forbidden = 90;  ///< made a system call it may not make; the message names it
+inline constexpr int child_exit_forbidden = 90;  ///< made a system call it may not make: forbidden_call
 
 }  // namespace hone

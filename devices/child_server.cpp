@@ -163,11 +163,13 @@ class Server {
 
   /// Pins children, and makes the memory that is streamed before samples.
   void prepare_core(const ChildRequest& request) {
-    if (request.core >= 0 && request.core != core_) {
+    if (std::any_of(std::begin(request.cores), std::end(request.cores),
+                    [](uint64_t bits) { return bits != 0; })) {
       cpu_set_t set;
       CPU_ZERO(&set);
-      CPU_SET(static_cast<size_t>(request.core), &set);
-      if (::sched_setaffinity(0, sizeof set, &set) == 0) core_ = request.core;
+      static_assert(sizeof set == sizeof request.cores);
+      std::memcpy(&set, request.cores, sizeof set);
+      (void)::sched_setaffinity(0, sizeof set, &set);
     }
     if (environment_.evict.size() >= request.evict_bytes) return;
     evict_.emplace(request.evict_bytes);
@@ -273,7 +275,6 @@ class Server {
   }
 
   int socket_;
-  int core_ = -1;
   ChildEnvironment environment_;
   SharedMemory report_memory_;
   std::optional<SharedMemory> evict_;

@@ -14,8 +14,10 @@
 #include <cerrno>
 #include <cmath>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 extern char** environ;
 
@@ -81,6 +83,12 @@ DeviceResult board_trouble(MeasureStatus status, std::string message) {
 
 CpuDevice::CpuDevice(CpuDeviceOptions options) : options_(std::move(options)), board_(probe_board()) {
   if (options_.core < 0) options_.core = last_core();
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) {
+    static_assert(sizeof set == sizeof cores_);
+    std::memcpy(cores_, &set, sizeof set);
+    usable_ = CPU_COUNT(&set);
+  }
   if (options_.memory_bytes == 0)
     options_.memory_bytes =
         static_cast<uint64_t>(std::max<int64_t>(board_.memory_bytes / 2, int64_t{1} << 30));
@@ -191,7 +199,11 @@ Result<std::unique_ptr<ServerReply>> CpuDevice::receive(TimePoint deadline) {
 DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                                      std::span<const std::byte> reference) {
   ChildRequest child;
-  child.core = options_.core;
+  child.threads = static_cast<int32_t>(std::max<uint32_t>(1, request.threads));
+  if (child.threads > 1)
+    std::copy(std::begin(cores_), std::end(cores_), child.cores);
+  else if (options_.core >= 0 && options_.core < 1024)
+    child.cores[options_.core / 64] = uint64_t{1} << (options_.core % 64);
   copy_text(child.seed, request.seed);
   copy_text(child.reference_key, request.reference + "/" + digest_of(request.seed));
   child.artifact_bytes = artifact.size();
@@ -224,6 +236,10 @@ DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::s
   const ServerReply& r = **reply;
   times_ = {r.reference_ms,    r.fork_ms,       r.report.load_ms, r.report.fill_ms,
             r.report.check_ms, r.report.run_ms, r.whole_ms};
+  if (r.report.sandbox_partial && !std::exchange(said_partial_, true))
+    std::fprintf(stderr,
+                 "hone-runner: sandbox partial: this kernel gives no system call filter, artifacts are only "
+                 "limited\n");
   DeviceResult result;
   result.measurement = judge(r, child.run_ms);
   result.run_ms = std::isfinite(r.report.run_ms) ? r.report.run_ms : 0;
@@ -234,10 +250,10 @@ DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::s
 DeviceResult CpuDevice::measure(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                                 std::span<const std::byte> reference) {
   DeviceResult result;
-  if (request.threads > 1) {
-    result =
-        board_trouble(MeasureStatus::board_unhealthy,
-                      "this runner times one thread, " + std::to_string(request.threads) + " were asked for");
+  if (request.threads > static_cast<uint32_t>(std::max(1, usable_))) {
+    result = board_trouble(MeasureStatus::board_unhealthy, "this runner may use " + std::to_string(usable_) +
+                                                               " cores, " + std::to_string(request.threads) +
+                                                               " threads were asked for");
   } else if (request.seed.size() >= sizeof(ChildRequest::seed)) {
     result = board_trouble(MeasureStatus::board_unhealthy, "the seed has more than 255 bytes");
   } else if (artifact.empty() || reference.empty()) {

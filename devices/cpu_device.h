@@ -62,11 +62,14 @@ class CpuDevice : public Device {
 
   CpuDeviceOptions options_;
   Board board_;
+  uint64_t cores_[16] = {};  ///< this process's when it began, as a bit set
+  int usable_ = 1;           ///< how many those are
   int socket_ = -1;
   int server_ = -1;  ///< process id
   WakeUp cancelled_;
   DriftWatch drift_;
   CpuDeviceTimes times_;
+  bool said_partial_ = false;
 };
 
 /// What a reply says about a candidate; the report in it comes from a process that ran foreign code, so

@@ -1,7 +1,10 @@
 // From how a child ended to the status and message of a measurement.
+#include <seccomp.h>
+
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "devices/cpu_device.h"
@@ -32,6 +35,13 @@ const char* doing(ChildStage stage) {
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
   return name ? std::string("SIG") + name : "signal " + std::to_string(signal);
+}
+
+std::string call_name(int number) {
+  char* name = ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+  std::string text = name ? name : "number " + std::to_string(number);
+  ::free(name);
+  return text;
 }
 
 /// Printable text of a report that may hold anything.
@@ -105,7 +115,9 @@ Measurement judge_end(const ServerReply& reply, int64_t run_ms) {
       break;
   }
   if (reply.code == child_exit_forbidden)
-    return failed(MeasureStatus::crashed, "SIGSYS" + where + ": " + details);
+    return failed(MeasureStatus::crashed, "SIGSYS" + where +
+                                              ": the artifact made a system call that it may not make: " +
+                                              call_name(reply.report.forbidden_call));
   if (reply.code != 0)
     return failed(MeasureStatus::crashed,
                   "ended the process with code " + std::to_string(reply.code) + where);

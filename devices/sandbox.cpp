@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -98,7 +99,9 @@ Status install(const SyscallFilter& filter) {
   sock_fprog program{
       static_cast<unsigned short>(filter.program.size()),
       reinterpret_cast<sock_filter*>(const_cast<SyscallFilter::Instruction*>(filter.program.data()))};
-  if (filter.program.empty() || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+  // All threads of the process, also those that were there before.
+  if (filter.program.empty() ||
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
     return fail(std::string("no system call filter: ") + std::strerror(errno));
   return {};
 }

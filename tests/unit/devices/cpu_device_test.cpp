@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <csignal>
 #include <fstream>
@@ -23,6 +24,13 @@ wire::Bytes fixture(const std::string& name) {
   auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
 }
+
+int usable_cores() {
+  cpu_set_t set;
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+/// Before the device pins this process off its measuring core.
+const int cores_at_start = usable_cores();
 
 class CpuDeviceTest : public testing::Test {
  protected:
@@ -215,10 +223,36 @@ TEST_F(CpuDeviceTest, ABrokenReferenceIsNotTheCandidatesFault) {
       HasSubstr("the reference could not be run: load_error: dense by hand: the artifact is no reference"));
 }
 
-TEST_F(CpuDeviceTest, MoreThreadsThanItTimesAreRefused) {
-  auto r = request("good");
+TEST_F(CpuDeviceTest, SeveralThreadsShareAnArtifactsRange) {
+  if (cores_at_start < 2) GTEST_SKIP() << "this needs two cores";
+  auto r = request("parallel");
   r.threads = 2;
-  EXPECT_THAT(measure("good", r).message, HasSubstr("times one thread, 2 were asked for"));
+  Measurement m = measure("parallel", r);
+  EXPECT_EQ(m.status, MeasureStatus::ok) << m.message;
+  EXPECT_EQ(m.threads, 2);
+  // Shown by artifacts that go wrong only where their range is split.
+  EXPECT_EQ(measure("split", request("split")).status, MeasureStatus::ok);
+  r = request("split");
+  r.threads = 2;
+  EXPECT_EQ(measure("split", r).status, MeasureStatus::wrong_answer);
+  r = request("split_crash");
+  r.threads = 2;
+  EXPECT_THAT(measure("split_crash", r).message, HasSubstr("SIGSEGV in the checked run"));
+}
+
+TEST_F(CpuDeviceTest, ASystemCallOfAnotherThreadIsCaughtToo) {
+  if (cores_at_start < 2) GTEST_SKIP() << "this needs two cores";
+  auto r = request("split_open");
+  r.threads = 2;
+  Measurement m = measure("split_open", r);
+  EXPECT_EQ(m.status, MeasureStatus::crashed);
+  EXPECT_THAT(m.message, HasSubstr("may not make: openat"));
+}
+
+TEST_F(CpuDeviceTest, MoreThreadsThanCoresAreRefused) {
+  auto r = request("good");
+  r.threads = 5000;
+  EXPECT_THAT(measure("good", r).message, HasSubstr("5000 threads were asked for"));
 }
 
 TEST_F(CpuDeviceTest, CancellingEndsAnEndlessMeasurement) {
