@@ -20,14 +20,14 @@ std::string_view kind_of(const TaskState& task) {
 
 /// Part of its best time that `task` may hope to lose, from the best FLOP/s among like tasks.
 double hope(const Job& job, const TaskState& task) {
-  const double best = task.best_ns();
+  const double best = task.best_ns;
   double fastest = 0;
   for (const TaskState& other : job.tasks)
     if (&other != &task && other.has_time() && kind_of(other) == kind_of(task) && other.task.flops > 0)
-      fastest = std::max(fastest, other.task.flops / other.best_ns());
+      fastest = std::max(fastest, other.task.flops / other.best_ns);
   if (fastest <= 0 || task.task.flops <= 0) return kFirstHope;
   const double reachable = task.task.flops / fastest;
-  return std::clamp((best - reachable) / best, 0.05, kMostHope);
+  return std::clamp((best - reachable) / best, 0.02, kMostHope);
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ double hope(const Job& job, const TaskState& task) {
 double expected_gain(const Job& job, size_t index, const Settings& settings) {
   const TaskState& task = job.tasks[index];
   if (!task.has_time()) return std::numeric_limits<double>::infinity();
-  const double best = task.best_ns(), size = settings.round_size;
+  const double best = task.best_ns, size = settings.round_size;
   const size_t trials = task.best_after.size(), window = 3 * static_cast<size_t>(settings.round_size);
   double seen = 0;
   if (trials > 1) {

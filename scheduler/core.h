@@ -60,6 +60,7 @@ struct PeerState {
   std::vector<uint64_t> leases;  ///< work ids in the order of granting
   Time idle_since{0};
   bool want_due = false;
+  std::map<uint64_t, bool> target_fits;  ///< by job; asked often
 };
 
 /// Counts of what was refused, for tests and for people.
@@ -154,7 +155,7 @@ class Core {
   void note_failure(Job& job, MeasureStatus status, const std::string& message);
   RecoveredJob saved(const Job& job) const;
   void journal(JournalEntry entry);
-  bool fits(const Job& job, const PeerState& peer) const;
+  bool fits(const Job& job, PeerState& peer) const;
 
   // core.cpp
   Effects finish();

@@ -20,7 +20,17 @@ std::set<std::string> features_of(const Target& target) {
   return out;
 }
 
+/// Whether code for `wanted` runs where `has` is the best target.
+bool has_all_of(const Target& has, const Target& wanted) {
+  if (wanted.triple != has.triple || wanted.vector_bits > has.vector_bits) return false;
+  const auto wanted_features = features_of(wanted), board_features = features_of(has);
+  return std::all_of(wanted_features.begin(), wanted_features.end(), [&](const std::string& feature) {
+    return feature.empty() || feature[0] == '-' || board_features.contains(feature);
+  });
+}
+
 void set_up_tasks(Job& job) {
+  if (auto target = parse_target(job.request.target)) job.target = std::move(*target);
   for (const wire::JobTask& task : job.request.tasks) {
     TaskState state;
     state.task = task;
@@ -31,16 +41,12 @@ void set_up_tasks(Job& job) {
 
 }  // namespace
 
-bool Core::fits(const Job& job, const PeerState& peer) const {
-  if (peer.role != wire::Role::runner) return false;
-  if (!job.board_model.empty() && job.board_model != peer.board.model) return false;
-  const auto wanted = parse_target(job.request.target);
-  const Target& has = peer.board.target;
-  if (!wanted || wanted->triple != has.triple || wanted->vector_bits > has.vector_bits) return false;
-  const auto wanted_features = features_of(*wanted), board_features = features_of(has);
-  return std::all_of(wanted_features.begin(), wanted_features.end(), [&](const std::string& feature) {
-    return feature.empty() || feature[0] == '-' || board_features.contains(feature);
-  });
+bool Core::fits(const Job& job, PeerState& peer) const {
+  if (peer.role != wire::Role::runner || (!job.board_model.empty() && job.board_model != peer.board.model))
+    return false;
+  const auto [place, is_new] = peer.target_fits.try_emplace(job.id, false);
+  if (is_new) place->second = has_all_of(peer.board.target, job.target);
+  return place->second;
 }
 
 void Core::submit(const PeerId& peer, const wire::JobRequest& request) {
@@ -139,7 +145,7 @@ void Core::advance(Job& job) {
   if (is_terminal(job.state)) return;
   if (job.tasks.empty()) set_up_tasks(job);
   job.boards = job.tuners = 0;
-  for (const auto& [id, peer] : peers_) {
+  for (auto& [id, peer] : peers_) {
     if (peer.role == wire::Role::tuner) ++job.tuners;
     if (!fits(job, peer)) continue;
     ++job.boards;
@@ -295,7 +301,7 @@ wire::JobEvent Core::event_of(const Job& job) const {
   uint64_t new_trials = 0;
   for (const TaskState& task : job.tasks) {
     event.tasks.push_back(
-        {task.trials(), task.new_trials, task.first_ns(), task.best_ns(), task.phase == TaskPhase::done});
+        {task.trials(), task.new_trials, task.first_ns, task.best_ns, task.phase == TaskPhase::done});
     new_trials += task.new_trials;
   }
   event.tasks.resize(job.request.tasks.size());

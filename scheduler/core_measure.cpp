@@ -22,7 +22,7 @@ void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
 }
 
 bool Core::lease_measurement(const PeerId& runner) {
-  const PeerState& board = peers_.at(runner);
+  PeerState& board = peers_.at(runner);
   for (const uint64_t id : std::vector<uint64_t>(measure_queue_.begin(), measure_queue_.end())) {
     Work& work = works_.at(id);
     const Job& job = jobs_.at(work.job);

@@ -52,8 +52,6 @@ std::string candidate_key(const std::string& formulation, const std::string& par
   return parameters.empty() ? formulation : formulation + " " + parameters;
 }
 
-double Shown::figure() const { return finals.empty() ? record.measurement.median_ns : median_of(finals); }
-
 void TaskState::observe(const Record& record, bool is_new) {
   const Measurement& measured = record.measurement;
   Shown& shown = candidates[candidate_key(record.formulation, record.parameters)];
@@ -68,6 +66,11 @@ void TaskState::observe(const Record& record, bool is_new) {
     shown.record = record;
   }
   shown.good = !shown.failed && (shown.good || measured.status == MeasureStatus::ok);
+  shown.figure = shown.finals.empty() ? shown.record.measurement.median_ns : median_of(shown.finals);
+  const Shown* fastest = best();
+  best_ns = fastest == nullptr ? 0 : fastest->figure;
+  const Shown* zero = trial_zero();
+  first_ns = zero == nullptr ? 0 : zero->figure;
   if (record.final) return;
   if (measured.status == MeasureStatus::ok || measured.status == MeasureStatus::raced_out) {
     if (!artifacts.insert(record.artifact).second) return;
@@ -86,7 +89,7 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
   for (const auto& [key, shown] : candidates)
     if (shown.good) good.push_back(&shown);
   std::stable_sort(good.begin(), good.end(),
-                   [](const Shown* a, const Shown* b) { return a->figure() < b->figure(); });
+                   [](const Shown* a, const Shown* b) { return a->figure < b->figure; });
   if (good.size() > count) good.resize(count);
   return good;
 }
@@ -97,7 +100,7 @@ const Shown* TaskState::best() const {
     if (!shown.good) continue;
     const bool has_finals = !shown.finals.empty();
     if (best == nullptr || (has_finals && best->finals.empty()) ||
-        (has_finals == !best->finals.empty() && shown.figure() < best->figure()))
+        (has_finals == !best->finals.empty() && shown.figure < best->figure))
       best = &shown;
   }
   return best;
@@ -107,16 +110,6 @@ const Shown* TaskState::trial_zero() const {
   for (const auto& [key, shown] : candidates)
     if (shown.good && shown.record.trial == 0) return &shown;
   return nullptr;
-}
-
-double TaskState::best_ns() const {
-  const Shown* shown = best();
-  return shown == nullptr ? 0 : shown->figure();
-}
-
-double TaskState::first_ns() const {
-  const Shown* shown = trial_zero();
-  return shown == nullptr ? 0 : shown->figure();
 }
 
 uint64_t Job::trials() const {

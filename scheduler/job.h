@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/base/digest.h"
+#include "codegen/base/target.h"
 #include "measure/measurement.h"
 #include "measure/wire.h"
 #include "scheduler/effects.h"
@@ -30,8 +31,7 @@ struct Shown {
   bool good = false;           ///< has a time: ok and nothing wrong since
   bool failed = false;         ///< by its own fault, at some time
   int final_repetitions = 0;   ///< finals committed, failures included
-  /// Median over the finals if there are any, else the search's median; ns.
-  double figure() const;
+  double figure = 0;           ///< median over the finals if there are any, else the search's median; ns
 };
 
 enum class TaskPhase : uint8_t { search, finals, done };
@@ -65,8 +65,8 @@ struct TaskState {
   bool has_time() const { return !times.empty(); }
   const Shown* best() const;  ///< by finals first, as LogDatabase::best; nullptr: none
   const Shown* trial_zero() const;
-  double best_ns() const;   ///< 0: none
-  double first_ns() const;  ///< of trial 0, 0: none
+  double best_ns = 0;   ///< figure of best(), 0: none
+  double first_ns = 0;  ///< of trial 0, 0: none
   /// Takes one committed record of this task into account; `is_new`: of this run.
   void observe(const Record& record, bool is_new);
   /// The best of the search, best first, at most `count`; for rounds and finals.
@@ -82,6 +82,7 @@ struct Job {
   JobState state = JobState::starting;
   std::string reason;
   std::string board_model;       ///< of the request, or of the first board that fits
+  Target target;                 ///< of the request
   bool loaded = false;           ///< the log's records have been observed
   std::vector<TaskState> tasks;  ///< in the order of the request
   std::set<PeerId> followers;

@@ -81,13 +81,14 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
       {"nthread", "1"},
       {"booster", "gbtree"},
       {"tree_method", "hist"},
-      {"max_bin", "64"},
+      {"max_bin", "32"},
       {"objective", "reg:squarederror"},
       {"base_score", "0.5"},
       {"max_depth", std::to_string(parameters.depth)},
       {"eta", std::to_string(parameters.learning_rate)},
       {"min_child_weight", "2"},
       {"subsample", "0.8"},
+      {"colsample_bytree", "0.5"},
       {"seed", std::to_string(parameters.seed & 0x7fffffff)},
   };
   for (const auto& [name, value] : settings)

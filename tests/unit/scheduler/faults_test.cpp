@@ -18,7 +18,7 @@ wire::JobRequest make_request(int tasks, uint64_t trials) {
   return request;
 }
 
-constexpr uint64_t kTrials = 900;
+constexpr uint64_t kTrials = 500;
 
 class Faulty : public testing::TestWithParam<int> {};
 
@@ -42,7 +42,7 @@ TEST_P(Faulty, SchedulesKeepTheInvariantsAndTheJobEnds) {
                   .kill_scheduler = seed % 2 == 0 ? 0.002 : 0,
                   .disk_full = 0.002,
                   .lose_connection = 0.001};
-  for (int i = 0; i < 6000 && world.broken.empty(); ++i) world.step();
+  for (int i = 0; i < 3000 && world.broken.empty(); ++i) world.step();
   world.faults = {};
   const bool ended = world.run(Time(1200000));
   EXPECT_THAT(world.broken, testing::IsEmpty());

@@ -129,8 +129,8 @@ TEST(TaskState, CountsATrialOncePerArtifactAndFinalsNot) {
   job.tasks[0].observe(make_record(job.tasks[0].task, 2, 0, MeasureStatus::run_timeout), true);
   EXPECT_EQ(job.tasks[0].trials(), 2u);
   EXPECT_EQ(job.tasks[0].failures, 1u);
-  EXPECT_EQ(job.tasks[0].best_ns(), 1100) << "finals count before the search";
-  EXPECT_EQ(job.tasks[0].first_ns(), 1100);
+  EXPECT_EQ(job.tasks[0].best_ns, 1100) << "finals count before the search";
+  EXPECT_EQ(job.tasks[0].first_ns, 1100);
 }
 
 TEST(TaskState, ForgetsACandidateThatFailsAsAFinalist) {
@@ -140,7 +140,7 @@ TEST(TaskState, ForgetsACandidateThatFailsAsAFinalist) {
   Record wrong = make_record(job.tasks[0].task, 1, 0, MeasureStatus::wrong_answer);
   wrong.final = true;
   job.tasks[0].observe(wrong, true);
-  EXPECT_EQ(job.tasks[0].best_ns(), 1000);
+  EXPECT_EQ(job.tasks[0].best_ns, 1000);
 }
 
 TEST(JobStates, OnlyKnowTheLegalChanges) {
