@@ -12,9 +12,9 @@ using llvm::Value;
 
 namespace {
 
-/// Which tensors a phase touches, and which of them it writes.
+/// Which tensors a phase touches.
 struct Uses {
-  std::set<int> touched, written;
+  std::set<int> touched;
   std::set<int> parameters;  ///< touched, but for the phase's locals
 };
 
@@ -25,7 +25,6 @@ void collect(const loop::Statement& statement, Uses& uses) {
   for (const loop::Tile& tile : statement.tile) {
     for (const loop::Access& access : tile.accesses) uses.touched.insert(access.tensor);
     uses.touched.insert(tile.store.tensor);
-    uses.written.insert(tile.store.tensor);
   }
 }
 
@@ -73,7 +72,8 @@ llvm::Function* PhaseCode::emit(const std::string& name, const loop::Phase& phas
     argument->setName(program_.tensors[static_cast<size_t>(tensor)].name);
     function->addParamAttr(number, llvm::Attribute::NoAlias);
     function->addParamAttr(number, llvm::Attribute::NoCapture);
-    if (!uses.written.contains(tensor)) function->addParamAttr(number, llvm::Attribute::ReadOnly);
+    // Not `readonly`: loads from constant memory would ignore the fences that keep a tile's loads beside
+    // their uses.
     function->addParamAttr(number, llvm::Attribute::getWithAlignment(b_.getContext(), llvm::Align(64)));
     set_buffer(tensor, argument);
     ++number;

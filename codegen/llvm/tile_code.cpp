@@ -205,14 +205,26 @@ std::vector<Value*> TileCode::step(size_t level, Integer position, std::vector<V
   return accumulators;
 }
 
+// A compiler-only fence: no instruction. Without it the loads of neighbouring copies are gathered ahead of
+// their uses, and a full tile has no registers for them: accumulators would be spilled in the hot loop. Tiles
+// whose reduction is unrolled whole have none: what they read (a depthwise filter) may leave the loops around
+// them.
+void TileCode::keep_order() {
+  b_.CreateFence(llvm::AtomicOrdering::SequentiallyConsistent, llvm::SyncScope::SingleThread);
+}
+
 std::vector<Value*> TileCode::reduce(size_t level, std::vector<Value*> accumulators) {
   if (level == tile_.reduce.size()) return update(std::move(accumulators));
   const loop::TileLoop& loop = tile_.reduce[level];
   const int64_t unroll = std::clamp<int64_t>(loop.unroll, 1, loop.extent);
   const int64_t trips = loop.extent / unroll;
   const auto iteration = [&](Value* i, std::vector<Value*> carried) {
-    for (int64_t k = 0; k < unroll; ++k)
+    rolled_loops_ += trips > 1 ? 1 : 0;
+    for (int64_t k = 0; k < unroll; ++k) {
+      if (k > 0 && rolled_loops_ > 0) keep_order();
       carried = step(level, {trips > 1 ? i : nullptr, k}, std::move(carried));
+    }
+    rolled_loops_ -= trips > 1 ? 1 : 0;
     return carried;
   };
   accumulators = counted_loop(b_, loop.variable, trips, unroll, std::move(accumulators), iteration);

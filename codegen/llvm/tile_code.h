@@ -60,6 +60,7 @@ class TileCode {
   std::vector<llvm::Value*> reduce(size_t level, std::vector<llvm::Value*> accumulators);
   std::vector<llvm::Value*> update(std::vector<llvm::Value*> accumulators);
   std::vector<llvm::Value*> step(size_t level, Integer position, std::vector<llvm::Value*> accumulators);
+  void keep_order();
   void select_copy(size_t copy);
   llvm::Value* evaluate(const ScalarPtr& scalar);
   llvm::Value* compute(const Scalar& scalar);
@@ -78,7 +79,8 @@ class TileCode {
   std::vector<Pointer> pointers_;
   std::vector<Site> sites_;
   Site store_site_;
-  llvm::Value* accumulator_ = nullptr;               ///< of the copy at hand, while `value` is evaluated
+  int rolled_loops_ = 0;                ///< reduce loops around the code at hand that are real loops
+  llvm::Value* accumulator_ = nullptr;  ///< of the copy at hand, while `value` is evaluated
   std::map<const Scalar*, llvm::Value*> evaluated_;  ///< of the copy at hand
   /// Loads of one basic block, by pointer, constant and tensor: copies share what they read in common.
   std::map<std::tuple<llvm::BasicBlock*, llvm::Value*, int64_t, int, bool>, llvm::Value*> loaded_;

@@ -186,6 +186,42 @@ TEST(Emit, CountsSpillsWhereAccumulatorsExceedRegisters) {
   EXPECT_GT(many->spills, 20);
 }
 
+/// The direct convolution's tile: `columns` x 2 vectors, the input broadcast, four steps per iteration, 24
+/// blocks.
+loop::Program convolution_tile(int64_t lanes, int64_t columns) {
+  loop::Program program;
+  const int64_t blocks = 24, width = columns * 14, step = blocks * lanes * lanes;
+  const int x = add_tensor(program, "x", Role::input, {blocks, width, lanes});
+  const int w = add_tensor(program, "w", Role::constant, {4, blocks * lanes, lanes});
+  const int z = add_tensor(program, "z", Role::input, {4, width, lanes});
+  const int y = add_tensor(program, "y", Role::output, {4, width, lanes});
+  const Index column = var("ow.o") * columns + var("ow.i"), block = var("oc.o") * 2 + var("oc.t");
+  loop::Tile tile;
+  tile.stage = "conv";
+  tile.copies = {{"oc.t", 2, 1}, {"ow.i", columns, 1}};
+  tile.vector_variable = "oc.v";
+  tile.lanes = tile.active_lanes = lanes;
+  tile.reduce = {{"ic.o", blocks, 1}, {"ic.v", lanes, 4}};
+  tile.accesses = {
+      {x, var("ic.o") * (width * lanes) + column * lanes + var("ic.v"), {}, 0},
+      {w, block * step + var("ic.o") * (lanes * lanes) + var("ic.v") * lanes + var("oc.v"), {}, 0},
+      {z, block * (width * lanes) + column * lanes + var("oc.v"), {}, 0}};
+  tile.update = make(ScalarOp::mul, {read_access(0), read_access(1)});
+  tile.value = make(ScalarOp::add, {make(ScalarOp::accumulator), read_access(2)});
+  tile.store = {y, block * (width * lanes) + column * lanes + var("oc.v"), {}, 0};
+  program.phases.push_back(phase({{"oc.o", 2, 1}, {"ow.o", 14, 1}}, 28, {statement(tile)}));
+  return program;
+}
+
+TEST(Emit, KeepsTheAccumulatorsOfAFullTileInRegisters) {
+  for (const auto& [target, columns] : {std::pair(avx512(), 14), {avx2(), 6}, {neon(), 12}, {sse2(), 4}}) {
+    const loop::Program program = convolution_tile(target.lanes(), columns);
+    auto code = emit({{"run", &program}}, target, {});
+    ASSERT_TRUE(code);
+    EXPECT_EQ(code->spills, 0) << to_text(target);
+  }
+}
+
 TEST(Link, RefusesToExportWhatNoObjectDefines) {
   const loop::Program program = negate();
   auto code = emit({{"run", &program}}, sse2(), {});
