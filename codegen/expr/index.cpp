@@ -72,18 +72,51 @@ Divided divide(const Index& index, int64_t divisor) {
   return result;
 }
 
-/// The greatest number that divides `divisor` and every coefficient (the constant is no term).
-int64_t common_factor(const Index& index, int64_t divisor) {
-  int64_t g = divisor;
-  for (const Index::Term& term : index.terms) g = std::gcd(g, term.coefficient);
-  return g;
+/// index = factor * multiple + rest with 0 <= rest < factor, for a factor of `divisor` that is as large as
+/// possible: then the rest takes no part in a division. Factor 1 if there is none.
+struct Factored {
+  int64_t factor = 1;
+  Index multiple, rest;
+};
+Factored factor_out(const Index& index, int64_t divisor, const AxisRanges& ranges) {
+  Factored best;
+  for (const Index::Term& candidate : index.terms) {
+    int64_t g = std::gcd(candidate.coefficient, divisor);
+    if (g <= best.factor) continue;
+    Factored one{g, {}, {}};
+    one.multiple.constant = floor_quotient(index.constant, g);
+    one.rest.constant = index.constant - one.multiple.constant * g;
+    for (const Index::Term& term : index.terms) {
+      if (term.coefficient % g == 0) {
+        one.multiple.terms.push_back({term.coefficient / g, term.atom});
+      } else {
+        one.rest.terms.push_back(term);
+      }
+    }
+    Interval rest = range_of(one.rest, ranges);
+    if (rest.lo >= 0 && rest.hi < g) best = std::move(one);
+  }
+  return best;
 }
 
-Index divided_exactly(const Index& index, int64_t factor) {
-  Index result = index;
-  result.constant = floor_quotient(index.constant, factor);
-  for (Index::Term& term : result.terms) term.coefficient /= factor;
-  return result;
+/// c * (e % d) + c * d * (e / d) is c * e: how the index of a fused axis becomes linear again.
+bool recombine(Index& index) {
+  for (size_t m = 0; m < index.terms.size(); ++m) {
+    const Index::Term modulo_term = index.terms[m];
+    if (modulo_term.atom.kind != Atom::Kind::modulo) continue;
+    for (size_t q = 0; q < index.terms.size(); ++q) {
+      const Index::Term& quotient = index.terms[q];
+      if (quotient.atom.kind != Atom::Kind::floor_div || quotient.atom.divisor != modulo_term.atom.divisor)
+        continue;
+      if (quotient.coefficient != modulo_term.coefficient * modulo_term.atom.divisor) continue;
+      if (!(*quotient.atom.operand == *modulo_term.atom.operand)) continue;
+      index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::max(m, q)));
+      index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::min(m, q)));
+      index = index + *modulo_term.atom.operand * modulo_term.coefficient;
+      return true;
+    }
+  }
+  return false;
 }
 
 /// The atom that `index` consists of, or null.
@@ -155,6 +188,7 @@ Index operator+(const Index& a, const Index& b) {
   }
   while (rejoin_once(sum)) {
   }
+  recombine(sum);
   return sum;
 }
 
@@ -186,8 +220,8 @@ Index floor_div(const Index& index, int64_t divisor, const AxisRanges& ranges) {
   Interval rest = range_of(parts.rest, ranges);
   int64_t quotient = floor_quotient(rest.lo, divisor);
   if (quotient == floor_quotient(rest.hi, divisor)) return parts.whole + quotient;
-  if (int64_t g = common_factor(parts.rest, divisor); g > 1)
-    return parts.whole + floor_div(divided_exactly(parts.rest, g), divisor / g, ranges);
+  if (Factored f = factor_out(parts.rest, divisor, ranges); f.factor > 1)
+    return parts.whole + floor_div(f.multiple, divisor / f.factor, ranges);
   if (const Atom* inner = sole_atom(parts.rest, Atom::Kind::floor_div))
     return parts.whole + floor_div(*inner->operand, inner->divisor * divisor, ranges);
   return parts.whole + make_atom(Atom::Kind::floor_div, parts.rest, divisor);
@@ -200,8 +234,8 @@ Index modulo(const Index& index, int64_t divisor, const AxisRanges& ranges) {
   Interval range = range_of(rest, ranges);
   int64_t quotient = floor_quotient(range.lo, divisor);
   if (quotient == floor_quotient(range.hi, divisor)) return rest - quotient * divisor;
-  if (int64_t g = common_factor(rest, divisor); g > 1)
-    return modulo(divided_exactly(rest, g), divisor / g, ranges) * g + rest.constant % g;
+  if (Factored f = factor_out(rest, divisor, ranges); f.factor > 1)
+    return modulo(f.multiple, divisor / f.factor, ranges) * f.factor + f.rest;
   if (const Atom* inner = sole_atom(rest, Atom::Kind::modulo); inner && inner->divisor % divisor == 0)
     return modulo(*inner->operand, divisor, ranges);
   return make_atom(Atom::Kind::modulo, rest, divisor);

@@ -54,6 +54,21 @@ TEST(Index, AnUnsplitAxisKeepsItsQuotient) {
   EXPECT_EQ(modulo(modulo(ax("c"), 16, ranges), 4, ranges), modulo(ax("c"), 4, ranges));
 }
 
+TEST(Index, ATileThatDividesTheRowKeepsItsPlaceInAFusedAxis) {
+  AxisRanges ranges = extents({{"o", 224}, {"t", 14}});
+  Index fused = ax("o") * 14 + ax("t");
+  EXPECT_EQ(floor_div(fused, 56, ranges), floor_div(ax("o"), 4, ranges));
+  EXPECT_EQ(modulo(fused, 56, ranges), modulo(ax("o"), 4, ranges) * 14 + ax("t"));
+}
+
+TEST(Index, RowsAndColumnsOfAFusedAxisRecombine) {
+  AxisRanges ranges = extents({{"o", 224}, {"t", 14}});
+  Index fused = ax("o") * 14 + ax("t");
+  for (int64_t width : {7, 13, 28, 55, 56, 112})
+    EXPECT_EQ(floor_div(fused, width, ranges) * width + modulo(fused, width, ranges), fused) << width;
+  EXPECT_NE(floor_div(fused, 55, ranges) * 57 + modulo(fused, 55, ranges), fused);
+}
+
 TEST(Index, ClampsVanishWhereRangesProveThem) {
   AxisRanges ranges = extents({{"h", 10}});
   EXPECT_EQ(minimum(ax("h"), 9, ranges), ax("h"));
