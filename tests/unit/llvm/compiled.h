@@ -2,12 +2,15 @@
 #pragma once
 
 #include <dlfcn.h>
+#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/llvm/emit.h"
@@ -39,29 +42,94 @@ inline bool host_runs(const Target& target) {
 /// The plain Target of the machine that runs the tests.
 inline Target host_baseline() { return host_runs(sse2()) ? sse2() : neon(); }
 
-/// A shared object in this process.
+#ifdef HONE_EMULATOR
+inline constexpr const char* kEmulator[] = {HONE_EMULATOR, "-L", HONE_EMULATED_ROOT, HONE_EMULATED_DRIVER};
+inline constexpr bool kEmulates = true;
+#else
+inline constexpr const char* kEmulator[] = {""};
+inline constexpr bool kEmulates = false;
+#endif
+
+/// Whether code for `target` can be run, on this processor or under an emulator.
+inline bool runs(const Target& target) {
+  return host_runs(target) || (kEmulates && target.triple.rfind("aarch64", 0) == 0);
+}
+
+/// A memory file that other programs can open by name while this lives.
+class MemoryFile {
+ public:
+  MemoryFile(const void* data, size_t bytes) : number_(memfd_create("test", MFD_CLOEXEC)) {
+    good_ = write(number_, data, bytes) == static_cast<ssize_t>(bytes);
+  }
+  MemoryFile(MemoryFile&& other) noexcept : number_(std::exchange(other.number_, -1)), good_(other.good_) {}
+  ~MemoryFile() { close(number_); }
+  std::string path() const { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(number_); }
+  bool read_back(void* data, size_t bytes) const {
+    return pread(number_, data, bytes, 0) == static_cast<ssize_t>(bytes);
+  }
+  bool good() const { return good_; }
+
+ private:
+  int number_;
+  bool good_ = false;
+};
+
+struct View {
+  void* data;
+  size_t bytes;
+};
+
+/// A shared object: in this process, or for another architecture under the emulator.
 class Library {
  public:
   using Function = void(void* const*, int32_t, int64_t, int64_t);
-  explicit Library(const std::vector<std::byte>& elf) {
-    file_ = memfd_create("test", MFD_CLOEXEC);
-    if (write(file_, elf.data(), elf.size()) == static_cast<ssize_t>(elf.size())) {
-      handle_ = dlopen(("/proc/self/fd/" + std::to_string(file_)).c_str(), RTLD_NOW | RTLD_LOCAL);
-    }
+  explicit Library(const std::vector<std::byte>& elf, bool native = true) : file_(elf.data(), elf.size()) {
+    if (!native) return;
+    // The loader knows objects by name: the file stays open, so that no other gets its number.
+    handle_ = dlopen(file_.path().c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle_) error_ = dlerror();
   }
   Library(const Library&) = delete;
   ~Library() {
     if (handle_) dlclose(handle_);
-    close(file_);
   }
   const std::string& error() const { return error_; }
   void* symbol(const std::string& name) const { return handle_ ? dlsym(handle_, name.c_str()) : nullptr; }
-  Function* function(const std::string& name) const { return reinterpret_cast<Function*>(symbol(name)); }
+
+  /// Calls `run`. False if it could not be called.
+  [[nodiscard]] bool run(const std::vector<View>& buffers, int32_t phase, int64_t begin, int64_t end) const {
+    if (handle_) {
+      std::vector<void*> pointers;
+      for (const View& view : buffers) pointers.push_back(view.data);
+      auto* function = reinterpret_cast<Function*>(symbol("run"));
+      if (function) function(pointers.data(), phase, begin, end);
+      return function != nullptr;
+    }
+    std::vector<MemoryFile> files;
+    std::vector<std::string> words(std::begin(kEmulator), std::end(kEmulator));
+    words.insert(words.end(),
+                 {file_.path(), std::to_string(phase), std::to_string(begin), std::to_string(end)});
+    for (const View& view : buffers) words.push_back(files.emplace_back(view.data, view.bytes).path());
+    if (!spawn_and_wait(words)) return false;
+    for (size_t k = 0; k < buffers.size(); ++k) {
+      if (!files[k].good() || !files[k].read_back(buffers[k].data, buffers[k].bytes)) return false;
+    }
+    return true;
+  }
 
  private:
+  static bool spawn_and_wait(const std::vector<std::string>& words) {
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    pid_t child = 0;
+    if (posix_spawn(&child, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0) return false;
+    int status = 0;
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  MemoryFile file_;
   void* handle_ = nullptr;
-  int file_ = -1;  // the loader knows objects by name, so the number stays taken while this is loaded
   std::string error_;
 };
 
@@ -69,8 +137,8 @@ class Library {
 inline Result<std::unique_ptr<Library>> compile(const loop::Program& program, const Target& target) {
   HONE_TRY(const ObjectCode code, emit({{"run", &program}}, target, {}));
   HONE_TRY(const std::vector<std::byte> elf, link_shared({code.elf}, target, {"run"}));
-  auto library = std::make_unique<Library>(elf);
-  if (!library->function("run")) return fail("cannot load: " + library->error());
+  auto library = std::make_unique<Library>(elf, host_runs(target));
+  if (!library->error().empty()) return fail("cannot load: " + library->error());
   return library;
 }
 
@@ -79,15 +147,16 @@ template <class T>
 class Array {
  public:
   explicit Array(size_t count, T fill = {})
-      : count_(count),
-        data_(static_cast<T*>(std::aligned_alloc(64, (count * sizeof(T) + 127) / 64 * 64)), &std::free) {
-    for (size_t k = 0; k < count; ++k) data_.get()[k] = fill;
+      : count_(count), data_(static_cast<T*>(std::aligned_alloc(64, bytes())), &std::free) {
+    for (size_t k = 0; k < bytes() / sizeof(T); ++k) data_.get()[k] = fill;
   }
   T& operator[](size_t k) { return data_.get()[k]; }
   T* data() { return data_.get(); }
   size_t size() const { return count_; }
+  View view() { return {data_.get(), bytes()}; }
 
  private:
+  size_t bytes() const { return (count_ * sizeof(T) + 127) / 64 * 64; }
   size_t count_;
   std::unique_ptr<T, void (*)(void*)> data_;
 };

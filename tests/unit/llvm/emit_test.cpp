@@ -50,7 +50,7 @@ float sample(int64_t k) { return static_cast<float>((k * 37 + 11) % 29) / 7 - 2;
 class EveryTarget : public testing::TestWithParam<Target> {
  protected:
   void SetUp() override {
-    if (!host_runs(GetParam())) GTEST_SKIP() << "this machine does not run " << GetParam().features;
+    if (!runs(GetParam())) GTEST_SKIP() << "this machine does not run " << GetParam().features;
   }
   std::unique_ptr<Library> compiled(const Program& program) {
     auto library = compile(program, GetParam());
@@ -69,8 +69,7 @@ TEST_P(EveryTarget, MultipliesMatricesInRegisterTiles) {
       Array<float> a(m.rows * m.depth), b(m.depth * m.columns), y(m.rows * m.columns, -1e9f);
       for (size_t k = 0; k < a.size(); ++k) a[k] = sample(k);
       for (size_t k = 0; k < b.size(); ++k) b[k] = sample(k + 5);
-      void* buffers[] = {a.data(), b.data(), y.data()};
-      library->function("run")(buffers, 0, 0, m.rows / m.tile_rows);
+      ASSERT_TRUE(library->run({a.view(), b.view(), y.view()}, 0, 0, m.rows / m.tile_rows));
       for (int64_t i = 0; i < m.rows; ++i) {
         for (int64_t j = 0; j < m.columns; ++j) {
           double sum = 0;
@@ -88,12 +87,11 @@ TEST_P(EveryTarget, ComputesExactlyTheParallelIndicesAskedFor) {
   auto library = compiled(p);
   ASSERT_TRUE(library);
   Array<float> x(64, 3), y(64, 7);
-  void* buffers[] = {x.data(), y.data()};
-  library->function("run")(buffers, 0, 5, 5);
-  library->function("run")(buffers, 0, 7, 3);
-  library->function("run")(buffers, 1, 0, 16);  // there is no phase 1
+  ASSERT_TRUE(library->run({x.view(), y.view()}, 0, 5, 5));
+  ASSERT_TRUE(library->run({x.view(), y.view()}, 0, 7, 3));
+  ASSERT_TRUE(library->run({x.view(), y.view()}, 1, 0, 16));  // there is no phase 1
   for (size_t k = 0; k < 64; ++k) ASSERT_EQ(y[k], 7) << k;
-  library->function("run")(buffers, 0, 3, 6);
+  ASSERT_TRUE(library->run({x.view(), y.view()}, 0, 3, 6));
   for (size_t k = 0; k < 64; ++k) ASSERT_EQ(y[k], k >= 12 && k < 24 ? -3 : 7) << k;
 }
 
@@ -109,8 +107,7 @@ TEST_P(EveryTarget, DecodesParallelIndicesRowMajor) {
   auto library = compiled(p);
   ASSERT_TRUE(library);
   Array<float> out(105, -1);
-  void* buffers[] = {out.data()};
-  library->function("run")(buffers, 0, 0, 105);
+  ASSERT_TRUE(library->run({out.view()}, 0, 0, 105));
   for (int k = 0; k < 105; ++k) ASSERT_EQ(out[k], k / 35 * 100 + k / 7 % 5 * 10 + k % 7);
 }
 
@@ -134,8 +131,7 @@ TEST_P(EveryTarget, ReadsGuardedElementsOutsideAsStated) {
       ASSERT_TRUE(library);
       Array<float> in(stride * 40), out(48);
       for (size_t k = 0; k < in.size(); ++k) in[k] = static_cast<float>(k);
-      void* buffers[] = {in.data(), out.data()};
-      library->function("run")(buffers, 0, 0, 48 / lanes);
+      ASSERT_TRUE(library->run({in.view(), out.view()}, 0, 0, 48 / lanes));
       for (int k = 0; k < 48; ++k)
         ASSERT_EQ(out[k], k < 3 || k >= 43 ? 9.5f : (k - 3) * stride) << lanes << " " << k;
     }
@@ -161,8 +157,7 @@ TEST_P(EveryTarget, GuardsWholeVectorsByOneCondition) {
     ASSERT_TRUE(library);
     Array<float> in(rows * 8), out((rows + 2) * 8);
     for (size_t k = 0; k < in.size(); ++k) in[k] = static_cast<float>(k) + 100;
-    void* buffers[] = {in.data(), out.data()};
-    library->function("run")(buffers, 0, 0, rows + 2);
+    ASSERT_TRUE(library->run({in.view(), out.view()}, 0, 0, rows + 2));
     for (int64_t k = 0; k < (rows + 2) * 8; ++k) {
       ASSERT_EQ(out[k], k < 8 || k >= (rows + 1) * 8 ? 2.0f : 100 + k - 8) << k;
     }
@@ -189,8 +184,7 @@ TEST_P(EveryTarget, StoresOnlyGuardedAndActiveLanes) {
         auto library = compiled(p);
         ASSERT_TRUE(library);
         Array<float> in(16, 5), out(16 * stride, -1);
-        void* buffers[] = {in.data(), out.data()};
-        library->function("run")(buffers, 0, 0, 1);
+        ASSERT_TRUE(library->run({in.view(), out.view()}, 0, 0, 1));
         for (int64_t k = 0; k < 16 * stride; ++k) {
           const int64_t lane = k / stride;
           const bool written = k % stride == 0 && lane < lanes - 1 && (!guarded || lane >= 1);
@@ -229,8 +223,7 @@ TEST_P(EveryTarget, FollowsQuotientsAndRemaindersInOffsets) {
     ASSERT_TRUE(library);
     Array<float> in(64), out(16);
     for (size_t k = 0; k < 64; ++k) in[k] = static_cast<float>(k);
-    void* buffers[] = {in.data(), out.data()};
-    library->function("run")(buffers, 0, 0, 16 / lanes);
+    ASSERT_TRUE(library->run({in.view(), out.view()}, 0, 0, 16 / lanes));
     for (int k = 0; k < 16; ++k) {
       const int quotient = static_cast<int>(std::floor((k - 5) / 4.0));
       ASSERT_EQ(out[k], (k - 5) - quotient * 4 + quotient + std::min(k, 3) + std::max(k, 2) + 2) << k;
@@ -259,8 +252,7 @@ TEST_P(EveryTarget, ReducesByMaximumAndKeepsNaN) {
   for (size_t k = 0; k < 36; ++k) in[k] = -100 + sample(k);
   in[1] = std::nanf("");          // the first
   in[8 * 4 + 2] = std::nanf("");  // the last
-  void* buffers[] = {in.data(), out.data()};
-  library->function("run")(buffers, 0, 0, 1);
+  ASSERT_TRUE(library->run({in.view(), out.view()}, 0, 0, 1));
   for (int lane : {0, 3}) {
     float most = in[lane];
     for (int k = 0; k < 9; ++k) most = std::max(most, in[k * 4 + lane]);
@@ -311,8 +303,7 @@ TEST_P(EveryTarget, ConvertsElementTypesOnLoadAndStore) {
             reinterpret_cast<int8_t*>(in.data())[k] = static_cast<int8_t>(value);
         }
       }
-      void* buffers[] = {in.data(), wide.data(), narrow.data()};
-      library->function("run")(buffers, 0, 0, 8 / lanes);
+      ASSERT_TRUE(library->run({in.view(), wide.view(), narrow.view()}, 0, 0, 8 / lanes));
       for (int k = 0; k < 8; ++k) {
         const double expected = (from == DType::u8 ? 200 + k : 3 * k - 10) + 1;
         EXPECT_EQ(wide[k], expected) << to_text(from) << " " << k;

@@ -100,8 +100,7 @@ class ScalarOperations : public testing::TestWithParam<std::tuple<Target, Operat
     ASSERT_TRUE(library) << library.error().text();
     Array<T> x(inputs.size()), y(inputs.size());
     std::copy(inputs.begin(), inputs.end(), x.data());
-    void* buffers[] = {x.data(), y.data()};
-    (*library)->function("run")(buffers, 0, 0, count / lanes);
+    ASSERT_TRUE((*library)->run({x.view(), y.view()}, 0, 0, count / lanes));
     double worst = 0;
     for (size_t k = 0; k < inputs.size(); ++k) {
       const long double exact = operation.exact(inputs[k]);
@@ -123,7 +122,7 @@ class ScalarOperations : public testing::TestWithParam<std::tuple<Target, Operat
 
 TEST_P(ScalarOperations, AreAsAccurateAsStated) {
   const auto& [target, operation] = GetParam();
-  if (!host_runs(target)) GTEST_SKIP() << "this machine does not run " << target.features;
+  if (!runs(target)) GTEST_SKIP() << "this machine does not run " << target.features;
   for (int64_t lanes : {int64_t{1}, int64_t{target.lanes()}}) {
     check<float>(lanes, DType::f32, operation.ulp_f32);
     check<double>(lanes, DType::f64, operation.ulp_f64);
@@ -169,8 +168,7 @@ class PairOperations : public testing::TestWithParam<Target> {
         a[k] = numbers[k / numbers.size()];
         b[k] = numbers[k % numbers.size()];
       }
-      void* buffers[] = {a.data(), b.data(), y.data()};
-      (*library)->function("run")(buffers, 0, 0, static_cast<int64_t>(count) / lanes);
+      ASSERT_TRUE((*library)->run({a.view(), b.view(), y.view()}, 0, 0, static_cast<int64_t>(count) / lanes));
       for (size_t k = 0; k < count; ++k) {
         const float expected = exact(a[k], b[k]);
         if (std::isnan(expected)) {
@@ -184,7 +182,7 @@ class PairOperations : public testing::TestWithParam<Target> {
 };
 
 TEST_P(PairOperations, AreExactAndKeepNaN) {
-  if (!host_runs(GetParam())) GTEST_SKIP() << "this machine does not run " << GetParam().features;
+  if (!runs(GetParam())) GTEST_SKIP() << "this machine does not run " << GetParam().features;
   const ScalarPtr a = read_access(0), b = read_access(1);
   const auto most = [](float x, float y) { return std::isnan(x) || std::isnan(y) ? NAN : std::max(x, y); };
   const auto least = [](float x, float y) { return std::isnan(x) || std::isnan(y) ? NAN : std::min(x, y); };
@@ -204,7 +202,7 @@ TEST_P(PairOperations, AreExactAndKeepNaN) {
 }
 
 TEST_P(PairOperations, FuseAProductInASumWhereTheTargetCan) {
-  if (!host_runs(GetParam())) GTEST_SKIP() << "this machine does not run " << GetParam().features;
+  if (!runs(GetParam())) GTEST_SKIP() << "this machine does not run " << GetParam().features;
   const bool fused = GetParam().vector_bits > 128 || GetParam().triple[0] != 'x';
   const float x = 1 + 0x1p-12f;  // x * x has a last bit that only one rounding keeps
   const auto product_sum = [&](float p, float q, float c) {
@@ -222,8 +220,7 @@ TEST_P(PairOperations, FuseAProductInASumWhereTheTargetCan) {
     auto library = compile(elementwise(16, GetParam().lanes(), 2, scalar), GetParam());
     ASSERT_TRUE(library) << library.error().text();
     Array<float> first(16, x), second(16, -1), y(16);
-    void* buffers[] = {first.data(), second.data(), y.data()};
-    (*library)->function("run")(buffers, 0, 0, 16 / GetParam().lanes());
+    ASSERT_TRUE((*library)->run({first.view(), second.view(), y.view()}, 0, 0, 16 / GetParam().lanes()));
     for (size_t k = 0; k < 16; ++k) ASSERT_EQ(y[k], expected);
   }
 }
