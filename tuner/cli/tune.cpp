@@ -53,10 +53,6 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Target target, resolve_target(flags.target));
   const Board board = probe_board();
   HONE_RETURN_IF_ERROR(can_run(board, target));
-  if (flags.threads != 1) {
-    return fail("kernels are timed on one thread", "--threads",
-                "a built model divides each kernel among its threads by itself");
-  }
   double seconds = 0;
   if (!flags.time.empty()) {
     HONE_TRY(seconds, parse_duration(flags.time));
@@ -211,7 +207,7 @@ void add_tune(CLI::App& app, Context& context) {
   command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h");
   command->add_option("--trials", flags->trials,
                       "stop when the log holds this many trials for the model's tasks");
-  command->add_option("--threads", flags->threads, "threads of the measured kernels: one, so far")
+  command->add_option("--threads", flags->threads, "threads of the measured kernels")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   command->add_option("--tasks", flags->tasks, "only tasks whose name holds one of these texts");
