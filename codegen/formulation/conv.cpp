@@ -63,7 +63,7 @@ Ports plain_ports(const Task& task, const Target&) {
   return ports;
 }
 
-Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports, ErrorBound bound) {
+Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports) {
   const ConvShape c = conv_shape(task);
   const Node& node = task.anchor();
   Builder builder(task, target, ports);
@@ -116,7 +116,7 @@ Formulated formulate_conv(const Task& task, const Target& target, const Ports& p
   stage.value = value;
   stage.output = builder.output();
   builder.stage(stage);
-  return builder.finish(bound);
+  return builder.finish(sum_bound(in * c.kh * c.kw));
 }
 
 }  // namespace hone

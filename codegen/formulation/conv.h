@@ -25,7 +25,7 @@ std::vector<HaloNeed> conv_halo(const Task& task, const Target& target);
 
 /// n g oc oh ow over ic kh kw, reading and writing what the ports say; weights packed
 /// [g][oc/V][ic/U][kh][kw][U][V] with U and V the channel blocks of input and output.
-Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports, ErrorBound bound);
+Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports);
 
 /// Ports of a task whose activations other than the first, and whose output, are as `activation_layout` says.
 Ports blocked_ports(const Task& task, const Target& target);

@@ -13,8 +13,6 @@
 namespace hone {
 namespace {
 
-constexpr ErrorBound kBound{2e-6, 4};
-
 struct DenseShape {
   int64_t m, k, n;
   int64_t lanes;    ///< of the vector axis
@@ -72,7 +70,7 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
     sum.value = finished(scalar::accumulator());
     sum.output = builder.output();
     builder.stage(sum);
-    return builder.finish(kBound);
+    return builder.finish(sum_bound(d.k));
   }
   const int sums = builder.scratch("sums", {d.m, d.padded}, Layout::plain(2));
   sum.value = scalar::accumulator();
@@ -85,7 +83,7 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   last.value = finished(scalar::read(sums, {m, n}));
   last.output = builder.output();
   builder.stage(last);
-  return builder.finish(kBound);
+  return builder.finish(sum_bound(d.k));
 }
 
 int64_t row_limit(const Task& task, const Target& target) {

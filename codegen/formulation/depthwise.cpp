@@ -10,8 +10,6 @@
 namespace hone {
 namespace {
 
-constexpr ErrorBound kBound{2e-6, 4};
-
 bool applies(const Task& task, const Target&) { return is_plain_conv(task) && conv_shape(task).depthwise(); }
 
 Result<Formulated> formulate(const Task& task, const Target& target, const Ports& ports) {
@@ -51,7 +49,7 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   stage.value = value;
   stage.output = builder.output();
   builder.stage(stage);
-  return builder.finish(kBound);
+  return builder.finish(sum_bound(c.kh * c.kw));
 }
 
 }  // namespace

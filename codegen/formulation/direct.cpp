@@ -14,8 +14,6 @@
 namespace hone {
 namespace {
 
-constexpr ErrorBound kBound{2e-6, 4};
-
 /// What the schedule needs to know, from task and ports.
 struct DirectShape {
   ConvShape conv;
@@ -82,7 +80,7 @@ Ports first_layer_ports(const Task& task, const Target& target) {
 }
 
 Result<Formulated> formulate_direct(const Task& task, const Target& target, const Ports& ports) {
-  return formulate_conv(task, target, ports, kBound);
+  return formulate_conv(task, target, ports);
 }
 
 SearchSpace direct_space(const Task& task, const Target& target, const Ports& ports) {

@@ -11,8 +11,6 @@
 namespace hone {
 namespace {
 
-constexpr ErrorBound kBound{2e-6, 4};
-
 std::vector<int64_t> reduced_axes(const Task& task) {
   const Node& node = task.anchor();
   if (node.op != Op::reduce_mean) return {2, 3};
@@ -79,7 +77,7 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   stage.value = value;
   stage.output = builder.output();
   builder.stage(stage);
-  return builder.finish(kBound);
+  return builder.finish(sum_bound(static_cast<int64_t>(count)));
 }
 
 }  // namespace

@@ -115,14 +115,15 @@ Computation with_bare_reductions(const Computation& computation) {
     first.output = number;
     first.value = accumulator();
     second.reduction.reset();
-    std::vector<int> same(result.tensors.size());
-    for (size_t i = 0; i < same.size(); ++i) same[i] = static_cast<int>(i);
+    std::map<const Scalar*, ScalarPtr> replaced;  // shared nodes stay shared
     const std::function<ScalarPtr(const ScalarPtr&)> replace = [&](const ScalarPtr& s) -> ScalarPtr {
-      if (s->op == ScalarOp::accumulator) return read(number, stage.store_index);
-      if (s->args.empty()) return s;
+      ScalarPtr& result = replaced[s.get()];
+      if (result) return result;
+      if (s->op == ScalarOp::accumulator) return result = read(number, stage.store_index);
+      if (s->args.empty()) return result = s;
       auto copy = std::make_shared<Scalar>(*s);
       for (auto& arg : copy->args) arg = replace(arg);
-      return copy;
+      return replaced[s.get()] = copy;
     };
     second.value = replace(stage.value);
     result.stages.push_back(first);

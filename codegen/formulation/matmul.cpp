@@ -9,8 +9,6 @@
 namespace hone {
 namespace {
 
-constexpr ErrorBound kBound{2e-6, 4};
-
 bool applies(const Task& task, const Target&) {
   if (!anchor_is(task, Op::matmul) && !anchor_is(task, Op::dense)) return false;
   if (!fits(task, 1, 1) && !fits(task, 2, 0)) return false;
@@ -48,7 +46,7 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   stage.value = chain_value(task, scalar::accumulator(), builder.operand_reader(stage.store_index, 1));
   stage.output = builder.output();
   builder.stage(stage);
-  return builder.finish(kBound);
+  return builder.finish(sum_bound(a.back()));
 }
 
 }  // namespace

@@ -52,6 +52,15 @@ TEST(Dense, MatchesTheReference) {
                }));
 }
 
+TEST(Dense, LongSumsStayWithinTheirBound) {
+  const Target target = runnable_targets()[0];
+  const Task task = task_of(input("x", {1, 25088}) + constant("w", {128, 25088}) +
+                            "%0 = dense %x %w {transpose_b=1}\noutput %0\n");
+  const CheckReport report = checked(*default_candidate(task, target), "long");
+  std::printf("long: factor %.3g, L2 %.3g\n", report.worst_factor, report.relative_l2);
+  EXPECT_TRUE(report.ok) << report.reason;
+}
+
 TEST(MatMul, OfTwoActivationsMatchesTheReference) {
   expect_clean("matmul", sweep("matmul", 20, 14, [](Random& random) {
                  const int64_t m = pick<int64_t>(random, {1, 7, 20}), k = pick<int64_t>(random, {3, 64}),

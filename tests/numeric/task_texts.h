@@ -9,14 +9,14 @@
 namespace hone::testing {
 
 struct ConvText {
-  int64_t in, out, h, w, kernel, stride = 1, pad = 0, dilation = 1, groups = 1;
+  int64_t in, out, h, w, kernel, stride = 1, pad = 0, dilation = 1, groups = 1, batch = 1;
   std::string chain = "relu";
   bool bias = true;
 
   int64_t extent(int64_t size) const { return (size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1; }
   std::string text() const {
-    std::string s = fmt::format("%x = input f32[1x{}x{}x{}]\n", in, h, w);
-    if (chain == "add") s += fmt::format("%r = input f32[1x{}x{}x{}]\n", out, extent(h), extent(w));
+    std::string s = fmt::format("%x = input f32[{}x{}x{}x{}]\n", batch, in, h, w);
+    if (chain == "add") s += fmt::format("%r = input f32[{}x{}x{}x{}]\n", batch, out, extent(h), extent(w));
     if (chain == "mul") s += fmt::format("%r = input f32[1x{}x1x1]\n", out);
     s += fmt::format("%w = constant f32[{}x{}x{}x{}]\n", out, in / groups, kernel, kernel);
     if (bias) s += fmt::format("%b = constant f32[{}]\n", out);
@@ -41,6 +41,7 @@ inline ConvText random_conv(std::mt19937& random) {
   c.pad = pick<int64_t>(random, {0, c.kernel / 2});
   c.dilation = c.kernel == 3 ? pick<int64_t>(random, {1, 1, 2}) : 1;
   c.bias = random() % 2;
+  c.batch = pick<int64_t>(random, {1, 1, 1, 2});
   c.chain = pick<std::string>(random, {"none", "relu", "clip", "add", "mul", "sigmoid"});
   return c;
 }
@@ -55,8 +56,8 @@ inline std::string constant(const char* name, const Shape& shape) {
 inline std::string list(const Shape& values) { return fmt::format("[{}]", fmt::join(values, ",")); }
 
 inline Shape random_image(std::mt19937& random) {
-  return {1, pick<int64_t>(random, {1, 3, 5, 16, 20, 24, 100}), pick<int64_t>(random, {7, 8, 13}),
-          pick<int64_t>(random, {7, 13, 17, 35, 55})};
+  return {pick<int64_t>(random, {1, 1, 1, 3}), pick<int64_t>(random, {1, 3, 5, 16, 20, 24, 100}),
+          pick<int64_t>(random, {7, 8, 13}), pick<int64_t>(random, {7, 13, 17, 35, 55})};
 }
 
 inline std::string random_pool(std::mt19937& random) {
