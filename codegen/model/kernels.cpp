@@ -28,7 +28,7 @@ Status for_all(size_t count, int threads, const Work& work) {
 }  // namespace
 
 Result<Kernels> compile_kernels(const Plan& plan, int threads) {
-  const std::vector<PlannedTask> tasks = distinct_tasks(plan);
+  const std::vector<PlannedTask> tasks = distinct_kernels(plan);
   HONE_TRY(const Target host, resolve_target("host"));
   Kernels result;
   result.kernels.resize(tasks.size());

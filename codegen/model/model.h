@@ -55,15 +55,19 @@ struct Plan {
 };
 /// Simplified graph in; layout transforms are inserted where neighbours disagree.
 Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup);
-/// Equal for operators that one kernel can serve: task, formulation, ports and schedule.
-std::string candidate_key(const Candidate& candidate);
-/// Distinct tasks of a plan with how often each occurs and the ports that tuning should measure it with.
+/// Operators of a plan that are one task, or share one kernel.
 struct PlannedTask {
   Candidate candidate;  ///< trial 0 (or the lookup's choice)
   int count = 0;
   std::vector<int> ops;  ///< indices into Plan::ops
 };
+/// One per task: what tuning measures, with the ports that the first of its operators has. The same task may
+/// occur in other placements (e.g. as a part of several concatenations); one record serves them all.
 std::vector<PlannedTask> distinct_tasks(const Plan& plan);
+/// One per kernel that must be compiled: task, formulation, ports and schedule are the same.
+std::vector<PlannedTask> distinct_kernels(const Plan& plan);
+/// Text that is equal for operators which one kernel serves.
+std::string candidate_key(const Candidate& candidate);
 
 /// Said by flags at build and kept in the artifact: how pictures become the input tensor.
 struct Preprocessing {

@@ -355,16 +355,26 @@ std::string candidate_key(const Candidate& candidate) {
          to_text(candidate.schedule);
 }
 
-std::vector<PlannedTask> distinct_tasks(const Plan& plan) {
-  std::vector<PlannedTask> tasks;
+namespace {
+
+std::vector<PlannedTask> grouped(const Plan& plan, const std::function<std::string(const Candidate&)>& key) {
+  std::vector<PlannedTask> groups;
   std::map<std::string, size_t> known;
   for (size_t i = 0; i < plan.ops.size(); ++i) {
-    const auto [at, fresh] = known.try_emplace(candidate_key(plan.ops[i].candidate), tasks.size());
-    if (fresh) tasks.push_back({plan.ops[i].candidate, 0, {}});
-    ++tasks[at->second].count;
-    tasks[at->second].ops.push_back(static_cast<int>(i));
+    const auto [at, fresh] = known.try_emplace(key(plan.ops[i].candidate), groups.size());
+    if (fresh) groups.push_back({plan.ops[i].candidate, 0, {}});
+    ++groups[at->second].count;
+    groups[at->second].ops.push_back(static_cast<int>(i));
   }
-  return tasks;
+  return groups;
 }
+
+}  // namespace
+
+std::vector<PlannedTask> distinct_tasks(const Plan& plan) {
+  return grouped(plan, [](const Candidate& candidate) { return candidate.task.key; });
+}
+
+std::vector<PlannedTask> distinct_kernels(const Plan& plan) { return grouped(plan, candidate_key); }
 
 }  // namespace hone

@@ -75,6 +75,25 @@ output %5
 )");
 }
 
+TEST(Plan, CountsOneTaskWhereOneKernelCannotServeTwoPlacements) {
+  const Graph graph = graph_of(R"(%x = input f32[1x32x6x6]
+%w = constant f32[32x32x3x3]
+%0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = conv %0 %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%2 = concat %0 %1 {axis=1}
+output %2
+)");
+  const auto plan = hone::plan(graph, host(), {});
+  ASSERT_TRUE(plan) << plan.error().text();
+  const auto convolutions = [](const std::vector<PlannedTask>& tasks) {
+    int count = 0;
+    for (const PlannedTask& task : tasks) count += task.candidate.task.anchor().op == Op::conv;
+    return count;
+  };
+  EXPECT_EQ(convolutions(distinct_tasks(*plan)), 1);
+  EXPECT_EQ(convolutions(distinct_kernels(*plan)), 2);
+}
+
 TEST(Build, ConcatenationAtOddOffsetsAndOfAnInput) {
   built_and_right(R"(%x = input f32[1x7x5x6]
 %w0 = constant f32[13x7x3x3]
