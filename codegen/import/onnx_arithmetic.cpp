@@ -154,7 +154,7 @@ Result<std::vector<int64_t>> reduced_axes(Call& c, int64_t since_operand) {
   } else {
     HONE_TRY(auto given, c.constant_integers(1, "axes"));
     HONE_TRY(const int64_t noop, c.integer("noop_with_empty_axes", 0));
-    axes = given.value_or(std::vector<int64_t>{});
+    if (given) axes = std::move(*given);
     none = noop != 0;
   }
   for (int64_t& axis : axes) {
