@@ -39,7 +39,7 @@ TEST(ParseDuration, RefusesWhatIsNone) {
 
 TEST(TimingMode, IsTheLastLevelCachesIfTheConstantsFitHalfOfIt) {
   Board board;
-  board.llc_bytes = 8000;
+  board.llc_bytes = 16000;
   EXPECT_EQ(timing_mode(graph_with(1000), board), TimingMode::llc);
   EXPECT_EQ(timing_mode(graph_with(1001), board), TimingMode::dram);
   board.llc_bytes = 0;  // unknown
