@@ -18,7 +18,9 @@ struct Printer {
   const Program& program;
   std::string text = {};
 
-  void line(int depth, const std::string& content) { text += std::string(2 * depth, ' ') + content + "\n"; }
+  void line(int depth, const std::string& content) {
+    text += std::string(2 * static_cast<size_t>(depth), ' ') + content + "\n";
+  }
 
   std::string access_text(const Access& access) const {
     std::string result = fmt::format("{}[{}]", program.tensors[access.tensor].name, to_text(access.offset));

@@ -68,7 +68,7 @@ struct Rewriter {
     outer.axis = step.axes[1], outer.extent = from.extent / step.factor;
     inner.axis = step.axes[2], inner.extent = step.factor;
     loops()[at] = inner;
-    loops().insert(loops().begin() + at, outer);
+    loops().insert(loops().begin() + static_cast<std::ptrdiff_t>(at), outer);
     return {};
   }
 
@@ -101,7 +101,7 @@ struct Rewriter {
     loops()[a].axis = step.axes[2];
     loops()[a].extent *= loops()[b].extent;
     extents[step.axes[2]] = {loops()[a].extent};
-    loops().erase(loops().begin() + b);
+    loops().erase(loops().begin() + static_cast<std::ptrdiff_t>(b));
     return {};
   }
 
