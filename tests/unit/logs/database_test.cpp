@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hdf5.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -281,6 +284,43 @@ TEST(RecordLog, DoublesNothingWhenKilledBetweenRenameAndCut) {
   auto log = RecordLog::open(path);
   ASSERT_TRUE(log) << log.error().text();
   EXPECT_EQ(log->database().records().size(), 5u);
+}
+
+TEST(RecordLog, LosesNoAcknowledgedRecordWheneverItsWriterIsKilled) {
+  for (int kill_after : {3, 7, 11, 16, 23, 31}) {
+    test::Folder folder;
+    const auto path = folder.path / "x.h5";
+    int acknowledged[2];
+    ASSERT_EQ(::pipe(acknowledged), 0);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      auto log = RecordLog::open(path);
+      for (int i = 0; log; ++i) {
+        if (!log->append(make_record(i)) || !log->sync() ||
+            ::write(acknowledged[1], &i, sizeof i) != sizeof i)
+          ::_exit(1);
+        if (i % 3 == 2 && !log->compact()) ::_exit(1);
+      }
+      ::_exit(1);
+    }
+    ::close(acknowledged[1]);
+    int last = 0, count = 0;
+    while (count < kill_after && ::read(acknowledged[0], &last, sizeof last) == sizeof last) ++count;
+    ::kill(child, SIGKILL);
+    while (::read(acknowledged[0], &last, sizeof last) == sizeof last) ++count;
+    ::close(acknowledged[0]);
+    ::waitpid(child, nullptr, 0);
+    ASSERT_GE(count, kill_after);
+    auto read = LogDatabase::open(path);
+    ASSERT_TRUE(read) << read.error().text();
+    ASSERT_GE(read->records().size(), static_cast<size_t>(count));
+    for (size_t i = 0; i < read->records().size(); ++i)
+      EXPECT_EQ(bytes_of(read->records()[i]), bytes_of(make_record(static_cast<int>(i))));
+    auto log = RecordLog::open(path);
+    ASSERT_TRUE(log) << log.error().text();
+    EXPECT_TRUE(log->compact());
+  }
 }
 
 TEST(RecordLog, IsRefusedWhileAnotherWriterHasIt) {

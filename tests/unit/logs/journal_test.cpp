@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -185,6 +186,34 @@ TEST(Journal, IsEmptyAfterACutAndGoesOn) {
   journal->append(2, "two");
   ASSERT_TRUE(journal->sync());
   EXPECT_EQ(read_journal(folder.path / "j")->entries, (std::vector<JournalEntry>{{2, "two"}}));
+}
+
+TEST(Journal, SaysThatTheDiskIsFullAndGoesOnWhenThereIsRoomAgain) {
+  test::Folder folder;
+  auto journal = Journal::open(folder.path / "j");
+  ASSERT_TRUE(journal);
+  journal->append(1, "first");
+  ASSERT_TRUE(journal->sync());
+  const uint64_t before = journal->bytes();
+  // A limit on file sizes stands for a full disk: a write is cut short, then fails.
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const rlimit small{before + 20, old.rlim_max};
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  journal->append(2, std::string(100, 'x'));
+  const Status full = journal->sync();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old), 0);
+  ::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(full);
+  EXPECT_THAT(full.error().text(), HasSubstr("cannot be written"));
+  EXPECT_EQ(std::filesystem::file_size(folder.path / "j"), before) << "nothing half written is left";
+  EXPECT_EQ(read_journal(folder.path / "j")->entries.size(), 1u);
+  journal->append(3, "third");
+  ASSERT_TRUE(journal->sync());
+  const auto after = read_journal(folder.path / "j")->entries;
+  ASSERT_EQ(after.size(), 3u);
+  EXPECT_EQ(after[1], (JournalEntry{2, std::string(100, 'x')}));
 }
 
 TEST(Journal, HoldsEveryAcknowledgedRecordOfAKilledWriter) {
