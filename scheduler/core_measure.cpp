@@ -232,6 +232,10 @@ void Core::make_finals(Job& job, size_t index) {
   task.finals_made = true;
   if (task.new_trials == 0) return;  // all that is known was measured by earlier runs, finals included
   std::vector<const Shown*> finalists = task.top(static_cast<size_t>(settings_.finalists));
+  // Finals count before trials: without those of the fastest (its artifact was lost in a restart), a slower
+  // finalist would win.
+  if (!finalists.empty() && finalists[0]->finals.empty() && !artifacts_.has(finalists[0]->record.artifact))
+    return;
   if (const Shown* zero = task.trial_zero();
       zero != nullptr && std::find(finalists.begin(), finalists.end(), zero) == finalists.end())
     finalists.push_back(zero);

@@ -538,6 +538,29 @@ TEST(Runs, MeasureTheThreeBestAndTrialZeroAgainInterleaved) {
   }
 }
 
+TEST(Runs, LetNoSlowerFinalistWinWhenTheFastestArtifactWasLostInARestart) {
+  // Few slow candidates after the restart: the fastest of before must stay the best.
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    World world({}, seed);
+    world.add_tuner("tuner");
+    world.add_runner("board");
+    world.submit(make_request(1, 60));
+    while (world.disk().size() < 50 && world.now < Time(60000)) world.step();
+    world.restart_scheduler();
+    ASSERT_TRUE(world.run(Time(60000)));
+    LogDatabase log;
+    for (const Record& record : world.disk()) log.add(record);
+    double fastest = 1e18;
+    for (const Record& record : world.disk())
+      if (record.measurement.status == MeasureStatus::ok)
+        fastest = std::min(fastest, record.measurement.median_ns);
+    const Record* best = log.best({.task_key = world.disk()[0].task_key, .target = world.disk()[0].target});
+    ASSERT_NE(best, nullptr);
+    EXPECT_LE(best->measurement.median_ns, fastest * 1.05) << seed;
+    EXPECT_THAT(world.broken, testing::IsEmpty());
+  }
+}
+
 TEST(Runs, GiveAFinishedTaskNoMoreUnlessMoreIsAskedFor) {
   Settings settings;
   settings.settle_trials = 12;
