@@ -144,9 +144,12 @@ TEST(TuneErrors, ALogThatCannotBeWrittenIsFoundBeforeAnythingStarts) {
 
 TEST(TuneErrors, AFileThatIsNoLogIsNotOverwritten) {
   Scratch scratch;
-  const Finished run = hone({"tune", tiny_model(), "--log", tiny_model(), "--time", "1s"}, scratch);
+  const std::string no_log = scratch / "photos.h5";
+  std::filesystem::copy_file(tiny_model(), no_log);
+  const Finished run = hone({"tune", tiny_model(), "--log", no_log, "--time", "1s"}, scratch);
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_THAT(run.err, HasSubstr("tiny.onnx"));
+  EXPECT_THAT(run.err, HasSubstr("photos.h5"));
+  EXPECT_EQ(std::filesystem::file_size(no_log), std::filesystem::file_size(tiny_model()));
 }
 
 TEST(TuneErrors, ADurationThatIsNoneIsSaid) {
@@ -156,6 +159,25 @@ TEST(TuneErrors, ADurationThatIsNoneIsSaid) {
     EXPECT_EQ(run.exit_code, 1) << time;
     EXPECT_THAT(run.err, HasSubstr("is no duration")) << time;
   }
+}
+
+TEST(TuneErrors, MoreThreadsThanCoresAreRefused) {
+  Scratch scratch;
+  const Finished run = hone(tune(scratch, {"--threads", "1024"}), scratch);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, HasSubstr("1024 threads were asked for"));
+}
+
+TEST(TuneErrors, ATargetOfAnotherArchitectureIsRefused) {
+  Scratch scratch;
+#ifdef __x86_64__
+  const char* other = "aarch64-neon";
+#else
+  const char* other = "x86-64-v2";
+#endif
+  const Finished run = hone({"tune", tiny_model(), "--target", other, "--log", scratch / "log.h5"}, scratch);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, HasSubstr("cannot run code for"));
 }
 
 TEST(TuneErrors, ATaskThatTheModelLacksIsSaid) {

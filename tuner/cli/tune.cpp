@@ -53,6 +53,11 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Target target, resolve_target(flags.target));
   const Board board = probe_board();
   HONE_RETURN_IF_ERROR(can_run(board, target));
+  if (flags.threads > board.cores) {
+    return fail(
+        fmt::format("{} threads were asked for, this process may use {} cores", flags.threads, board.cores),
+        "--threads");
+  }
   double seconds = 0;
   if (!flags.time.empty()) {
     HONE_TRY(seconds, parse_duration(flags.time));
