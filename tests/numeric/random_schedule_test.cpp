@@ -29,13 +29,14 @@ std::string wrong_element(const Computation& computation, const loop::Program& p
       if (!std::isnan(expected[t][i])) arrays[t][i] = static_cast<float>(expected[t][i]);
   }
   test::interpret(computation, expected);
-  std::vector<void*> pointers;
-  for (test::Array<float>& array : arrays) pointers.push_back(array.data());
+  std::vector<test::View> views;
+  for (test::Array<float>& array : arrays) views.push_back(array.view());
   for (size_t phase = 0; phase < program.phases.size(); ++phase) {
-    for (int local : program.phases[phase].locals) pointers[local] = nullptr;
+    for (int local : program.phases[phase].locals) views[static_cast<size_t>(local)] = {nullptr, 0};
     int64_t extent = program.phases[phase].extent, middle = extent / 2;
-    (*library)->function("run")(pointers.data(), static_cast<int32_t>(phase), middle, extent);
-    (*library)->function("run")(pointers.data(), static_cast<int32_t>(phase), 0, middle);
+    if (!(*library)->run(views, static_cast<int32_t>(phase), middle, extent) ||
+        !(*library)->run(views, static_cast<int32_t>(phase), 0, middle))
+      return "the program could not be run";
   }
   for (size_t t = 0; t < expected.size(); ++t) {
     if (computation.tensors[t].role != Role::output) continue;
