@@ -128,6 +128,8 @@ class Planner {
     step.op.output = result.value;
     step.formulation = find_formulation("transform");
     if (step.formulation == nullptr) return fail("no formulation for layout transforms");
+    step.choice = lookup_ ? lookup_(step.op.task) : std::nullopt;
+    if (step.choice && step.choice->formulation != step.formulation->name) step.choice.reset();
     step.wanted = {{{source.layout, {}}}, {result.layout, {}}};
     step.reads = {from};
     step.writes = to;

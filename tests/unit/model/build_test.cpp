@@ -161,6 +161,24 @@ TEST(Build, TellsTunedFromUntunedTasks) {
   unlink(file.c_str());
 }
 
+TEST(Plan, AsksForLayoutTransformsToo) {
+  // Forty channels of several pixels are not plain when blocked: the reshape needs a transform.
+  const Graph graph = graph_of(R"(%x = input f32[1x40x4x4]
+%w = constant f32[40x40x1x1]
+%0 = conv %x %w {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%1 = reshape %0 {shape=[1,640]}
+output %1
+)");
+  const Lookup trial0 = [](const Task& task) -> std::optional<Choice> {
+    const Candidate candidate = default_candidate(task, host()).value();
+    return Choice{candidate.formulation, candidate.parameters, 1e-3};
+  };
+  const auto plan = hone::plan(graph, host(), trial0);
+  ASSERT_TRUE(plan) << plan.error().text();
+  EXPECT_GE(count_formulation(*plan, "transform"), 1);
+  for (const PlannedOp& op : plan->ops) EXPECT_TRUE(op.tuned) << op.op.name;
+}
+
 TEST(Build, NamesAnOutputThatCannotBeWritten) {
   const Graph graph = graph_of("%x = input f32[4]\n%0 = relu %x\noutput %0\n");
   const auto plan = hone::plan(graph, host(), {});
