@@ -2,6 +2,7 @@
 
 #include <link.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,7 +52,8 @@ void describe_fault(const std::byte* address) {
 void on_fault(int signal, siginfo_t* info, void*) {
   if (signal == SIGSYS) {
     watched.report->forbidden_call = info->si_syscall;
-    ::_exit(child_exit_forbidden);
+    ::syscall(SYS_exit_group,
+              child_exit_forbidden);  // not _exit: a sanitizer would hang system calls of its own on that
   }
   describe_fault(static_cast<const std::byte*>(info->si_addr));
   // The handler is gone (SA_RESETHAND): the instruction faults once more and ends the process with its

@@ -96,6 +96,9 @@ CpuDevice::CpuDevice(CpuDeviceOptions options) : options_(std::move(options)), b
 
 Result<std::unique_ptr<CpuDevice>> CpuDevice::create(CpuDeviceOptions options) {
   std::unique_ptr<CpuDevice> device(new CpuDevice(std::move(options)));
+  const int core = device->options_.core;
+  if (core >= 1024 || (core >= 0 && !(device->cores_[core / 64] >> (core % 64) & 1)))
+    return fail("core " + std::to_string(core) + " is not one that this process may use", "--core");
   HONE_RETURN_IF_ERROR(device->start_server());
   leave_core(device->options_.core);
   return device;

@@ -262,6 +262,17 @@ TEST_F(CpuDeviceTest, CancellingEndsAnEndlessMeasurement) {
   EXPECT_EQ(m.status, MeasureStatus::board_lost);
 }
 
+TEST(CpuDeviceStart, ACoreThatIsNotThereIsAnError) {
+  CpuDeviceOptions options;
+  options.server_program = HONE_BINARY_DIR "/bin/hone-runner";
+  for (int core : {1023, 5000}) {
+    options.core = core;
+    auto device = CpuDevice::create(options);
+    ASSERT_FALSE(device);
+    EXPECT_THAT(device.error().text(), HasSubstr("is not one that this process may use"));
+  }
+}
+
 TEST(CpuDeviceStart, AMissingProgramIsAnError) {
   CpuDeviceOptions options;
   options.server_program = "/no/such/program";
