@@ -96,14 +96,16 @@ class Library {
   const std::string& error() const { return error_; }
   void* symbol(const std::string& name) const { return handle_ ? dlsym(handle_, name.c_str()) : nullptr; }
 
+  Function* function(const std::string& name) const { return reinterpret_cast<Function*>(symbol(name)); }
+
   /// Calls `run`. False if it could not be called.
   [[nodiscard]] bool run(const std::vector<View>& buffers, int32_t phase, int64_t begin, int64_t end) const {
     if (handle_) {
       std::vector<void*> pointers;
       for (const View& view : buffers) pointers.push_back(view.data);
-      auto* function = reinterpret_cast<Function*>(symbol("run"));
-      if (function) function(pointers.data(), phase, begin, end);
-      return function != nullptr;
+      Function* run = function("run");
+      if (run) run(pointers.data(), phase, begin, end);
+      return run != nullptr;
     }
     std::vector<MemoryFile> files;
     std::vector<std::string> words(std::begin(kEmulator), std::end(kEmulator));
