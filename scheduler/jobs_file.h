@@ -1,4 +1,4 @@
-// Private to scheduler: the files of the jobs journal, `x.h5.jobs` and its snapshot `x.h5.jobs.snapshot`.
+// The files of the jobs journal, `x.h5.jobs` and its snapshot `x.h5.jobs.snapshot`.
 #pragma once
 
 #include <filesystem>

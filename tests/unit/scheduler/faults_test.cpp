@@ -7,16 +7,7 @@
 namespace hone::scheduler {
 namespace {
 
-wire::JobRequest make_request(int tasks, uint64_t trials) {
-  wire::JobRequest request;
-  request.name = "model";
-  request.target = to_text(test::make_target());
-  for (int i = 0; i < tasks; ++i)
-    request.tasks.push_back(test::make_task(i, static_cast<uint32_t>(1 + i % 3)));
-  request.max_trials = trials;
-  request.seed = 11;
-  return request;
-}
+using test::make_request;
 
 constexpr uint64_t kTrials = 500;
 

@@ -19,6 +19,7 @@ namespace hone::scheduler::test {
 Target make_target();
 Board make_board(const std::string& id);
 wire::JobTask make_task(int number, uint32_t weight = 1);
+wire::JobRequest make_request(int tasks, uint64_t trials, double seconds = 0);
 
 /// What the simulated tuners and runners do; probabilities per event.
 struct Nature {
