@@ -67,7 +67,7 @@ std::vector<std::string> task_table(const std::vector<TunedTask>& tasks, const w
     table.add({task.summary, std::to_string(task.count), format_count(progress.trials),
                time_text(progress.first_ns), time_text(progress.best_ns),
                both ? fmt::format("{:.2f}x", progress.first_ns / progress.best_ns) : "-",
-               gflops_text(task, progress.best_ns), progress.finished ? "done" : ""});
+               gflops_text(task, progress.best_ns), progress.finished && progress.best_ns > 0 ? "done" : ""});
   }
   std::vector<std::string> lines = table.lines();
   if (shown < tasks.size()) lines.push_back(fmt::format("... and {} more tasks", tasks.size() - shown));
@@ -109,6 +109,23 @@ std::vector<std::string> failure_lines(const wire::JobEvent& event) {
     lines.push_back(fmt::format("{} {}, e.g. {}", failure.count, to_text(failure.status), failure.example));
   }
   return lines;
+}
+
+std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    if (progress_of(event, i).best_ns <= 0) names.push_back(tasks[i].summary);
+  }
+  return names;
+}
+
+std::string stages_line(const wire::JobEvent& event) {
+  const wire::Stages& stages = event.stages;
+  return fmt::format(
+      "time    propose {:.1f} s, build {:.1f} s; upload {:.1f} s, check {:.1f} s, run {:.1f} s, board idle "
+      "{:.1f} s",
+      stages.propose_ms / 1e3, stages.build_ms / 1e3, stages.upload_ms / 1e3, stages.check_ms / 1e3,
+      stages.run_ms / 1e3, stages.idle_ms / 1e3);
 }
 
 std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,

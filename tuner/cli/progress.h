@@ -32,6 +32,11 @@ std::vector<std::string> task_table(const std::vector<TunedTask>& tasks, const w
 std::string total_line(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
 /// One line per kind of failure: "9 run_timeout, e.g. ...".
 std::vector<std::string> failure_lines(const wire::JobEvent& event);
+/// Names of the tasks that have no time: nothing could be measured, or the run ended before.
+std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
+/// "time    propose 2.0 s, build 21.0 s; upload 0.5 s, check 6.9 s, run 3.6 s, board idle 13.1 s": sums over
+/// workers.
+std::string stages_line(const wire::JobEvent& event);
 /// One JSON object on one line: trials, failed by kind, measured_before, seconds, best per task, and where
 /// the time went.
 std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,

@@ -106,6 +106,11 @@ void print_summary(const Prepared& prepared, const TuneOutcome& outcome, const O
   last.eta_seconds = -1;
   output.data(total_line(prepared.tasks, last));
   for (const std::string& line : failure_lines(last)) output.message(line);
+  if (const auto names = unmeasured_tasks(prepared.tasks, last); !names.empty()) {
+    output.warning(fmt::format("{} of {} tasks have no time and will be built untuned: {}{}", names.size(),
+                               prepared.tasks.size(), names[0], names.size() > 1 ? ", ..." : ""));
+  }
+  if (last.candidates > 0) output.message(stages_line(last));
   if (!last.reason.empty()) output.message("ended: " + last.reason);
 }
 

@@ -74,6 +74,22 @@ TEST(Progress, AnEventWithFewerTasksThanTheModelIsNoError) {
   EXPECT_EQ(task_table(two_tasks(), wire::JobEvent(), 10).size(), 3u);
 }
 
+TEST(Progress, TasksWithoutATimeAreNamed) {
+  wire::JobEvent early = event();
+  early.tasks[1] = {};
+  EXPECT_THAT(unmeasured_tasks(two_tasks(), early), testing::ElementsAre("dense 512>10"));
+  EXPECT_THAT(unmeasured_tasks(two_tasks(), event()), testing::IsEmpty());
+  EXPECT_EQ(unmeasured_tasks(two_tasks(), {}).size(), 2u);
+}
+
+TEST(Progress, SaysWhereTheTimeWent) {
+  wire::JobEvent some = event();
+  some.stages.build_ms = 21000;
+  some.stages.idle_ms = 1540;
+  EXPECT_THAT(stages_line(some), HasSubstr("build 21.0 s"));
+  EXPECT_THAT(stages_line(some), HasSubstr("board idle 1.5 s"));
+}
+
 TEST(TuneJson, HasTheFieldsThatScriptsReadOnOneLine) {
   const std::string text = tune_json("resnet", two_tasks(), event());
   EXPECT_EQ(text.find('\n'), std::string::npos);
