@@ -51,24 +51,6 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
   }
 }
 
-namespace {
-
-/// Pointers advance as our own code says, and copies differ in displacements; LLVM's loop strength reduction
-/// would undo that and keep one pointer per copy, in more registers than there are. Its only switch is a
-/// global option, which lld resets, so the pass is left out here.
-class CodePasses : public llvm::legacy::PassManager {
- public:
-  void add(llvm::Pass* pass) override {
-    if (pass->getPassName() == "Loop Strength Reduction") {
-      delete pass;
-    } else {
-      llvm::legacy::PassManager::add(pass);
-    }
-  }
-};
-
-}  // namespace
-
 Status generate(llvm::Module& module, llvm::TargetMachine& machine, llvm::raw_pwrite_stream& output,
                 bool assembly) {
   auto& backend = static_cast<llvm::LLVMTargetMachine&>(machine);
