@@ -130,11 +130,16 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
   if (all.size() > 1) schedule.steps.push_back(steps::reorder(all));
   if (!tiled.empty()) schedule.steps.push_back(steps::tile({tiled}));
   if (!vector.empty()) schedule.steps.push_back(steps::vectorize(vector));
+  // What threads divide: whole axes, and outer axes of splits without a tail (a tail would be a phase of its
+  // own).
   std::vector<std::string> divided;
   for (const std::string& name : outer) {
-    const bool plain =
+    const bool whole =
         std::any_of(stage.axes.begin(), stage.axes.end(), [&](const Axis& a) { return a.name == name; });
-    if (!plain || divided.size() == 3) break;
+    const bool exact = std::any_of(schedule.steps.begin(), schedule.steps.end(), [&](const Step& step) {
+      return step.kind == StepKind::split && step.axes[1] == name && step.tail == Tail::exact;
+    });
+    if (!(whole || exact) || divided.size() == 3) break;
     divided.push_back(name);
   }
   if (!divided.empty()) schedule.steps.push_back(steps::parallel(divided));
