@@ -94,6 +94,25 @@ TEST(Tune, SurvivesTheDeathOfEachOfItsProcessesWithoutLosingARecord) {
   expect_sound(scratch);
 }
 
+TEST(Tune, GivesUpOnAProgramThatKeepsDyingAndKeepsWhatWasMeasured) {
+  Scratch scratch;
+  Running run("hone", tune(scratch, {"--time", "1h", "--more"}), scratch);
+  ASSERT_TRUE(wait_until(scratch.path(), run, [&] { return records(scratch).size() >= 3; }));
+  const auto before = records(scratch);
+  pid_t last = 0;
+  wait_until(scratch.path(), run, [&] {
+    const pid_t runner = run.child("hone-runner");
+    if (runner != 0 && runner != last) kill(last = runner, SIGKILL);
+    return false;
+  });
+  const Finished finished = run.finish();
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("hone-runner keeps dying: killed by Killed"));
+  const auto kept = records(scratch);
+  for (const std::string& record : before) EXPECT_TRUE(kept.contains(record));
+  expect_sound(scratch);
+}
+
 TEST(Tune, CtrlCLeavesAValidLogAndNoProcess) {
   Scratch scratch;
   Running run("hone", tune(scratch, {"--time", "1h", "--more"}), scratch);

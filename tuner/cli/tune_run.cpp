@@ -84,6 +84,16 @@ class LocalRun {
 
   Result<TuneOutcome> follow(const TuneRun& run, TerminationSignals& signals) {
     TuneOutcome outcome;
+    const Status watched = watch(run, signals, outcome);
+    end();
+    if (!watched) return pass(watched.error());
+    if (outcome.last.state == "Failed") return fail("the job failed: " + outcome.last.reason);
+    return outcome;
+  }
+
+  /// Until the job is over, or was interrupted and does not end. Error: a program keeps dying, the scheduler
+  /// refuses.
+  Status watch(const TuneRun& run, TerminationSignals& signals, TuneOutcome& outcome) {
     auto give_up = Clock::time_point::max();
     while (!is_over(outcome.last.state) && Clock::now() < give_up) {
       std::vector<int> descriptors = {signals.fd()};
@@ -106,9 +116,7 @@ class LocalRun {
         if (run.on_event) run.on_event(outcome.last);
       }
     }
-    end();
-    if (outcome.last.state == "Failed") return fail("the job failed: " + outcome.last.reason);
-    return outcome;
+    return {};
   }
 
   /// Runner and tuner first, then the scheduler, which compacts the log when it ends.
