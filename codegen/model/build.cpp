@@ -149,7 +149,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
   report.weight_bytes = static_cast<int64_t>(weights.bytes.size());
   const int section = object.add_section(".hone_weights", std::move(weights.bytes), 64);
   object.define("hone_weights", section, 0);
-  objects.push_back(object.write());
+  objects.push_back(ElfObject(std::move(object)).write());  // its copy of the weights ends here
   for (Kernel& kernel : kernels.kernels) {
     report.code_bytes += kernel.code_bytes;
     objects.push_back(std::move(kernel.object));

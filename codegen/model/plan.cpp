@@ -54,7 +54,16 @@ class Planner {
     for (const ValueId output : graph_.outputs) {
       if (graph_.value(output).is_constant)
         return fail("output '" + graph_.value(output).name + "' is a constant: there is nothing to compute");
-      HONE_TRY(const int version, version_for(output, plain(graph_.value(output).type), {}));
+      const TensorType& type = graph_.value(output).type;
+      HONE_TRY(int version, version_for(output, plain(type), {}));
+      // Samples of a part do not follow each other at the distance of its planes; the executor copies by
+      // planes.
+      if (type.shape.size() > 2 && type.shape[0] != 1 &&
+          versions_.port(version, plain(type)).placement.buffer_channels > 0) {
+        const int copy = versions_.add(output, type, plain(type));
+        HONE_RETURN_IF_ERROR(transform(version, copy));
+        version = copy;
+      }
       outputs_.push_back(version);
     }
     return finish();

@@ -138,6 +138,50 @@ TEST(Build, ReshapeOfTheInputAndOfTheOutput) {
       "%2\n");
 }
 
+TEST(Build, SeveralSamplesAtOnce) {
+  built_and_right(R"(%x = input f32[3x7x9x8]
+%w0 = constant f32[20x7x3x3]
+%w1 = constant f32[32x7x1x1]
+%w2 = constant f32[5x52x3x3]
+%0 = conv %x %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = conv %x %w1 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%2 = concat %1 %0 {axis=1}
+%3 = conv %2 %w2 {strides=[2,2] pads=[1,1,1,1] dilations=[1,1] groups=1}
+output %3
+output %0
+)");
+}
+
+TEST(Build, PartsOfAPlainConcatenationThatAreOutputsThemselves) {
+  built_and_right(R"(%x = input f32[2x3x4x5]
+%0 = relu %x
+%1 = sigmoid %x
+%2 = concat %0 %1 {axis=1}
+output %2
+output %1
+)");
+}
+
+TEST(Build, AnInputThatIsAnOutputAndTwoInputs) {
+  built_and_right(R"(%x = input f32[1x3x4x5]
+%z = input f32[1x3x4x5]
+%0 = add %x %z
+output %0
+output %x
+)");
+}
+
+TEST(Build, OtherRanksAndMatrixProducts) {
+  built_and_right(R"(%x = input f32[2x6x10]
+%w = constant f32[10x12]
+%0 = matmul %x %w
+%1 = transpose %0 {permutation=[0,2,1]}
+%2 = softmax %1 {axis=2}
+%3 = concat %2 %1 {axis=2}
+output %3
+)");
+}
+
 TEST(Build, TellsTunedFromUntunedTasks) {
   const Graph graph = graph_of(kConvNet);
   const Lookup lookup = [](const Task& task) -> std::optional<Choice> {
