@@ -4,16 +4,17 @@
 #include "codegen/formulation/direct.h"
 #include "codegen/formulation/families.h"
 #include "codegen/formulation/plain_schedule.h"
+#include "codegen/formulation/winograd.h"
 
 namespace hone {
 
 const std::vector<Formulation>& formulations() {
   static const std::vector<Formulation> table{
-      depthwise_formulation(), first_layer_formulation(), direct_formulation(), grouped_formulation(),
-      pool_formulation(),      global_pool_formulation(), dense_formulation(),  matmul_formulation(),
-      softmax_formulation(),   transform_formulation(),   concat_formulation(), pad_formulation(),
-      transpose_formulation(), slice_formulation(),       gather_formulation(), reshape_formulation(),
-      lrn_formulation(),       elementwise_formulation(),
+      depthwise_formulation(), first_layer_formulation(), winograd4_formulation(), winograd2_formulation(),
+      direct_formulation(),    grouped_formulation(),     pool_formulation(),      global_pool_formulation(),
+      dense_formulation(),     matmul_formulation(),      softmax_formulation(),   transform_formulation(),
+      concat_formulation(),    pad_formulation(),         transpose_formulation(), slice_formulation(),
+      gather_formulation(),    reshape_formulation(),     lrn_formulation(),       elementwise_formulation(),
   };
   return table;
 }

@@ -338,6 +338,11 @@ Value* TileCode::compute(const Scalar& s) {
     case ScalarOp::select_less: {
       Value* a = arg(0);
       Value* less = b_.CreateFCmpOLT(a, arg(1));
+      // Known once a choice by an unrolled variable is made: the other branch is never emitted.
+      if (const auto* known = llvm::dyn_cast<llvm::Constant>(less)) {
+        if (known->isAllOnesValue()) return arg(2);
+        if (known->isNullValue()) return arg(3);
+      }
       Value* then = arg(2);
       return b_.CreateSelect(less, then, arg(3));
     }

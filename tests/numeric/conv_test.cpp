@@ -58,6 +58,31 @@ TEST(Conv, GroupsOfWholeBlocksMatchTheReference) {
   EXPECT_THAT(s.failures, IsEmpty());
 }
 
+/// 3x3, stride 1, with sizes that tiles divide and that they hang over.
+std::string winograd_conv(std::mt19937& random) {
+  ConvText c = random_conv(random);
+  c.in = pick<int64_t>(random, {16, 20, 32, 48});
+  c.out = pick<int64_t>(random, {16, 24, 32, 64});
+  c.kernel = 3;
+  c.stride = c.dilation = 1;
+  c.pad = pick<int64_t>(random, {0, 1, 1});
+  c.h = pick<int64_t>(random, {12, 13, 14, 16, 17, 28});
+  c.w = pick<int64_t>(random, {12, 13, 14, 16, 17, 35});
+  return c.text();
+}
+
+TEST(Conv, WinogradOfFourByFourMatchesTheReference) {
+  const Sweep s = sweep("winograd4", 25, 6, winograd_conv);
+  report("winograd4", s);
+  EXPECT_THAT(s.failures, IsEmpty());
+}
+
+TEST(Conv, WinogradOfTwoByTwoMatchesTheReference) {
+  const Sweep s = sweep("winograd2", 25, 7, winograd_conv);
+  report("winograd2", s);
+  EXPECT_THAT(s.failures, IsEmpty());
+}
+
 TEST(Conv, DepthwiseMatchesTheReference) {
   const Sweep s = sweep("depthwise", 25, 5, [](std::mt19937& random) {
     ConvText c = random_conv(random);
