@@ -231,7 +231,7 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   output.value = value;
   output.output = builder.output();
   builder.stage(output);
-  return builder.finish(m == 4 ? ErrorBound{1e-5, 512} : ErrorBound{4e-6, 64});
+  return builder.finish(m == 4 ? ErrorBound{1e-5, 40} : ErrorBound{4e-6, 4});
 }
 
 // --- schedule ---
