@@ -37,4 +37,14 @@ Result<ImportResult> import_bytes(std::string_view bytes, const std::filesystem:
 /// As above, but uncovered operators are an Error that names the first few.
 Result<Graph> import_graph(const std::filesystem::path& file, const ImportOptions& options = {});
 
+/// A tensor in a file of its own (ONNX TensorProto, .pb): float types widened to float32, integers and
+/// booleans to int64.
+struct ImportedTensor {
+  TensorType type;
+  Constant data;
+};
+/// `bytes`: the file's content; `folder`: where external data would lie. Error: no tensor, torn, of an
+/// uncovered type.
+Result<ImportedTensor> import_tensor(std::string_view bytes, const std::filesystem::path& folder);
+
 }  // namespace hone

@@ -202,3 +202,14 @@ Result<DecodedTensor> decode(const TensorProto& tensor, const fs::path& folder) 
 }
 
 }  // namespace hone::onnx_import
+
+namespace hone {
+
+Result<ImportedTensor> import_tensor(std::string_view bytes, const std::filesystem::path& folder) {
+  onnx::TensorProto proto;
+  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return fail("no ONNX tensor: its protobuf cannot be parsed");
+  return onnx_import::decode(proto, folder);
+}
+
+}  // namespace hone

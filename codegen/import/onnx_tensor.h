@@ -4,15 +4,12 @@
 
 #include <filesystem>
 
-#include "codegen/graph/graph.h"
+#include "codegen/import/import.h"
 #include "onnx.pb.h"
 
 namespace hone::onnx_import {
 
-struct DecodedTensor {
-  TensorType type;
-  Constant data;
-};
+using DecodedTensor = ImportedTensor;
 
 /// What an ONNX element type becomes, or an Error for those not covered (strings, complex numbers, 8-bit
 /// floats).

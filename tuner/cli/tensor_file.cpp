@@ -5,7 +5,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "codegen/import/onnx_tensor.h"
+#include "codegen/import/import.h"
 
 namespace hone::cli {
 namespace {
@@ -103,9 +103,7 @@ Result<PlainTensor> parse_npy(std::string_view bytes) {
 }
 
 Result<PlainTensor> parse_pb(const std::string& bytes, const std::filesystem::path& folder) {
-  onnx::TensorProto proto;
-  if (!proto.ParseFromString(bytes)) return fail("no ONNX tensor: its protobuf cannot be parsed");
-  HONE_TRY(const onnx_import::DecodedTensor decoded, onnx_import::decode(proto, folder));
+  HONE_TRY(const ImportedTensor decoded, import_tensor(bytes, folder));
   PlainTensor tensor;
   tensor.shape = decoded.type.shape;
   const auto* data = reinterpret_cast<const char*>(decoded.data.bytes.data());
