@@ -11,6 +11,8 @@
 #include <map>
 #include <utility>
 
+#include "codegen/base/digest.h"
+
 namespace hone {
 namespace {
 
@@ -101,18 +103,24 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
   const char* bytes = nullptr;
   if (XGBoosterSaveModelToBuffer(booster.handle, R"({"format":"ubj"})", &length, &bytes) != 0)
     return xgboost_error("the model was not saved");
-  return std::string(kMagic) + std::to_string(rows.columns) + "\n" + std::string(bytes, length);
+  const std::string_view model(bytes, length);
+  return std::string(kMagic) + std::to_string(rows.columns) + " " + digest_of(model) + "\n" +
+         std::string(model);
 }
 
 Result<RankingModel> RankingModel::load(std::string_view bytes) {
   const size_t end = bytes.find('\n');
   RankingModel model;
-  if (bytes.substr(0, kMagic.size()) != kMagic || end == std::string_view::npos ||
-      std::from_chars(bytes.data() + kMagic.size(), bytes.data() + end, model.columns_).ptr !=
-          bytes.data() + end ||
-      model.columns_ <= 0)
+  if (bytes.substr(0, kMagic.size()) != kMagic || end == std::string_view::npos)
     return fail("these bytes are no cost model of this version", "cost model");
-  bytes.remove_prefix(end + 1);
+  const char* const line_end = bytes.data() + end;
+  const char* const rest = std::from_chars(bytes.data() + kMagic.size(), line_end, model.columns_).ptr;
+  const std::string_view payload = bytes.substr(end + 1);
+  // XGBoost reads past the end of a model that was cut short, so it only ever sees whole ones.
+  if (model.columns_ <= 0 || rest == line_end || *rest != ' ' ||
+      std::string_view(rest + 1, static_cast<size_t>(line_end - rest - 1)) != digest_of(payload))
+    return fail("the cost model is damaged", "cost model");
+  bytes = payload;
   if (XGBoosterCreate(nullptr, 0, &model.booster_) != 0 ||
       XGBoosterSetParam(model.booster_, "verbosity", "0") != 0 ||
       XGBoosterLoadModelFromBuffer(model.booster_, bytes.data(), bytes.size()) != 0 ||

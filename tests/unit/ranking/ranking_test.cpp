@@ -112,10 +112,21 @@ TEST(Ranking, RefusesWhatItCannotTrainOn) {
 TEST(Ranking, RefusesBytesThatAreNoModel) {
   EXPECT_THAT(RankingModel::load("").error().what, testing::HasSubstr("no cost model"));
   EXPECT_THAT(RankingModel::load("hone-ranking 1 12").error().what, testing::HasSubstr("no cost model"));
+  EXPECT_THAT(RankingModel::load("hone-ranking 1 12\n").error().what, testing::HasSubstr("damaged"));
+  EXPECT_THAT(RankingModel::load("hone-ranking 1 \n").error().what, testing::HasSubstr("damaged"));
+}
+
+TEST(Ranking, RefusesAModelThatWasCutShortOrChangedAnywhere) {
   const Data data = make_data(50, 8, 1, 6);
   auto bytes = train_ranking(data.rows, data.groups, data.scores);
   ASSERT_TRUE(bytes);
-  EXPECT_FALSE(RankingModel::load(bytes->substr(0, bytes->size() / 2)));
+  for (size_t place = 0; place < bytes->size(); place += 1 + bytes->size() / 100) {
+    EXPECT_FALSE(RankingModel::load(bytes->substr(0, place))) << place;
+    std::string changed = *bytes;
+    changed[place] = static_cast<char>(changed[place] ^ 1);
+    auto loaded = RankingModel::load(changed);
+    EXPECT_FALSE(loaded) << place;
+  }
 }
 
 }  // namespace
