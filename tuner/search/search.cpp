@@ -171,6 +171,9 @@ Proposal propose(const SearchInput& input, const Describe& describe, const Predi
       proposal.entries.push_back({first, {}, 0});
     }
   }
+  // A round of trial 0 alone needs no look at the space; a tiny space is looked at, to say when it is
+  // exhausted.
+  if (proposal.entries.size() >= wanted && point_count(usable.spaces) > 64) return proposal;
   const bool whole = point_count(usable.spaces) <= input.settings.enumerate_up_to;
   if (whole) {
     enumerate(usable, pool, random);

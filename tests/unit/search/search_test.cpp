@@ -91,6 +91,18 @@ TEST(Search, TakesTheFirstOfEveryFormulationBeforeSearchedOnes) {
   EXPECT_EQ(propose(input, by_value, near_target).entries[1].point, (Point{"winograd", other.first}));
 }
 
+TEST(Search, ForTrialZeroAloneLooksAtNoOtherPoint) {
+  int looked_at = 0;
+  const auto counting = [&](const Point& point) {
+    ++looked_at;
+    return by_value(point);
+  };
+  const Proposal proposal = propose(input_of(large_space(), 1), counting, near_target);
+  EXPECT_EQ(proposal.entries.size(), 1u);
+  EXPECT_EQ(looked_at, 1);
+  EXPECT_FALSE(proposal.exhausted);
+}
+
 TEST(Search, IsAPureFunctionOfItsInput) {
   for (const uint64_t seed : {1u, 2u, 3u}) {
     const SearchInput input = input_of(large_space(), 16, seed);
