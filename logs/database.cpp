@@ -94,11 +94,16 @@ Result<LogDatabase> LogDatabase::open(const std::filesystem::path& log) {
   // The journal first: a compaction that happens in between moves records to the file read later, so none is
   // missed.
   std::vector<Record> recent;
-  const bool has_journal = std::filesystem::exists(journal, error);
+  bool has_journal = std::filesystem::exists(journal, error);
   if (has_journal) {
-    HONE_TRY(JournalContents contents, read_journal(journal));
-    if (!contents.warning.empty()) database.warnings_.push_back(contents.warning);
-    HONE_TRY(recent, decode_entries(contents.entries, journal));
+    auto contents = read_journal(journal);
+    // A writer that closes the log removes the journal; then the file has everything.
+    has_journal = contents || std::filesystem::exists(journal, error);
+    if (has_journal && !contents) return pass(contents.error());
+    if (has_journal) {
+      if (!contents->warning.empty()) database.warnings_.push_back(contents->warning);
+      HONE_TRY(recent, decode_entries(contents->entries, journal));
+    }
   }
   if (std::filesystem::exists(log, error)) {
     HONE_TRY(std::vector<Record> stored, read_store(log));

@@ -30,7 +30,7 @@ Effects Core::start(Now now) {
     job.candidates = saved.candidates;
     job.measured_before = saved.measured_before;
     job.started = now.steady - Time(saved.elapsed_ms);
-    job.waiting_since = job.last_snapshot = now.steady;
+    job.waiting_since = job.last_snapshot = job.followed = now.steady;
     jobs_.emplace(id, std::move(job));
     Job& kept = jobs_.at(id);
     if (kept.state == JobState::stopping) {

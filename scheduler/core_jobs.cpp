@@ -70,7 +70,7 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& request) {
   job.id = id;
   job.request = request;
   job.board_model = request.board_model;
-  job.started = job.waiting_since = job.last_snapshot = now_.steady;
+  job.started = job.waiting_since = job.last_snapshot = job.followed = now_.steady;
   job.followers.insert(peer);
   job.changed = true;
   jobs_.emplace(id, std::move(job));
@@ -154,6 +154,10 @@ void Core::advance(Job& job) {
       journal(state_entry(job.id, saved(job)));
     }
   }
+  if (!job.followers.empty()) job.followed = now_.steady;
+  if (settings_.abandon > Time(0) && job.state != JobState::stopping &&
+      now_.steady - job.followed >= settings_.abandon)
+    stop_job(job, "no client followed it for " + std::to_string(settings_.abandon.count() / 1000) + " s");
   if (job.state == JobState::stopping) {
     if (committing_.empty()) set_state(job, JobState::stopped, job.reason);
     return;

@@ -51,7 +51,9 @@ bool Core::make_round(const PeerId& tuner) {
   }
   std::vector<Job*> candidates;
   for (auto& [id, job] : jobs_)
-    if (job.state == JobState::in_progress && !job.search_over) candidates.push_back(&job);
+    if (job.state == JobState::in_progress && !job.search_over &&
+        (settings_.abandon == Time(0) || !job.followers.empty()))
+      candidates.push_back(&job);
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Job* a, const Job* b) { return a->last_round < b->last_round; });
   for (Job* job : candidates) {

@@ -87,6 +87,7 @@ struct Job {
   std::vector<TaskState> tasks;  ///< in the order of the request
   std::set<PeerId> followers;
 
+  Time followed{0};       ///< when a client last followed it
   Time started{0};        ///< shifted back by what earlier runs of the scheduler spent on it
   Time waiting_since{0};  ///< for a board or a tuner
   Time last_event{0}, last_snapshot{0}, ended{0};

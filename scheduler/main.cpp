@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
   std::string log;
   bool quiet = false;
   int64_t heartbeat = settings.heartbeat.count(), lease = settings.lease.count(),
-          loss = settings.loss.count(), wait = settings.worker_wait.count();
+          loss = settings.loss.count(), wait = settings.worker_wait.count(), abandon = settings.abandon.count();
   CLI::App app("Central part of hone: keeps jobs and records, deals work out to tuners and boards.");
   app.add_option("--listen", options.listen, "endpoint, e.g. ipc:///tmp/hone.sock")->required();
   app.add_option("--log", log, "the log, FILE.h5: created if it is not there")->required();
@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(30, 600000));
   app.add_option("--worker-wait-ms", wait, "a job without a board or a tuner fails after this")
       ->check(CLI::Range(10, 86400000));
+  app.add_option("--abandon-ms", abandon, "a job that no client follows for that long is stopped; 0: never")
+      ->check(CLI::Range(0, 86400000));
   app.add_option("--round-size", settings.round_size, "candidates of one round")->check(CLI::Range(1, 256));
   app.add_option("--settle-trials", settings.settle_trials,
                  "trials without an improvement that finish a task")
@@ -37,6 +39,7 @@ int main(int argc, char** argv) {
   settings.lease = milliseconds(lease);
   settings.loss = milliseconds(loss);
   settings.worker_wait = milliseconds(wait);
+  settings.abandon = milliseconds(abandon);
   if (!quiet)
     options.note = [](const std::string& line) {
       std::fprintf(stderr, "hone-scheduler: %s\n", line.c_str());

@@ -21,7 +21,9 @@ struct Settings {
   Milliseconds upload{10000}, run{10000};  ///< deadlines of one measurement on its board
   Milliseconds event{250};                 ///< between two job events to one client
   Milliseconds worker_wait{60000};         ///< a job without a fitting board or tuner fails after this
-  Milliseconds snapshot{5000};             ///< how often a running job's progress is journaled
+  Milliseconds abandon{
+      0};  ///< a job that no client follows gets no more rounds and is stopped after this; 0: never
+  Milliseconds snapshot{5000};  ///< how often a running job's progress is journaled
 
   uint32_t round_size = 8;  ///< candidates of one round
   uint32_t prefetch = 3;    ///< measurements leased to one board at once: one runs, the others upload

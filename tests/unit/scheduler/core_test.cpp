@@ -317,6 +317,31 @@ TEST(Jobs, OfASchedulerThatIsStoppedStopAndWorkersAreToldToLeave) {
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("stopping"));
 }
 
+TEST(Jobs, OfAnEarlierStartThatNobodyFollowsAreGivenUpWhereThatIsAskedFor) {
+  Measuring before;
+  auto recovered = recover(before.entries);
+  ASSERT_TRUE(recovered);
+  Settings settings;
+  settings.abandon = Time(2000);
+  Hand after(settings, {}, *recovered);
+  after.hello("tuner", wire::Role::tuner);
+  after.hello("runner", wire::Role::runner);
+  after.tick(500);
+  EXPECT_TRUE(after.core.works().empty()) << "no rounds for a job that nobody waits for";
+  after.hello("client", wire::Role::client);
+  const uint64_t job = after.core.jobs().begin()->first;
+  after.say("client", wire::Follow{job});
+  after.tick(1900);
+  EXPECT_FALSE(after.core.works().empty());
+  after.take(after.core.gone({after.now, 1}, "client"));
+  after.tick(1900);
+  EXPECT_EQ(after.core.jobs().at(job).state, JobState::in_progress);
+  after.tick(200);
+  after.durable();
+  EXPECT_EQ(after.core.jobs().at(job).state, JobState::stopped);
+  EXPECT_EQ(after.core.jobs().at(job).reason, "no client followed it for 2 s");
+}
+
 TEST(Jobs, AreTheSameAfterARestartFromTheirJournal) {
   Measuring before;
   auto recovered = recover(before.entries);
