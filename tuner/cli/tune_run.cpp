@@ -68,7 +68,10 @@ class LocalRun {
       std::vector<int> cores;
     };
     const std::array<Start, 3> starts = {
-        Start{"hone-scheduler", {"--listen", endpoint, "--log", run.log}, cores.building},
+        // A job that an earlier, killed run left in the log's journal has nobody who waits for it.
+        Start{"hone-scheduler",
+              {"--listen", endpoint, "--log", run.log, "--abandon-ms", "10000"},
+              cores.building},
         Start{"hone-tuner", {"--scheduler", endpoint}, cores.building},
         // A runner that was given a core pins its measurements to it and itself stays off it.
         Start{"hone-runner", measure, measure.size() > 2 ? std::vector<int>() : cores.measuring}};
