@@ -68,17 +68,80 @@ Contiguous contiguous_axis(const Computation& computation, const Stage& stage) {
   return {found, block};
 }
 
+/// Whether an access walks axes `a` and `b` (extent `inner` of b) as one: neighbouring dimensions without a
+/// gap, or neither.
+bool walks_as_one(const Tensor& tensor, const std::vector<Index>& index, const std::string& a,
+                  const std::string& b, int64_t inner) {
+  int at_a = -1, at_b = -1;
+  for (size_t d = 0; d < index.size(); ++d) {
+    const auto mentions = [&](const std::string& axis) {
+      const Stride stride = stride_of(index[d], axis);
+      return stride.value != 0 || !stride.linear;
+    };
+    if (mentions(a)) {
+      if (at_a >= 0 || index[d] != Index::axis(a)) return false;
+      at_a = static_cast<int>(d);
+    } else if (mentions(b)) {
+      if (at_b >= 0 || index[d] != Index::axis(b)) return false;
+      at_b = static_cast<int>(d);
+    }
+  }
+  if (at_a < 0 && at_b < 0) return true;
+  if (at_a < 0 || at_b < 0 || tensor.type.shape[static_cast<size_t>(at_b)] != inner) return false;
+  int64_t stride_a = 0, stride_b = 0;
+  for (const PhysicalDim& dim : geometry(tensor.type.shape, tensor.layout, tensor.placement).dims) {
+    if (dim.dimension != at_a && dim.dimension != at_b) continue;
+    if (dim.divisor != 1 || dim.modulus != 0) return false;
+    (dim.dimension == at_a ? stride_a : stride_b) = dim.stride;
+  }
+  return stride_a == inner * stride_b;
+}
+
+bool fusible(const Computation& computation, const Stage& stage, const Axis& a, const Axis& b) {
+  bool fusible = walks_as_one(computation.tensors[static_cast<size_t>(stage.output)], stage.store_index,
+                              a.name, b.name, b.extent);
+  const auto check = [&](const Scalar& s) {
+    if (s.op == ScalarOp::from_index)
+      for (const Axis& axis : {a, b})
+        fusible =
+            fusible && stride_of(s.index[0], axis.name).value == 0 && stride_of(s.index[0], axis.name).linear;
+    if (s.op == ScalarOp::read)
+      fusible = fusible && walks_as_one(computation.tensors[static_cast<size_t>(s.tensor)], s.index, a.name,
+                                        b.name, b.extent);
+  };
+  for_each_node(stage.value, check);
+  if (stage.reduction) for_each_node(stage.reduction->update, check);
+  return fusible;
+}
+
+/// The stage's axes after fusing what lies in one piece with the innermost, contiguous one, as far as that
+/// goes.
+std::vector<Axis> fused_axes(const Computation& computation, const Stage& stage, Contiguous& contiguous,
+                             std::vector<Step>& schedule) {
+  std::vector<Axis> axes = stage.axes;
+  if (axes.size() < 2 || contiguous.block != 0 || axes.back().name != contiguous.axis) return axes;
+  // One pair is enough for images, and keeps every other axis for threads.
+  const Axis a = axes[axes.size() - 2], b = axes.back();
+  if (a.extent == 1 || b.extent == 1 || !fusible(computation, stage, a, b)) return axes;
+  contiguous.axis = a.name + b.name;
+  schedule.push_back(steps::fuse(a.name, b.name, contiguous.axis));
+  axes.pop_back();
+  axes.back() = {contiguous.axis, a.extent * b.extent};
+  return axes;
+}
+
 }  // namespace
 
 StageSchedule plain_stage_schedule(const Computation& computation, const Stage& stage, const Target& target,
                                    const PlainOptions& options) {
   StageSchedule schedule{stage.name, {}};
   const int64_t lanes = target.lanes(size_of(computation.arithmetic));
-  const Contiguous contiguous = contiguous_axis(computation, stage);
+  Contiguous contiguous = contiguous_axis(computation, stage);
+  const std::vector<Axis> axes = fused_axes(computation, stage, contiguous, schedule.steps);
   std::vector<std::string> outer;
   std::string vector;
   int64_t exact_vectors = 0;  // along the vector axis, if it has no tail
-  for (const Axis& axis : stage.axes) {
+  for (const Axis& axis : axes) {
     if (axis.name != contiguous.axis || axis.extent == 1) {
       outer.push_back(axis.name);
       continue;
@@ -103,7 +166,7 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
     // The innermost axis beside the vector that is long enough, else the longest: neighbours share cache
     // lines.
     const Axis* chosen = nullptr;
-    for (const Axis& axis : stage.axes)
+    for (const Axis& axis : axes)
       if (axis.name != contiguous.axis && axis.extent > 1 &&
           (!chosen || axis.extent >= 4 || axis.extent > chosen->extent))
         chosen = &axis;
@@ -134,8 +197,7 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
   // own).
   std::vector<std::string> divided;
   for (const std::string& name : outer) {
-    const bool whole =
-        std::any_of(stage.axes.begin(), stage.axes.end(), [&](const Axis& a) { return a.name == name; });
+    const bool whole = std::any_of(axes.begin(), axes.end(), [&](const Axis& a) { return a.name == name; });
     const bool exact = std::any_of(schedule.steps.begin(), schedule.steps.end(), [&](const Step& step) {
       return step.kind == StepKind::split && step.axes[1] == name && step.tail == Tail::exact;
     });
