@@ -186,7 +186,23 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
       *std::find(outer.begin(), outer.end(), from) = contiguous.axis + ".b";
     }
   }
+  // Reads that stride over a channel block take the same cache lines for every channel of it: those go
+  // innermost.
+  std::string inside;
+  if (options.inner_block > 1 && !stage.reduction) {
+    for (const Axis& axis : axes) {
+      if (axis.name != options.inner_axis || axis.name == contiguous.axis ||
+          axis.extent < options.inner_block)
+        continue;
+      inside = axis.name + ".v";
+      schedule.steps.push_back(
+          steps::split(axis.name, options.inner_block, axis.name + ".b", inside,
+                       axis.extent % options.inner_block == 0 ? Tail::exact : Tail::peel));
+      *std::find(outer.begin(), outer.end(), axis.name) = axis.name + ".b";
+    }
+  }
   std::vector<std::string> all = outer;
+  if (!inside.empty()) all.push_back(inside);
   all.insert(all.end(), reduce.begin(), reduce.end());
   if (!tiled.empty()) all.push_back(tiled);
   if (!vector.empty()) all.push_back(vector);

@@ -24,6 +24,9 @@ Step parallel(std::vector<std::string> axes);
 
 struct PlainOptions {
   int64_t tile = 6;  ///< outputs per register tile beside the vector, for stages with a reduction
+  std::string inner_axis =
+      {};  ///< without a reduction: this axis is split by `inner_block`, the inner part innermost
+  int64_t inner_block = 1;
 };
 
 /// A good schedule of one stage on its own.

@@ -4,6 +4,7 @@
 #include "codegen/formulation/builder.h"
 #include "codegen/formulation/conv.h"
 #include "codegen/formulation/families.h"
+#include "codegen/formulation/plain_schedule.h"
 
 namespace hone {
 namespace {
@@ -41,12 +42,24 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   return builder.finish(kBound);
 }
 
+Result<Schedule> schedule(const Task& task, const Target& target, const Ports& ports, const Parameters& p) {
+  if (!p.count("tile") || p.at("tile") < 1) return fail("parameter tile is missing", "transform");
+  HONE_TRY(const Formulated formulated, formulate(task, target, ports));
+  PlainOptions options{p.at("tile")};
+  if (ports.output.layout.blocks.empty() && !ports.inputs.at(0).layout.blocks.empty()) {
+    options.inner_axis = "d1";
+    options.inner_block = block_of(ports.inputs[0].layout, 1);
+  }
+  return plain_schedule(formulated.run, target, options);
+}
+
 }  // namespace
 
 Formulation transform_formulation() {
   Formulation f = plain_formulation<formulate>("transform");
   f.applies = applies;
   f.layouts = layouts;
+  f.schedule = schedule;
   return f;
 }
 
