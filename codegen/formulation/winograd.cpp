@@ -236,73 +236,94 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
 
 // --- schedule ---
 //
-// Two ways, both in blocks of `rows` rows of tiles. `first` 0: every stage inside the block, so that all
+// Two ways, both in blocks of `rows` x `columns` tiles. `first` 0: every stage inside the block, so that all
 // stays in cache. `first` 1: the input's tiles of the whole image come first, as a phase of their own; then,
 // for each tile of output channels, the blocks: each weight is read from far away once.
 
-/// What is kept in a second-level cache between stages, of one that has 1 MB: nothing here depends on the
-/// Board.
-constexpr int64_t kCacheShare = 640 << 10;
+/// Of the local tensors that trial 0 keeps in a second-level cache, and that any schedule keeps on the stack.
+/// Nothing here depends on the Board.
+constexpr int64_t kCacheBytes = 512 << 10, kStackBytes = 1000 << 10;
 
-TileProblem tile_problem(const WinogradShape& s, int64_t rows) {
-  return {s.blocks, rows, s.tile_columns, rows, s.in};
+struct Block {
+  int64_t first, rows, columns, oc_tile;
+};
+
+/// Bytes of all local tensors of a block.
+int64_t local_bytes(const WinogradShape& s, const Block& b) {
+  const int64_t tiles = b.rows * b.columns, points = s.points * s.points, back = s.m * s.points;
+  if (b.first == 1) return 4 * (points + back) * tiles * b.oc_tile * s.output_block;
+  return 4 * (s.points * s.in * b.rows * (s.m * b.columns + 2) + points * tiles * (s.in + s.out) +
+              back * tiles * s.out);
 }
 
-/// Bytes of tiles and products that one block of rows keeps for `channels` channels.
-int64_t block_bytes(const WinogradShape& s, int64_t rows, int64_t channels) {
-  return 4 * s.points * s.points * rows * s.tile_columns * channels;
-}
+/// Blocks of equal numbers of tiles.
+std::vector<int64_t> row_choices(const WinogradShape& s) { return divisors(s.tile_rows, 8); }
+std::vector<int64_t> column_choices(const WinogradShape& s) { return divisors(s.tile_columns, 64); }
 
-/// Whether all stages can run inside blocks of this size: blocks are divided among threads, so all are full.
-bool whole_blocks(const WinogradShape& s, int64_t rows) {
-  return s.conv.oh % (s.m * rows) == 0 && block_bytes(s, rows, s.in + s.out) <= kCacheShare;
-}
-
-/// Blocks of equal numbers of tile rows, not too many tiles each.
-std::vector<int64_t> row_choices(const WinogradShape& s) {
-  std::vector<int64_t> choices;
-  for (const int64_t rows : divisors(s.tile_rows, 8))
-    if (rows == 1 || rows * s.tile_columns <= 64) choices.push_back(rows);
-  return choices;
+TileProblem tile_problem(const WinogradShape& s, int64_t rows, int64_t columns) {
+  return {s.blocks, rows, columns, rows, s.in};
 }
 
 template <int64_t m>
 SearchSpace space(const Task& task, const Target& target, const Ports& ports) {
   const WinogradShape s = winograd_shape(task, ports, m);
-  const std::vector<int64_t> rows = row_choices(s);
-  std::set<int64_t> channels, tile_rows, columns, first{1};
-  for (const int64_t block : rows) {
-    if (whole_blocks(s, block)) first.insert(0);
-    for (const RegisterTile& tile : good_tiles(target, tile_problem(s, block))) {
-      channels.insert(tile.channels);
-      tile_rows.insert(tile.rows);
-      columns.insert(tile.columns);
+  std::set<int64_t> block_rows, block_columns, channels, tile_rows, tile_columns, first;
+  for (const int64_t rows : row_choices(s))
+    for (const int64_t columns : column_choices(s)) {
+      const bool inside = local_bytes(s, {0, rows, columns, 1}) <= kStackBytes;
+      if ((!inside && local_bytes(s, {1, rows, columns, 1}) > kStackBytes) || rows * columns < 4) continue;
+      block_rows.insert(rows);
+      block_columns.insert(columns);
+      first.insert(1);
+      if (inside) first.insert(0);
+      for (const RegisterTile& tile : good_tiles(target, tile_problem(s, rows, columns))) {
+        channels.insert(tile.channels);
+        tile_rows.insert(tile.rows);
+        tile_columns.insert(tile.columns);
+      }
     }
-  }
-  return {{"first", {first.begin(), first.end()}},
+  return {{"columns", {block_columns.begin(), block_columns.end()}},
+          {"first", {first.begin(), first.end()}},
           {"oc_tile", {channels.begin(), channels.end()}},
-          {"rows", rows},
+          {"rows", {block_rows.begin(), block_rows.end()}},
           {"th_tile", {tile_rows.begin(), tile_rows.end()}},
-          {"tw_tile", {columns.begin(), columns.end()}},
+          {"tw_tile", {tile_columns.begin(), tile_columns.end()}},
           {"unroll", {1, 2, 4}}};
+}
+
+/// The block with the most tiles that stays within the cache, and within it the one with the longest rows.
+Block largest_block(const WinogradShape& s, int64_t first, int64_t oc_tile) {
+  Block best{first, 1, 1, oc_tile};
+  for (const int64_t rows : row_choices(s))
+    for (const int64_t columns : column_choices(s)) {
+      const Block block{first, rows, columns, oc_tile};
+      const int64_t tiles = rows * columns, most = best.rows * best.columns;
+      if (local_bytes(s, block) <= kCacheBytes && (tiles > most || (tiles == most && columns > best.columns)))
+        best = block;
+    }
+  return best;
 }
 
 template <int64_t m>
 Parameters default_parameters(const Task& task, const Target& target, const Ports& ports) {
   const WinogradShape s = winograd_shape(task, ports, m);
-  int64_t rows = 0;
-  for (const int64_t choice : row_choices(s))
-    if (whole_blocks(s, choice)) rows = choice;
-  const bool first = rows == 0;
-  RegisterTile tile = best_tile(target, tile_problem(s, first ? s.tile_rows : rows));
-  if (first) {
-    for (const int64_t choice : row_choices(s))
-      if (rows == 0 || block_bytes(s, choice, tile.channels * s.output_block) <= kCacheShare / 2)
-        rows = choice;
-    tile = best_tile(target, tile_problem(s, rows));
+  Block block = largest_block(s, 0, 1);
+  // Each block streams all weights: too much where there are many and blocks are small.
+  const int64_t blocks = s.conv.n * s.tile_rows * s.tile_columns / (block.rows * block.columns);
+  const int64_t weight_bytes = 4 * s.points * s.points * s.in * s.out;
+  const bool small = weight_bytes > (512 << 10) && block.rows * block.columns < 7;
+  if (small || (weight_bytes > (4 << 20) && blocks > 2)) {
+    const RegisterTile tile = best_tile(target, tile_problem(s, s.tile_rows, s.tile_columns));
+    block = largest_block(s, 1, tile.channels);
   }
-  return {{"first", first ? 1 : 0}, {"oc_tile", tile.channels}, {"rows", rows},
-          {"th_tile", tile.rows},   {"tw_tile", tile.columns},  {"unroll", 4}};
+  const RegisterTile tile = best_tile(target, tile_problem(s, block.rows, block.columns));
+  return {{"columns", block.columns},
+          {"first", block.first},
+          {"oc_tile", tile.channels},
+          {"rows", block.rows},
+          {"th_tile", tile.rows},
+          {"tw_tile", tile.columns},
+          {"unroll", 4}};
 }
 
 /// Steps that all five stages share: the channel axis by blocks.
@@ -356,7 +377,7 @@ StageSchedule products_schedule(const WinogradShape& s, const Parameters& p, con
   };
   tiled(out.outer, p.at("first") == 1 ? oc_tile : s.blocks, oc_tile);
   tiled("th", p.at("rows"), p.at("th_tile"));
-  tiled("tw", s.tile_columns, p.at("tw_tile"));
+  tiled("tw", p.at("columns"), p.at("tw_tile"));
   loops.push_back(in.outer);
   if (!in.vector.empty()) loops.push_back(in.vector);
   loops.insert(loops.end(), tile.begin(), tile.end());
@@ -375,17 +396,21 @@ StageSchedule output_schedule(const WinogradShape& s, const Parameters& p) {
   const auto tail = [](int64_t extent, int64_t size) {
     return extent % size == 0 ? Tail::exact : Tail::peel;
   };
-  const int64_t block = std::min(s.m * p.at("rows"), s.conv.oh);
-  steps.push_back(steps::split("oh", block, "oh.o", "oh.r", tail(s.conv.oh, block)));
-  steps.push_back(steps::split("oh.r", s.m, "oh.t", "oh.i", tail(s.conv.oh, s.m)));
-  steps.push_back(steps::split("ow", s.m, "ow.t", "ow.i", tail(s.conv.ow, s.m)));
+  // Each spatial axis: blocks, tiles in a block, elements of a tile.
+  const auto divide = [&](const std::string& axis, int64_t extent, int64_t tiles) {
+    const int64_t block = std::min(s.m * tiles, extent);
+    steps.push_back(steps::split(axis, block, axis + ".o", axis + ".r", tail(extent, block)));
+    steps.push_back(steps::split(axis + ".r", s.m, axis + ".t", axis + ".i", tail(extent, s.m)));
+  };
+  divide("oh", s.conv.oh, p.at("rows"));
+  divide("ow", s.conv.ow, p.at("columns"));
   std::vector<std::string> loops{"n"}, divided{"n"};
   if (p.at("first") == 1) {
     steps.push_back(steps::split(out.outer, p.at("oc_tile"), "oc.o", "oc.t"));
-    loops.insert(loops.end(), {"oc.o", "oh.o", "oc.t"});
+    loops.insert(loops.end(), {"oc.o", "oh.o", "ow.o", "oc.t"});
     divided.push_back("oc.o");
   } else {
-    loops.insert(loops.end(), {"oh.o", out.outer});
+    loops.insert(loops.end(), {"oh.o", "ow.o", out.outer});
     divided.push_back("oh.o");
   }
   loops.insert(loops.end(), {"oh.t", "ow.t", "oh.i", "ow.i"});
@@ -400,34 +425,40 @@ StageSchedule output_schedule(const WinogradShape& s, const Parameters& p) {
 template <int64_t m>
 Result<Schedule> schedule(const Task& task, const Target& target, const Ports& ports, const Parameters& p) {
   const WinogradShape s = winograd_shape(task, ports, m);
-  for (const char* name : {"first", "oc_tile", "rows", "th_tile", "tw_tile", "unroll"})
+  for (const char* name : {"columns", "first", "oc_tile", "rows", "th_tile", "tw_tile", "unroll"})
     if (!p.count(name)) return fail(std::string("parameter ") + name + " is missing", "winograd");
-  const int64_t rows = p.at("rows"), oc_tile = p.at("oc_tile"), th_tile = p.at("th_tile"),
-                tw_tile = p.at("tw_tile");
-  const std::vector<int64_t> choices = row_choices(s);
-  if (std::find(choices.begin(), choices.end(), rows) == choices.end())
-    return fail(std::to_string(rows) + " rows of tiles are no part of " + std::to_string(s.tile_rows),
+  const Block block{p.at("first"), p.at("rows"), p.at("columns"), p.at("oc_tile")};
+  const auto among = [](const std::vector<int64_t>& choices, int64_t value) {
+    return std::find(choices.begin(), choices.end(), value) != choices.end();
+  };
+  if (!among(row_choices(s), block.rows) || !among(column_choices(s), block.columns))
+    return fail("blocks of " + std::to_string(block.rows) + " x " + std::to_string(block.columns) +
+                    " tiles do not divide " + std::to_string(s.tile_rows) + " x " +
+                    std::to_string(s.tile_columns),
                 "winograd");
-  if (oc_tile < 1 || th_tile < 1 || tw_tile < 1 || p.at("unroll") < 1)
+  if (block.oc_tile < 1 || p.at("th_tile") < 1 || p.at("tw_tile") < 1 || p.at("unroll") < 1)
     return fail("parameters are positive", "winograd");
-  if (s.blocks % oc_tile != 0)
-    return fail("oc_tile " + std::to_string(oc_tile) + " does not divide " + std::to_string(s.blocks) +
+  if (s.blocks % block.oc_tile != 0)
+    return fail("oc_tile " + std::to_string(block.oc_tile) + " does not divide " + std::to_string(s.blocks) +
                     " channel blocks",
                 "winograd");
-  if (!fits_registers(target, {oc_tile, std::min(th_tile, rows), std::min(tw_tile, s.tile_columns)}))
-    return fail("a tile of " + std::to_string(oc_tile * th_tile * tw_tile) +
+  const RegisterTile tile{block.oc_tile, std::min(p.at("th_tile"), block.rows),
+                          std::min(p.at("tw_tile"), block.columns)};
+  if (!fits_registers(target, tile))
+    return fail("a tile of " + std::to_string(tile.channels * tile.rows * tile.columns) +
                     " accumulators does not fit the registers",
                 "winograd");
-  const bool first = p.at("first") == 1;
-  if (!first && !whole_blocks(s, rows))
-    return fail("blocks of " + std::to_string(rows) + " rows of tiles leave a rest, or exceed the cache",
+  if (local_bytes(s, block) > kStackBytes)
+    return fail("a block's tensors take " + std::to_string(local_bytes(s, block)) + " bytes, at most " +
+                    std::to_string(kStackBytes),
                 "winograd");
+  const bool first = block.first == 1;
 
-  const Step place = compute_at("oh.o", "output");
+  const Step place = compute_at("ow.o", "output");
   const std::string input_channel = s.input_block > 1 ? "ic.b" : "ic";
   Schedule result;
-  result.stages.push_back(transform_schedule("rows", {first ? compute_at(input_channel, "input") : place},
-                                             "ic", s.input_block, {"n", "ic", "th", "w"}, "i"));
+  result.stages.push_back(transform_schedule("rows", {first ? compute_at("th", "input") : place}, "ic",
+                                             s.input_block, {"n", "ic", "th", "w"}, "i"));
   result.stages.push_back(transform_schedule("input", first ? std::vector<Step>{} : std::vector<Step>{place},
                                              "ic", s.input_block, {"n", "ic", "th", "i", "tw"}, "j"));
   if (first) result.stages.back().steps.push_back(steps::parallel({"n", input_channel}));
