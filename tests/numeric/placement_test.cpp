@@ -140,7 +140,10 @@ TEST(Fault, DroppingOneOfManyTermsOfAReductionFails) {
 TEST(Fault, AHundredthOfOneTermInOneElementFails) {
   const Task task = task_of(ConvText{512, 16, 7, 7, 3, 1, 1}.text());
   const Target target = runnable_targets()[0];
-  auto candidate = default_candidate(task, target);
+  const Formulation& direct = *find_formulation("direct");
+  const Ports ports = default_ports(direct, task, target);
+  auto candidate =
+      make_candidate(task, target, direct, ports, direct.default_parameters(task, target, ports));
   ASSERT_TRUE(candidate);
   auto reference = reference_output(task, target, "fault");
   ASSERT_TRUE(reference);
