@@ -55,16 +55,25 @@ wire::Built built_of(const wire::Round& round, const Proposal::Entry& entry) {
   return built;
 }
 
+/// Lowering a point costs up to some milliseconds (Winograd), and this core has candidates to compile: look
+/// at fewer points a round than a pure search would.
+SearchSettings search_settings() {
+  SearchSettings settings;
+  settings.enumerate_up_to = 1024;
+  settings.population = 40;
+  return settings;
+}
+
 Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire::Bytes& model) {
   const auto begin = Clock::now();
   wire::RoundDone done;
   done.lease = round.lease;
   const Result<TaskSpace*> space = spaces.find(round);
   if (space) {
-    Result<Proposal> proposal =
-        propose_round(**space, round, {reinterpret_cast<const char*>(model.data()), model.size()});
+    Result<Proposal> proposal = propose_round(
+        **space, round, {reinterpret_cast<const char*>(model.data()), model.size()}, search_settings());
     // A model of another version helps nobody, but costs nothing either: search without it.
-    if (!proposal) proposal = propose_round(**space, round, {});
+    if (!proposal) proposal = propose_round(**space, round, {}, search_settings());
     HONE_CHECK(proposal);
     uint64_t trial = round.first_trial;
     for (const Proposal::Entry& entry : proposal->entries) {

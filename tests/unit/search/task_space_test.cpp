@@ -130,9 +130,10 @@ TEST(Round, IsRankedByTheModelThatTheSchedulerTrained) {
   round.first_trial = 64;
   for (const auto& entry : some.entries) round.seen.push_back(to_text(entry.point));
   TaskSpace again = conv_space();
+  const Proposal ranked = *propose_round(again, round, *model), unranked = *propose_round(again, round, "");
   double with = 0, without = 0;
-  for (const auto& entry : propose_round(again, round, *model)->entries) with += entry.features[6];
-  for (const auto& entry : propose_round(again, round, "")->entries) without += entry.features[6];
+  for (const auto& entry : ranked.entries) with += entry.features[6];
+  for (const auto& entry : unranked.entries) without += entry.features[6];
   EXPECT_LT(with, without);
 }
 
