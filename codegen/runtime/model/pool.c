@@ -58,6 +58,8 @@ static int spin_while_equal(const uint32_t* word, uint32_t from) {
       if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != from) return 1;
       hone_pause();
     }
+    /* Whom we wait for may be queued behind us on this very CPU. */
+    hone_syscall(HONE_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     const int64_t now = hone_now_ns();
     if (end == 0) end = now + SPIN_NS;
     if (now > end) return 0;
