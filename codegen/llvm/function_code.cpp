@@ -116,7 +116,8 @@ llvm::Function* PhaseCode::emit(const std::string& name, const loop::Phase& phas
 
 void PhaseCode::set_buffer(int tensor, Value* pointer) {
   const auto number = static_cast<size_t>(tensor);
-  buffers_[number] = {pointer, program_.tensors[number].type.dtype, program_.geometries[number].elements};
+  buffers_[number] = {pointer, program_.tensors[number].type.dtype, program_.geometries[number].elements,
+                      program_.tensors[number].role == Role::constant};
 }
 
 void PhaseCode::decode(const loop::Phase& phase, Value* index, Variables& variables) {

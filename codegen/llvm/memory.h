@@ -21,6 +21,7 @@ struct Buffer {
   llvm::Value* pointer = nullptr;  ///< 64-byte aligned
   DType dtype = DType::f32;
   int64_t elements = 0;
+  bool constant = false;  ///< packed weights: streamed, often from memory
 };
 
 /// The vector that a tile computes with; lanes 1 without a variable means scalars.

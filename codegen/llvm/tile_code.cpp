@@ -7,6 +7,13 @@ namespace hone {
 
 using llvm::Value;
 
+namespace {
+
+/// How far ahead weights are asked for: at two vectors for 14 cycles of arithmetic, more than memory's latency.
+constexpr int64_t kPrefetchBytes = 4096;
+
+}  // namespace
+
 std::vector<Value*> counted_loop(llvm::IRBuilder<>& b, const std::string& name, int64_t trips, int64_t step,
                                  std::vector<Value*> carried, const LoopBody& body) {
   HONE_CHECK(trips >= 1);
@@ -184,7 +191,9 @@ void TileCode::emit() {
   if (tile_.update) {
     const double start = tile_.combiner == Combiner::sum ? 0 : -std::numeric_limits<double>::infinity();
     accumulators.assign(copies_.size(), arithmetic_.constant(memory_.value_type(), start));
+    reducing_ = true;
     accumulators = reduce(0, std::move(accumulators));
+    reducing_ = false;
   }
   for (size_t copy = 0; copy < copies_.size(); ++copy) {
     select_copy(copy);
@@ -266,8 +275,20 @@ Value* TileCode::read(int number) {
   if (!shared) return memory_.load(access, where, variables_);
   Value*& value =
       loaded_[{b_.GetInsertBlock(), where.pointer, where.bytes, access.tensor, stride.elements == 1}];
-  if (!value) value = memory_.load(access, where, variables_);
+  if (!value) {
+    const Buffer& buffer = context_.buffers[access.tensor];
+    if (buffer.constant && stride.elements == 1 && reducing_) prefetch(where);
+    value = memory_.load(access, where, variables_);
+  }
   return value;
+}
+
+// Weights are packed in the order in which they are read, and come from memory: they are asked for ahead, since hardware
+// stops at page borders. An address past the end does no harm.
+void TileCode::prefetch(const Address& where) {
+  Value* ahead = b_.CreateGEP(b_.getInt8Ty(), where.pointer, b_.getInt64(where.bytes + kPrefetchBytes));
+  b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()},
+                     {ahead, b_.getInt32(0), b_.getInt32(3), b_.getInt32(1)});
 }
 
 // A product in a sum becomes one multiply-add.

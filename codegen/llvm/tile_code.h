@@ -65,6 +65,7 @@ class TileCode {
   llvm::Value* evaluate(const ScalarPtr& scalar);
   llvm::Value* compute(const Scalar& scalar);
   llvm::Value* sum(const ScalarPtr& a, const ScalarPtr& b, bool subtract);
+  void prefetch(const Address& where);
   llvm::Value* read(int access);
 
   PhaseContext context_;
@@ -80,6 +81,7 @@ class TileCode {
   std::vector<Site> sites_;
   Site store_site_;
   int rolled_loops_ = 0;                ///< reduce loops around the code at hand that are real loops
+  bool reducing_ = false;               ///< the code at hand is `update`
   llvm::Value* accumulator_ = nullptr;  ///< of the copy at hand, while `value` is evaluated
   std::map<const Scalar*, llvm::Value*> evaluated_;  ///< of the copy at hand
   /// Loads of one basic block, by pointer, constant and tensor: copies share what they read in common.
