@@ -181,24 +181,53 @@ class Planner {
           op.inputs[static_cast<size_t>(std::find(inputs.begin(), inputs.end(), id) - inputs.begin())]);
     }
     const int whole = versions_.add(op.output, type, concat_layout(operands, type));
-    size_t next = 0;
     int64_t offset = 0;
-    if (const int prefix = prefix_concat(operands, versions_[whole].layout);
-        prefix >= 0 && versions_.make_part(prefix, whole, 0)) {
-      next = versions_[prefix].parts.size();
-      offset = versions_[prefix].type.shape[1];
-    }
-    for (; next < operands.size(); ++next) {
-      const int first = versions_.first(operands[next]);
-      if (!versions_.make_part(first, whole, offset)) {
+    for (size_t next = 0; next < operands.size();) {
+      const auto [run, length] = earlier_concat(operands, next, whole);
+      const bool shared = run >= 0 && versions_.make_part(run, whole, offset);
+      if (!shared && !place_part(operands[next], whole, offset)) {
         const TensorType part_type = graph_.value(operands[next]).type;
         const int copy = versions_.add(operands[next], part_type, versions_[whole].layout);
-        HONE_CHECK(transform(first, copy).has_value());
+        HONE_CHECK(transform(versions_.first(operands[next]), copy).has_value());
         HONE_CHECK(versions_.make_part(copy, whole, offset));
       }
-      offset += graph_.value(operands[next]).type.shape[1];
+      for (size_t used = shared ? length : 1; used > 0; --used)
+        offset += graph_.value(operands[next++]).type.shape[1];
     }
     return true;
+  }
+
+  /// Whether some version of the value can be written straight into `whole`.
+  bool place_part(ValueId value, int whole, int64_t offset) {
+    for (int id = 0; id < whole; ++id)
+      if (versions_[id].value == value && versions_.make_part(id, whole, offset)) return true;
+    return false;
+  }
+
+  /// The values that an operand consists of: itself, unless it is a concatenation in place.
+  std::vector<ValueId> leaves(ValueId operand) const {
+    const std::vector<ValueId>& holds = versions_[versions_.first(operand)].holds;
+    return holds.empty() ? std::vector<ValueId>{operand} : holds;
+  }
+
+  /// The longest concatenation before `whole`, of its layout, that holds what the operands from `from` on
+  /// hold and lies in no other one; with the number of those operands. As in DenseNet, where each layer's
+  /// concatenation continues the last one: all share the buffer of the longest. -1: none.
+  std::pair<int, size_t> earlier_concat(const std::vector<ValueId>& operands, size_t from, int whole) const {
+    std::pair<int, size_t> best{-1, 0};
+    for (int id = 0; id < whole; ++id) {
+      const Version& v = versions_[id];
+      if (v.holds.empty() || v.layout != versions_[whole].layout || v.parent >= 0) continue;
+      size_t at = 0, next = from;
+      for (bool equal = true; equal && at < v.holds.size() && next < operands.size(); ++next) {
+        const std::vector<ValueId> some = leaves(operands[next]);
+        equal = some.size() <= v.holds.size() - at &&
+                std::equal(some.begin(), some.end(), v.holds.begin() + static_cast<ptrdiff_t>(at));
+        at += equal ? some.size() : v.holds.size() + 1;
+      }
+      if (at == v.holds.size() && next - from > best.second) best = {id, next - from};
+    }
+    return best;
   }
 
   /// The layout that most operands have, if every offset is a multiple of its block; else plain.
@@ -224,20 +253,6 @@ class Planner {
       best = vote.second;
     }
     return best;
-  }
-
-  /// An earlier concatenation of this layout whose operands are the first ones of this one, as in DenseNet;
-  /// or -1.
-  int prefix_concat(const std::vector<ValueId>& operands, const Layout& layout) const {
-    for (int id = versions_.count() - 2; id >= 0; --id) {
-      const Version& v = versions_[id];
-      if (v.parts.empty() || v.layout != layout || v.parts.size() > operands.size() || v.parent >= 0)
-        continue;
-      bool prefix = true;
-      for (size_t i = 0; i < v.parts.size(); ++i) prefix &= versions_[v.parts[i]].value == operands[i];
-      if (prefix) return id;
-    }
-    return -1;
   }
 
   Result<Plan> finish() {
@@ -360,32 +375,5 @@ class Planner {
 Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup) {
   return Planner(graph, target, lookup).run();
 }
-
-std::string candidate_key(const Candidate& candidate) {
-  return candidate.task.key + " " + candidate.formulation + " " + to_text(candidate.ports) + " " +
-         to_text(candidate.schedule);
-}
-
-namespace {
-
-std::vector<PlannedTask> grouped(const Plan& plan, const std::function<std::string(const Candidate&)>& key) {
-  std::vector<PlannedTask> groups;
-  std::map<std::string, size_t> known;
-  for (size_t i = 0; i < plan.ops.size(); ++i) {
-    const auto [at, fresh] = known.try_emplace(key(plan.ops[i].candidate), groups.size());
-    if (fresh) groups.push_back({plan.ops[i].candidate, 0, {}});
-    ++groups[at->second].count;
-    groups[at->second].ops.push_back(static_cast<int>(i));
-  }
-  return groups;
-}
-
-}  // namespace
-
-std::vector<PlannedTask> distinct_tasks(const Plan& plan) {
-  return grouped(plan, [](const Candidate& candidate) { return candidate.task.key; });
-}
-
-std::vector<PlannedTask> distinct_kernels(const Plan& plan) { return grouped(plan, candidate_key); }
 
 }  // namespace hone

@@ -116,7 +116,11 @@ bool Versions::make_part(int id, int whole, int64_t offset) {
   part.margin = {};
   part.parent = whole;
   part.channel_offset = offset;
-  versions_[static_cast<size_t>(whole)].parts.push_back(id);
+  std::vector<ValueId>& holds = versions_[static_cast<size_t>(whole)].holds;
+  if (part.holds.empty())
+    holds.push_back(part.value);
+  else
+    holds.insert(holds.end(), part.holds.begin(), part.holds.end());
   return true;
 }
 

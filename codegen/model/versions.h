@@ -30,7 +30,9 @@ struct Version {
   Margin margin;              ///< own buffers only: the maximum over all readers
   bool margin_free = false;   ///< an alias relies on there being no margin
   bool from_outside = false;  ///< a graph input: its buffer belongs to no operator
-  std::vector<int> parts;     ///< of a concatenation in place
+  /// Of a concatenation in place: the values it holds, in order of channels, those of nested ones instead of
+  /// these.
+  std::vector<ValueId> holds;
 };
 
 class Versions {
@@ -48,7 +50,7 @@ class Versions {
   /// The reshaped value is the same bytes as version `of`, which is plain and without a margin.
   int add_alias(ValueId value, const TensorType& type, const Layout& layout, int of);
   /// Whether version `id` may become channels [offset, ...) of version `whole`, and does: as a part of its
-  /// buffer.
+  /// buffer. Parts come in order of channels.
   bool make_part(int id, int whole, int64_t offset);
 
   /// The version whose buffer this one lies in.

@@ -75,6 +75,57 @@ output %5
 )");
 }
 
+TEST(Build, AChainOfGrowingConcatenationsLiesInOneBuffer) {
+  const Plan plan = built_and_right(R"(%x = input f32[1x3x6x6]
+%w = constant f32[64x3x3x3]
+%w0 = constant f32[32x64x3x3]
+%w1 = constant f32[32x96x3x3]
+%w2 = constant f32[32x128x3x3]
+%w3 = constant f32[16x160x1x1]
+%0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = conv %0 %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%2 = concat %0 %1 {axis=1}
+%3 = conv %2 %w1 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%4 = concat %0 %1 %3 {axis=1}
+%5 = conv %4 %w2 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%6 = concat %4 %5 {axis=1}
+%7 = concat %0 %1 %3 %5 {axis=1}
+%8 = relu %7
+%9 = conv %6 %w3 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+output %8
+output %9
+)");
+  EXPECT_EQ(count_formulation(plan, "concat"), 0);
+  // Twice the layers' values would be copied otherwise; what remains makes the outputs plain, and the last
+  // concatenation is the same bytes as the one before: it lies in it whole.
+  EXPECT_LE(count_formulation(plan, "transform"), 2);
+  EXPECT_EQ(std::count_if(plan.buffers.begin(), plan.buffers.end(),
+                          [](const PlannedBuffer& b) {
+                            return b.type.shape == Shape{1, 160, 6, 6} && !b.port.layout.blocks.empty();
+                          }),
+            2)
+      << "the chain's and the last relu's";
+}
+
+TEST(Build, AConcatenationInTheMiddleOfAnotherIsSharedAndAValueUsedTwiceIsCopied) {
+  const Plan plan = built_and_right(R"(%x = input f32[1x16x6x6]
+%w0 = constant f32[32x16x3x3]
+%w1 = constant f32[64x64x1x1]
+%w2 = constant f32[16x160x3x3]
+%0 = conv %x %w0 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+%1 = sigmoid %0
+%2 = concat %0 %1 {axis=1}
+%3 = conv %2 %w1 {strides=[1,1] pads=[0,0,0,0] dilations=[1,1] groups=1}
+%4 = concat %3 %0 %1 %0 {axis=1}
+%5 = conv %4 %w2 {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}
+output %5
+)");
+  int copies = 0;
+  for (const PlannedOp& op : plan.ops)
+    copies += op.candidate.formulation == "transform" && op.op.task.graph.values[0].type.shape[1] == 32;
+  EXPECT_EQ(copies, 1);
+}
+
 TEST(Plan, CountsOneTaskWhereOneKernelCannotServeTwoPlacements) {
   const Graph graph = graph_of(R"(%x = input f32[1x32x6x6]
 %w = constant f32[32x32x3x3]
