@@ -148,7 +148,7 @@ Status bench(const BenchFlags& flags, const Output& output) {
 
 void add_bench(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App* command = app.add_subcommand("bench", "measure a built model");
+  CLI::App* command = app.add_subcommand("bench", "Measure a built model");
   command->add_option("model", flags->model, "what 'hone build' wrote")->required();
   command->add_option("--threads", flags->threads, "that take part")
       ->capture_default_str()

@@ -195,7 +195,7 @@ void add_shape(const std::string& text, ImportOptions& options) {
 void add_build(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BuildFlags>();
   CLI::App* command =
-      app.add_subcommand("build", "bake a model and its best schedules into one shared object");
+      app.add_subcommand("build", "Bake a model and its best schedules into one shared object");
   command->add_option("model", flags->model, "ONNX or TFLite file")->required();
   command->add_option("--target", flags->target, "host, a short name, or a target's full text")
       ->capture_default_str();

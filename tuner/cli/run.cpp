@@ -115,7 +115,7 @@ Status run_model(const RunFlags& flags, const Output& output) {
 
 void add_run(CLI::App& app, Context& context) {
   auto flags = std::make_shared<RunFlags>();
-  CLI::App* command = app.add_subcommand("run", "run a built model on a picture or a tensor");
+  CLI::App* command = app.add_subcommand("run", "Run a built model on a picture or a tensor");
   command->add_option("model", flags->model, "what 'hone build' wrote")->required();
   command->add_option("--input", flags->inputs, "a .npy, .pb, .jpg or .png file; once per input")->required();
   command->add_option("--output", flags->outputs, "write the output as .npy; once per output");

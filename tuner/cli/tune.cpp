@@ -211,7 +211,7 @@ Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
 
 void add_tune(CLI::App& app, Context& context) {
   auto flags = std::make_shared<TuneFlags>();
-  CLI::App* command = app.add_subcommand("tune", "search the fastest kernel schedules by measuring them");
+  CLI::App* command = app.add_subcommand("tune", "Search the fastest kernel schedules by measuring them");
   command->add_option("model", flags->model, "ONNX or TFLite file")->required();
   command->add_option("--target", flags->target, "host, a short name, or a target's full text")
       ->capture_default_str();
