@@ -157,6 +157,8 @@ const Record* LogDatabase::best(const BestQuery& query) const {
     if (record.target != query.target || measured.threads != query.threads ||
         (!query.ports.empty() && record.ports != query.ports) ||
         (query.mode && measured.mode != *query.mode) ||
+        (query.formulations && std::find(query.formulations->begin(), query.formulations->end(),
+                                         record.formulation) == query.formulations->end()) ||
         (!query.board_model.empty() && record.board_model != query.board_model))
       continue;
     Showing& showing =

@@ -37,10 +37,11 @@ struct LogQuery {
 /// What `hone build` wants to know about one task.
 struct BestQuery {
   Digest task_key;
-  std::string target;                   ///< canonical text; must match
-  int threads = 1;                      ///< must match
-  std::string ports = {};               ///< layouts and placement; empty: any
-  std::optional<TimingMode> mode = {};  ///< empty: any
+  std::string target;                                         ///< canonical text; must match
+  int threads = 1;                                            ///< must match
+  std::string ports = {};                                     ///< layouts and placement; empty: any
+  std::optional<TimingMode> mode = {};                        ///< empty: any
+  std::optional<std::vector<std::string>> formulations = {};  ///< names; empty: any
   std::string board_model = {};  ///< empty: any. Another board's record is never given silently: see best()
 };
 

@@ -67,6 +67,9 @@ struct Formulation {
   std::string_view
       name;  ///< "direct", "depthwise", "pool", "dense", "elementwise", "softmax", "transform", ...
   int space_version = 1;  ///< rises whenever `space` or `schedule` changes meaning
+  /// Sums are of transformed values (Winograd): other rounding than the task's own sums. Left out in strict
+  /// mode.
+  bool transforms = false;
   /// Whether it covers the task on this target.
   bool (*applies)(const Task&, const Target&);
   /// The layouts it reads and writes when it may choose (default placement), see design contract 5.

@@ -473,6 +473,7 @@ template <int64_t m>
 Formulation winograd(std::string_view name) {
   Formulation f{};
   f.name = name;
+  f.transforms = true;
   f.applies = applies<m>;
   f.layouts = blocked_ports;
   f.halo = halo<m>;

@@ -91,7 +91,8 @@ bool runs_here(const Target& target) {
 }
 
 /// Runs the finished file and the reference on the same generated inputs.
-Status check_model(const Plan& plan, const std::string& file, int threads, BuildReport& report) {
+Status check_model(const Plan& plan, const std::string& file, const BuildOptions& options,
+                   BuildReport& report) {
   std::vector<std::vector<float>> inputs;
   std::vector<const void*> in;
   for (const ValueId id : plan.graph.inputs) {
@@ -108,7 +109,7 @@ Status check_model(const Plan& plan, const std::string& file, int threads, Build
   for (auto& output : outputs) out.push_back(output.data());
   HONE_TRY(LoadedModel model, LoadedModel::load(file, 1));
   HONE_RETURN_IF_ERROR(model.run(in, out));
-  HONE_TRY(const auto reference, evaluate_reference(plan.graph, inputs, threads));
+  HONE_TRY(const auto reference, evaluate_reference(plan.graph, inputs, options.threads));
   report.checked = true;
   for (size_t i = 0; i < outputs.size(); ++i) {
     double error = 0, norm = 0;
@@ -118,7 +119,7 @@ Status check_model(const Plan& plan, const std::string& file, int threads, Build
       norm += reference[i][k] * reference[i][k];
     }
     const double relative = error == 0 ? 0 : std::sqrt(error / std::max(norm, 1e-300));
-    if (!(relative <= kMaxModelError)) report.correct = false;
+    if (!(relative <= options.max_error)) report.correct = false;
     if (!(relative <= report.max_rel_error)) report.max_rel_error = relative;  // NaN too
   }
   const auto largest = [](const auto& list) {
@@ -169,7 +170,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
       report.untuned.push_back(summary(task.candidate.task));
   }
   if (options.check && runs_here(plan.target))
-    HONE_RETURN_IF_ERROR(check_model(plan, file.temporary(), options.threads, report));
+    HONE_RETURN_IF_ERROR(check_model(plan, file.temporary(), options, report));
   if (report.correct) HONE_RETURN_IF_ERROR(file.commit());
   return report;
 }

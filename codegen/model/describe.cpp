@@ -36,6 +36,8 @@ std::string describe(const Plan& plan, const Kernels& kernels, const BuildOption
   json result{{"hone", 1},
               {"model", options.model_name},
               {"target", to_text(plan.target)},
+              {"strict", plan.options.strict},
+              {"max_weight_growth", plan.options.max_weight_growth},
               {"inputs", boundaries(plan.graph, plan.graph.inputs)},
               {"outputs", boundaries(plan.graph, plan.graph.outputs)},
               {"operators", operators}};

@@ -22,6 +22,22 @@ struct Choice {
 };
 using Lookup = std::function<std::optional<Choice>(const Task&)>;
 
+/// What a plan may use.
+struct PlanOptions {
+  bool strict = false;  ///< no formulation that computes through transforms (Winograd)
+  /// Bytes of packed constants over those of the logical ones, at most; 0: any. Where no formulation keeps to
+  /// it (channels padded to vectors), the one that grows them least is taken.
+  double max_weight_growth = 0;
+};
+/// Whether the formulation covers the task and the options permit it.
+bool may_use(const Formulation& formulation, const Task& task, const Target& target,
+             const PlanOptions& options);
+/// The first formulation that may be used, without regard to tuning. Error: none covers the task.
+Result<const Formulation*> choose_formulation(const Task& task, const Target& target,
+                                              const PlanOptions& options);
+/// Bytes of the formulation's packed constants over those of the task's own; 1 where there are none.
+double weight_growth(const Formulation& formulation, const Task& task, const Target& target);
+
 /// One operator of the plan, in execution order. Reshapes and concatenations in place need none.
 struct PlannedOp {
   FusedOp op;           ///< of a layout transform: no nodes; its input and output are the same value
@@ -47,14 +63,17 @@ struct PlannedBuffer {
 struct Plan {
   Graph graph;  ///< simplified; with the constants' data
   Target target;
+  PlanOptions options;
   std::vector<PlannedOp> ops;
   std::vector<PlannedBuffer> buffers;
   int64_t arena_bytes = 0;
   std::vector<int> inputs, outputs;  ///< planned buffers of the graph's own inputs and outputs (plain layout)
   std::vector<Port> output_ports;    ///< where each output lies in its buffer
 };
-/// Simplified graph in; layout transforms are inserted where neighbours disagree.
-Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup);
+/// Simplified graph in; layout transforms are inserted where neighbours disagree. A choice of `lookup` that
+/// the options do not permit is not taken.
+Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup,
+                  const PlanOptions& options = {});
 /// Operators of a plan that are one task, or share one kernel.
 struct PlannedTask {
   Candidate candidate;  ///< trial 0 (or the lookup's choice)
@@ -80,17 +99,16 @@ struct Preprocessing {
 /// As the artifact's description keeps it. Absent: nothing was said at build. Error: no description of ours.
 Result<std::optional<Preprocessing>> described_preprocessing(const std::string& description);
 
-inline constexpr double kMaxModelError = 1e-4;
-
 struct BuildOptions {
   std::optional<Preprocessing> preprocessing;
   std::string model_name;
-  bool check = true;  ///< against the reference, on seeded data
-  int threads = 1;    ///< for compiling and checking
+  bool check = true;        ///< against the reference, on seeded data
+  double max_error = 1e-3;  ///< relative L2 of each output; beyond it nothing is written
+  int threads = 1;          ///< for compiling and checking
 };
 struct BuildReport {
-  bool checked = false;  ///< false: not asked for, or the target's code does not run here
-  bool correct = true;   ///< false: further from the reference than kMaxModelError, and nothing was written
+  bool checked = false;      ///< false: not asked for, or the target's code does not run here
+  bool correct = true;       ///< false: further from the reference than `max_error`, and nothing was written
   double max_rel_error = 0;  ///< relative L2 of the worst output
   bool top1_equal = true;    ///< the largest element of the first output is at the same place
   int64_t code_bytes = 0, weight_bytes = 0, arena_bytes = 0, file_bytes = 0;

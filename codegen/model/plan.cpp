@@ -39,8 +39,8 @@ Task transform_task(const TensorType& type) {
 
 class Planner {
  public:
-  Planner(const Graph& graph, const Target& target, const Lookup& lookup)
-      : graph_(graph), target_(target), lookup_(lookup) {}
+  Planner(const Graph& graph, const Target& target, const Lookup& lookup, const PlanOptions& options)
+      : graph_(graph), target_(target), lookup_(lookup), options_(options) {}
 
   Result<Plan> run() {
     for (const ValueId input : graph_.inputs) {
@@ -81,10 +81,11 @@ class Planner {
     step.choice = lookup_ ? lookup_(op.task) : std::nullopt;
     if (step.choice) {
       step.formulation = find_formulation(step.choice->formulation);
-      if (step.formulation == nullptr || !step.formulation->applies(op.task, target_)) step.choice.reset();
+      if (step.formulation == nullptr || !may_use(*step.formulation, op.task, target_, options_))
+        step.choice.reset();
     }
     if (!step.choice) {
-      auto found = default_formulation(op.task, target_);
+      auto found = choose_formulation(op.task, target_, options_);
       if (!found) return pass(Error{found.error().what, op.name, found.error().hint});
       step.formulation = *found;
     }
@@ -259,6 +260,7 @@ class Planner {
     Plan plan;
     plan.graph = graph_;
     plan.target = target_;
+    plan.options = options_;
     for (int id = 0; id < versions_.count(); ++id) {
       if (versions_[id].parent >= 0) continue;
       buffer_of_[id] = static_cast<int>(plan.buffers.size());
@@ -363,6 +365,7 @@ class Planner {
   const Graph& graph_;
   const Target& target_;
   const Lookup& lookup_;
+  const PlanOptions options_;
   Versions versions_;
   std::vector<Step> steps_;
   std::vector<int> outputs_;
@@ -372,8 +375,9 @@ class Planner {
 
 }  // namespace
 
-Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup) {
-  return Planner(graph, target, lookup).run();
+Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup,
+                  const PlanOptions& options) {
+  return Planner(graph, target, lookup, options).run();
 }
 
 }  // namespace hone

@@ -89,6 +89,28 @@ TEST_F(Model, BuildSaysWhatItBuiltAndThatItIsRight) {
   EXPECT_THAT(built_->err, HasSubstr("no log given"));
 }
 
+TEST_F(Model, BuildRefusesMoreErrorThanIsAllowed) {
+  const std::string out = (*scratch_ / "exact.so").string();
+  const Finished run = hone({"build", tiny_model(), "-o", out, "--max-error", "1e-12"}, *scratch_);
+  EXPECT_EQ(run.exit_code, 4) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("from the reference, at most 1e-12 is allowed; nothing was written"));
+  EXPECT_THAT(run.err, HasSubstr("--max-error allows more"));
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST_F(Model, BuildTakesStrictModeAndABoundOnWeights) {
+  const std::string out = (*scratch_ / "strict.so").string();
+  const Finished run =
+      hone({"build", tiny_model(), "-o", out, "--strict", "--max-weight-growth", "1.5", "--json"}, *scratch_);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(nlohmann::json::parse(run.last_line()).at("strict").get<bool>());
+  EXPECT_FALSE(nlohmann::json::parse(built_->last_line()).at("strict").get<bool>());
+  EXPECT_THAT(read_file(out), HasSubstr("\"strict\": true"));
+  const Finished refused = hone({"build", tiny_model(), "-o", out, "--max-weight-growth", "-1"}, *scratch_);
+  EXPECT_NE(refused.exit_code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("--max-weight-growth"));
+}
+
 TEST_F(Model, RunGivesTheSameArrayOnAnyNumberOfThreads) {
   for (const char* threads : {"1", "2", "3"}) {
     const std::string out = (*scratch_ / (std::string("y") + threads + ".npy")).string();

@@ -19,6 +19,8 @@ namespace {
 struct BuildFlags {
   std::string model, target = "host", output, log, board_model, mean, deviation, scale, channel_order;
   ImportOptions import;
+  PlanOptions plan;
+  double max_error = BuildOptions().max_error;
   int threads = 1;
   int64_t resize = 0, crop = 0;
   bool json = false, unchecked = false;
@@ -49,7 +51,8 @@ Result<std::optional<Preprocessing>> preprocessing_of(const BuildFlags& flags) {
 struct Built {
   BuildReport report;
   LookupCounts counts;
-  double seconds = -1;  ///< median of a few runs; negative: not run
+  bool transforms = false;  ///< some operator computes through transforms
+  double seconds = -1;      ///< median of a few runs; negative: not run
 };
 
 /// A few runs on zeros: enough for one line, `hone bench` measures.
@@ -87,15 +90,18 @@ Result<Built> build_model(const BuildFlags& flags, const Graph& graph) {
   HONE_TRY(options.preprocessing, preprocessing_of(flags));
   options.model_name = std::filesystem::path(flags.model).stem().string();
   options.check = !flags.unchecked;
+  options.max_error = flags.max_error;
   const Board board = probe_board();
   options.threads = std::max(1, board.cores);
   Lookup lookup;
   if (!flags.log.empty()) {
-    HONE_TRY(lookup,
-             lookup_in_log(flags.log, target, flags.threads,
-                           flags.board_model.empty() ? board.model : flags.board_model, built.counts));
+    HONE_TRY(lookup, lookup_in_log(flags.log, target, flags.threads,
+                                   flags.board_model.empty() ? board.model : flags.board_model, built.counts,
+                                   flags.plan));
   }
-  HONE_TRY(const Plan planned, plan(graph, target, lookup));
+  HONE_TRY(const Plan planned, plan(graph, target, lookup, flags.plan));
+  for (const PlannedOp& op : planned.ops)
+    built.transforms |= find_formulation(op.candidate.formulation)->transforms;
   HONE_TRY(built.report, build(planned, flags.output, options));
   if (built.report.correct && built.report.checked) {
     HONE_TRY(built.seconds, quick_time(flags.output, flags.threads));
@@ -140,6 +146,7 @@ void print_json(const BuildFlags& flags, const Built& built, const Output& outpu
                       {"checked", r.checked},
                       {"correct", r.correct},
                       {"max_rel_error", r.max_rel_error},
+                      {"strict", flags.plan.strict},
                       {"top1_equal", r.top1_equal},
                       {"code_bytes", r.code_bytes},
                       {"weight_bytes", r.weight_bytes},
@@ -174,9 +181,11 @@ int run_build(const BuildFlags& flags, const Output& output) {
   if (!built->report.correct) {
     output.error(Error{
         fmt::format(
-            "the built model is {:.2g} from the reference, at most {:.0e} is right; nothing was written",
-            built->report.max_rel_error, kMaxModelError),
-        flags.model, "a bug: please report it"});
+            "the built model is {:.2g} from the reference, at most {:.2g} is allowed; nothing was written",
+            built->report.max_rel_error, flags.max_error),
+        flags.model,
+        built->transforms ? "--strict leaves out what rounds more; --max-error allows more"
+                          : "--max-error allows more; beyond 1e-4 it is a bug: please report it"});
     return kWrongResult;
   }
   return kSuccess;
@@ -217,6 +226,17 @@ void add_build(CLI::App& app, Context& context) {
           },
           "NAME=1x3x224x224: overrides what the model says")
       ->trigger_on_parse();
+  command->add_flag("--strict", flags->plan.strict,
+                    "leave out what computes through transforms (Winograd): the model's own sums only");
+  command
+      ->add_option("--max-error", flags->max_error,
+                   "relative L2 error of an output from which on the model counts as wrong")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--max-weight-growth", flags->plan.max_weight_growth,
+                   "leave out what makes an operator's packed constants larger than this factor")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--no-check", flags->unchecked, "skip the comparison with the reference");
   command->add_flag("--json", flags->json, "end with one JSON object on stdout");
   const auto pictures = "How pictures become the input; kept in the artifact for 'hone run'";

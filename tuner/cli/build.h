@@ -21,8 +21,9 @@ struct LookupCounts {
   int near = 0;  ///< distinct tasks whose record was measured with another number of threads
 };
 /// Best records of a log for this target, number of threads and board model; one thread's where there is none
-/// for `threads`. Errors: those of reading the log.
+/// for `threads`. Only of formulations that the options permit. Errors: those of reading the log.
 Result<Lookup> lookup_in_log(const std::string& log, const Target& target, int threads,
-                             const std::string& board_model, LookupCounts& counts);
+                             const std::string& board_model, LookupCounts& counts,
+                             const PlanOptions& options = {});
 
 }  // namespace hone::cli

@@ -33,7 +33,8 @@ Result<float> parse_scale(std::string_view text) {
 }
 
 Result<Lookup> lookup_in_log(const std::string& log, const Target& target, int threads,
-                             const std::string& board_model, LookupCounts& counts) {
+                             const std::string& board_model, LookupCounts& counts,
+                             const PlanOptions& options) {
   HONE_TRY(LogDatabase opened, LogDatabase::open(log));
   auto database = std::make_shared<const LogDatabase>(std::move(opened));
   auto known = std::make_shared<std::map<Digest, std::optional<Choice>>>();
@@ -44,6 +45,11 @@ Result<Lookup> lookup_in_log(const std::string& log, const Target& target, int t
     query.target = text;
     query.threads = threads;
     query.board_model = board_model;
+    if (options.strict || options.max_weight_growth > 0) {
+      query.formulations.emplace();
+      for (const Formulation& one : formulations())
+        if (may_use(one, task, target, options)) query.formulations->emplace_back(one.name);
+    }
     const Record* record = database->best(query);
     if (record == nullptr && threads != 1) {
       query.threads = 1;

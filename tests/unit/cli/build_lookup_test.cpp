@@ -38,11 +38,11 @@ class BuildLookup : public testing::Test {
     summarise(r.measurement);
     return r;
   }
-  Lookup lookup(std::vector<Record> records, int threads = 1) {
+  Lookup lookup(std::vector<Record> records, int threads = 1, const PlanOptions& options = {}) {
     LogDatabase database;
     for (Record& one : records) EXPECT_TRUE(database.add(std::move(one)));
     EXPECT_TRUE(database.write(log_));
-    auto made = lookup_in_log(log_, target_, threads, "board one", counts_);
+    auto made = lookup_in_log(log_, target_, threads, "board one", counts_, options);
     EXPECT_TRUE(made) << made.error().text();
     return *made;
   }
@@ -85,6 +85,24 @@ TEST_F(BuildLookup, PrefersTheRecordOfAsManyThreads) {
 TEST_F(BuildLookup, KnowsNothingOfOtherTasks) {
   const Task other = parse_task("task v1\n%x = input f32[1x16x9x9]\n%0 = relu %x\noutput %0\n").value();
   EXPECT_FALSE(lookup({record(2000)})(other));
+}
+
+TEST_F(BuildLookup, TakesTheBestThatStrictModePermits) {
+  task_ = parse_task(
+              "task v1\n%x = input f32[1x64x28x28]\n%w = constant f32[64x64x3x3]\n"
+              "%0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}\noutput %0\n")
+              .value();
+  Record winograd = record(2000), direct = record(3000), slow = record(4000);
+  winograd.formulation = "winograd4";
+  direct.formulation = slow.formulation = "direct";
+  slow.parameters = "tile=4";
+  EXPECT_EQ(lookup({winograd, direct, slow})(task_)->formulation, "winograd4");
+  const auto strict = lookup({winograd, direct, slow}, 1, {.strict = true})(task_);
+  ASSERT_TRUE(strict);
+  EXPECT_EQ(strict->formulation, "direct");
+  EXPECT_DOUBLE_EQ(strict->seconds, 3e-6);
+  EXPECT_EQ(lookup({winograd, direct}, 1, {.max_weight_growth = 2})(task_)->formulation, "direct");
+  EXPECT_FALSE(lookup({winograd}, 1, {.strict = true})(task_));
 }
 
 TEST_F(BuildLookup, NamesALogThatIsMissing) {
