@@ -35,10 +35,11 @@ int fail_with(const Error& error) {
 int run(int argc, char** argv) {
   CLI::App app("Measures artifacts for a hone-scheduler on this board.", "hone-runner");
   RunnerOptions options;
-  std::string simulate;
+  std::string simulate, key, server_key;
   int core = -1, heartbeat_ms = 0, give_up_ms = 0;
-  app.add_option("--scheduler", options.scheduler, "Endpoint: ipc://PATH or tcp://127.0.0.1:PORT")
-      ->required();
+  app.add_option("--scheduler", options.scheduler, "Endpoint: ipc://PATH or tcp://ADDRESS:PORT")->required();
+  app.add_option("--key", key, "This runner's secret key, NAME.key of hone keygen: needed off loopback");
+  app.add_option("--server-key", server_key, "The scheduler's public key, NAME.pub");
   app.add_option("--core", core, "Core that measurements are pinned to; builds should not use it");
   app.add_option("--name", options.name, "How logs name this runner");
   app.add_option("--label", options.labels, "KEY=VALUE that jobs may ask for; repeatable");
@@ -48,6 +49,10 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
   options.give_up = std::chrono::milliseconds(give_up_ms);
+
+  auto keys = peer_keys(key, server_key);
+  if (!keys) return fail_with(keys.error());
+  options.transport.keys = std::move(*keys);
 
   TerminationSignals signals;  // before any thread
   std::unique_ptr<Device> device;

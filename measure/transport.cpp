@@ -2,6 +2,7 @@
 // wire::Limits::blobs frames more.
 #include "measure/transport.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -12,6 +13,8 @@
 #include <csignal>
 #include <zmq.hpp>
 
+#include "measure/guard.h"
+
 namespace hone {
 namespace {
 
@@ -20,11 +23,14 @@ using Frames = std::vector<zmq::message_t>;
 constexpr std::string_view ipc_prefix = "ipc://", tcp_prefix = "tcp://";
 
 bool is_loopback(std::string_view host) {
-  return host.starts_with("127.") || host == "localhost" || host == "[::1]";
+  in_addr address;
+  const bool is_number =
+      ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;  // not 127.example.org
+  return (is_number && host.starts_with("127.")) || host == "localhost" || host == "[::1]";
 }
 
 /// Errors for what ZeroMQ would refuse without saying why, and for what would be remote code execution.
-Status check_endpoint(const std::string& endpoint) {
+Status check_endpoint(const std::string& endpoint, bool has_keys) {
   if (endpoint.starts_with(ipc_prefix)) {
     std::string path = endpoint.substr(ipc_prefix.size());
     if (path.empty()) return fail("an ipc:// endpoint needs a path", endpoint);
@@ -39,9 +45,10 @@ Status check_endpoint(const std::string& endpoint) {
     size_t colon = address.rfind(':');
     if (colon == std::string_view::npos || colon == 0 || colon + 1 == address.size())
       return fail("a tcp:// endpoint needs a host and a port", endpoint, "tcp://127.0.0.1:5555");
-    if (!is_loopback(address.substr(0, colon)))
-      return fail("off this machine hone only speaks with CURVE keys, which this version does not have yet",
-                  endpoint, "use tcp://127.0.0.1:PORT or ipc://PATH, and a tunnel between machines");
+    if (!has_keys && !is_loopback(address.substr(0, colon)))
+      return fail(
+          "off this machine hone only speaks with CURVE keys", endpoint,
+          "hone keygen NAME makes them; --key FILE with --server-key FILE, or --keys FILE, uses them");
     return {};
   }
   return fail("is no endpoint", endpoint, "ipc://PATH or tcp://127.0.0.1:PORT");
@@ -128,9 +135,12 @@ Received received_from(const Frames& frames, size_t first) {
   return received;
 }
 
-Waited wait_on(zmq::socket_t& socket, TimePoint deadline, std::span<const int> fds) {
+/// `also`: sockets that end the wait and are not spoken of.
+Waited wait_on(zmq::socket_t& socket, TimePoint deadline, std::span<const int> fds,
+               std::span<void* const> also) {
   std::vector<zmq::pollitem_t> items = {{socket.handle(), 0, ZMQ_POLLIN, 0}};
   for (int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
+  for (void* other : also) items.push_back({other, 0, ZMQ_POLLIN, 0});
   auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
   left = std::clamp(left, std::chrono::milliseconds(0), std::chrono::milliseconds(24 * 3600 * 1000));
   Waited waited;
@@ -141,7 +151,7 @@ Waited wait_on(zmq::socket_t& socket, TimePoint deadline, std::span<const int> f
     return waited;
   }
   waited.message = items[0].revents & ZMQ_POLLIN;
-  for (size_t i = 1; i < items.size(); ++i)
+  for (size_t i = 1; i <= fds.size(); ++i)
     if (items[i].revents) waited.ready.push_back(items[i].fd);
   return waited;
 }
@@ -152,7 +162,20 @@ struct Peer::State {
   std::string endpoint;
   TransportOptions options;
   zmq::context_t context{1};
-  std::optional<zmq::socket_t> socket;
+  std::optional<zmq::socket_t> socket, monitor;
+  int sockets = 0;  ///< made so far
+
+  /// Why the scheduler will not have this peer, if it said so.
+  std::optional<std::string> refusal() {
+    while (const auto event = next_event(*monitor)) {
+      if (event->what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        return "this key is not on the scheduler's list: hone keys add ROLE NAME.pub --keys LIST there";
+      if (event->what == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
+          event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+        return options.keys ? "it uses no keys" : "it demands a key: give --key and --server-key";
+    }
+    return std::nullopt;
+  }
 };
 
 Peer::Peer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -161,10 +184,10 @@ Peer& Peer::operator=(Peer&&) noexcept = default;
 Peer::~Peer() = default;
 
 Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
-  HONE_RETURN_IF_ERROR(check_endpoint(endpoint));
+  HONE_RETURN_IF_ERROR(check_endpoint(endpoint, options.keys.has_value()));
   auto state = std::make_unique<State>();
   state->endpoint = std::move(endpoint);
-  state->options = options;
+  state->options = std::move(options);
   Peer peer(std::move(state));
   HONE_RETURN_IF_ERROR(peer.reconnect());
   return peer;
@@ -172,8 +195,16 @@ Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
 
 Status Peer::reconnect() {
   try {
+    state_->monitor.reset();
     state_->socket.emplace(state_->context, zmq::socket_type::dealer);
     set_options(*state_->socket, state_->options);
+    if (const auto& keys = state_->options.keys) {
+      state_->socket->set(zmq::sockopt::curve_serverkey, keys->server);
+      state_->socket->set(zmq::sockopt::curve_publickey, keys->own.public_key);
+      state_->socket->set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
+    }
+    state_->monitor = monitor_handshakes(state_->context, *state_->socket,
+                                         "handshakes" + std::to_string(state_->sockets++));
     state_->socket->connect(state_->endpoint);
     return {};
   } catch (const zmq::error_t& error) {
@@ -187,25 +218,30 @@ Status Peer::send(const wire::Message& message, std::span<const wire::Bytes> blo
 }
 
 Waited Peer::wait(TimePoint deadline, std::span<const int> fds) {
-  return wait_on(*state_->socket, deadline, fds);
+  void* const also[] = {state_->monitor->handle()};
+  return wait_on(*state_->socket, deadline, fds, also);
 }
 
 std::optional<Received> Peer::receive() {
+  if (auto why = state_->refusal()) return Received{wire::Message(wire::Refuse{std::move(*why)}), {}};
   auto frames = receive_frames(*state_->socket);
   if (!frames) return std::nullopt;
   return received_from(*frames, 0);
 }
 
 std::optional<Received> Peer::receive(TimePoint deadline) {
-  if (auto received = receive()) return received;
-  wait(deadline);
-  return receive();
+  for (;;) {
+    if (auto received = receive()) return received;
+    if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+    wait(deadline);
+  }
 }
 
 struct Hub::State {
   std::string endpoint;
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
+  std::optional<Guard> guard;
 };
 
 Hub::Hub(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -214,12 +250,13 @@ Hub& Hub::operator=(Hub&&) noexcept = default;
 Hub::~Hub() = default;
 
 Result<Hub> Hub::bind(std::string endpoint, TransportOptions options) {
-  HONE_RETURN_IF_ERROR(check_endpoint(endpoint));
+  HONE_RETURN_IF_ERROR(check_endpoint(endpoint, options.keys.has_value()));
   auto state = std::make_unique<State>();
   try {
     state->socket.emplace(state->context, zmq::socket_type::router);
     set_options(*state->socket, options);
     state->socket->set(zmq::sockopt::router_mandatory, true);
+    state->guard.emplace(state->context, *state->socket, options.keys);
     mode_t before = ::umask(0077);
     try {
       state->socket->bind(endpoint);
@@ -237,6 +274,8 @@ Result<Hub> Hub::bind(std::string endpoint, TransportOptions options) {
 
 std::string Hub::endpoint() const { return state_->endpoint; }
 
+Refused Hub::refused() const { return state_->guard->refused(); }
+
 Status Hub::send(const PeerId& peer, const wire::Message& message, std::span<const wire::Bytes> blobs) {
   HONE_TRY(Frames frames, frames_of(message, blobs));
   frames.emplace(frames.begin(), peer.data(), peer.size());
@@ -244,19 +283,29 @@ Status Hub::send(const PeerId& peer, const wire::Message& message, std::span<con
 }
 
 Waited Hub::wait(TimePoint deadline, std::span<const int> fds) {
-  return wait_on(*state_->socket, deadline, fds);
+  const auto also = state_->guard->handles();
+  Waited waited = wait_on(*state_->socket, deadline, fds, also);
+  state_->guard->serve();
+  return waited;
 }
 
 std::optional<ReceivedFrom> Hub::receive() {
-  auto frames = receive_frames(*state_->socket);
-  if (!frames) return std::nullopt;
-  return ReceivedFrom{frames->front().to_string(), received_from(*frames, 1)};
+  while (auto frames = receive_frames(*state_->socket)) {
+    ReceivedFrom from{frames->front().to_string(), received_from(*frames, 1)};
+    const auto objection = state_->guard->objection(frames->front(), frames->back(), from.received);
+    if (!objection) return from;
+    if (!objection->empty()) (void)send(from.peer, wire::Refuse{*objection});
+  }
+  state_->guard->serve();
+  return std::nullopt;
 }
 
 std::optional<ReceivedFrom> Hub::receive(TimePoint deadline) {
-  if (auto received = receive()) return received;
-  wait(deadline);
-  return receive();
+  for (;;) {
+    if (auto received = receive()) return received;
+    if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+    wait(deadline);
+  }
 }
 
 WakeUp::WakeUp() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { HONE_CHECK(fd_ >= 0); }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "measure/keys.h"
 #include "measure/wire.h"
 
 namespace hone {
@@ -20,6 +21,15 @@ struct TransportOptions {
   std::chrono::milliseconds heartbeat_interval{1000};  ///< of the transport; the application speaks too
   std::chrono::milliseconds heartbeat_timeout{3000};   ///< a half-open connection is closed after this
   int queue_messages = 1000;                           ///< beyond it `send` gives an Error instead of waiting
+  std::optional<TransportKeys> keys = {};              ///< needed off loopback
+};
+
+/// Who was turned away at the door, each attempt counted.
+struct Refused {
+  uint64_t handshakes = 0;  ///< no key, a wrong key of the scheduler, or bytes of no protocol
+  uint64_t keys = 0;        ///< a key that is not on the list
+  uint64_t roles = 0;       ///< a hello in another role than the key's, or a name of its own choice
+  uint64_t total() const { return handshakes + keys + roles; }
 };
 
 using TimePoint = std::chrono::steady_clock::time_point;
@@ -47,8 +57,8 @@ struct ReceivedFrom {
 /// One connection to a scheduler. A resource: movable, not copyable.
 class Peer {
  public:
-  /// Errors: a malformed endpoint, tcp:// off loopback (needs keys, which come later). Succeeds though nobody
-  /// listens yet.
+  /// Errors: a malformed endpoint, tcp:// off loopback without keys. Succeeds though nobody listens yet. A
+  /// scheduler that turns this peer's key away shows as a received wire::Refuse.
   static Result<Peer> connect(std::string endpoint, TransportOptions options = {});
   Peer(Peer&&) noexcept;
   Peer& operator=(Peer&&) noexcept;
@@ -74,7 +84,8 @@ class Peer {
 /// The scheduler's end of every connection.
 class Hub {
  public:
-  /// Errors: a malformed endpoint, an address in use, a path too long for a socket, tcp:// off loopback.
+  /// Errors: a malformed endpoint, an address in use, a path too long for a socket, tcp:// off loopback
+  /// without keys. A hello in another role than the key's is answered with a Refuse and never received.
   /// ipc:// sockets can be reached by this user only.
   static Result<Hub> bind(std::string endpoint, TransportOptions options = {});
   Hub(Hub&&) noexcept;
@@ -83,6 +94,7 @@ class Hub {
 
   /// Where it listens; with tcp://127.0.0.1:* the port that was chosen.
   std::string endpoint() const;
+  Refused refused() const;
   /// Never blocks. Errors: "is not connected" when the peer has gone, or its queue is full.
   Status send(const PeerId& peer, const wire::Message& message, std::span<const wire::Bytes> blobs = {});
   Waited wait(TimePoint deadline, std::span<const int> fds = {});

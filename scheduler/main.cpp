@@ -8,13 +8,16 @@ int main(int argc, char** argv) {
   using std::chrono::milliseconds;
   hone::scheduler::ShellOptions options;
   hone::scheduler::Settings& settings = options.settings;
-  std::string log;
+  std::string log, key, keys;
   bool quiet = false;
   int64_t heartbeat = settings.heartbeat.count(), lease = settings.lease.count(),
-          loss = settings.loss.count(), wait = settings.worker_wait.count(), abandon = settings.abandon.count();
+          loss = settings.loss.count(), wait = settings.worker_wait.count(),
+          abandon = settings.abandon.count();
   CLI::App app("Central part of hone: keeps jobs and records, deals work out to tuners and boards.");
-  app.add_option("--listen", options.listen, "endpoint, e.g. ipc:///tmp/hone.sock")->required();
+  app.add_option("--listen", options.listen, "endpoint: ipc://PATH or tcp://ADDRESS:PORT")->required();
   app.add_option("--log", log, "the log, FILE.h5: created if it is not there")->required();
+  app.add_option("--key", key, "this scheduler's secret key, NAME.key of hone keygen: needed off loopback");
+  app.add_option("--keys", keys, "the list of keys that may come in, and their roles (hone keys add)");
   app.add_option("--heartbeat-ms", heartbeat, "how often a worker speaks at least")
       ->check(CLI::Range(10, 60000));
   app.add_option("--loss-ms", loss, "a worker that was silent for longer is lost")
@@ -44,7 +47,10 @@ int main(int argc, char** argv) {
     options.note = [](const std::string& line) {
       std::fprintf(stderr, "hone-scheduler: %s\n", line.c_str());
     };
-  const hone::Status status = hone::scheduler::serve(options);
+  auto found = hone::hub_keys(key, keys);
+  if (found) options.transport.keys = std::move(*found);
+  const hone::Status status =
+      found ? hone::scheduler::serve(options) : hone::Status(hone::pass(found.error()));
   if (status) return 0;
   std::fprintf(stderr, "hone-scheduler: %s\n", status.error().text().c_str());
   return 2;

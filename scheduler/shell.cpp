@@ -40,6 +40,7 @@ class Shell {
         carry_out(core_.stop(now()));
       }
       take_messages();
+      note_refused();
       while (auto model = trainer_.take()) carry_out(core_.trained(now(), model->first, model->second));
       carry_out(core_.tick(now()));
       sync();
@@ -90,6 +91,19 @@ class Shell {
       if (core_.peers().contains(peer)) carry_out(core_.gone(now(), peer));
   }
 
+  /// At most one line a second: strangers must not fill the log.
+  void note_refused() {
+    const Refused refused = hub_.refused();
+    const TimePoint time = std::chrono::steady_clock::now();
+    if (refused.total() == told_refused_ || time < tell_refused_) return;
+    told_refused_ = refused.total();
+    tell_refused_ = time + milliseconds(1000);
+    note("refused " + std::to_string(refused.total()) +
+         " connections so far: " + std::to_string(refused.handshakes) + " spoke no protocol or had no key, " +
+         std::to_string(refused.keys) + " had an unknown key, " + std::to_string(refused.roles) +
+         " came in another role than their key's");
+  }
+
   /// Group commit. On a full disk nothing is acknowledged, and it is tried again.
   void sync() {
     while (wanted_ > durable_) {
@@ -135,7 +149,8 @@ class Shell {
   JobsFile jobs_;
   Core core_;
   Trainer trainer_;
-  uint64_t wanted_ = 0, durable_ = 0;
+  uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
+  TimePoint tell_refused_ = {};
   size_t next_compact_ = options_.compact_every;
   std::string trouble_;
 };
@@ -150,7 +165,7 @@ Status serve(const ShellOptions& options) {
     for (const std::string& warning : log.database().warnings()) options.note(warning);
     if (!jobs.warning().empty()) options.note(jobs.warning());
   }
-  HONE_TRY(Hub hub, Hub::bind(options.listen));
+  HONE_TRY(Hub hub, Hub::bind(options.listen, options.transport));
   if (options.note)
     options.note("listens on " + hub.endpoint() + "; " + std::to_string(log.database().records().size()) +
                  " records in " + options.log.string());

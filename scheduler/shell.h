@@ -7,6 +7,7 @@
 #include <string>
 
 #include "codegen/base/result.h"
+#include "measure/transport.h"
 #include "scheduler/settings.h"
 
 namespace hone::scheduler {
@@ -15,6 +16,7 @@ struct ShellOptions {
   std::string listen;         ///< endpoint, "ipc:///run/hone.sock"
   std::filesystem::path log;  ///< x.h5
   Settings settings;
+  TransportOptions transport = {};
   size_t compact_every = 5000;       ///< records in the journal before they are compacted during a run
   size_t snapshot_bytes = 8u << 20;  ///< of the jobs journal before it is replaced by a snapshot
   std::function<void(const std::string&)> note = {};  ///< one line for people

@@ -31,5 +31,6 @@ void add_build(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_tune(CLI::App& app, Context& context);
+void add_keys(CLI::App& app, Context& context);
 
 }  // namespace hone::cli

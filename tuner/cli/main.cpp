@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   hone::cli::add_build(app, context);
   hone::cli::add_run(app, context);
   hone::cli::add_bench(app, context);
+  hone::cli::add_keys(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

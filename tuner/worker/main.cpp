@@ -23,10 +23,13 @@ int main(int argc, char** argv) {
   CLI::App app{
       "hone-tuner proposes kernel candidates for the tasks a scheduler leases to it, and compiles them."};
   hone::TunerOptions options;
+  std::string key, server_key;
   bool builder = false;
   int timeout_ms = 20000;
   auto* scheduler = app.add_option("--scheduler", options.scheduler,
                                    "endpoint of the scheduler, e.g. ipc:///run/hone.sock");
+  app.add_option("--key", key, "this tuner's secret key, NAME.key of hone keygen: needed off loopback");
+  app.add_option("--server-key", server_key, "the scheduler's public key, NAME.pub");
   app.add_option("--jobs", options.builders.processes,
                  "candidates to compile at once (default: one a core it may use)")
       ->check(CLI::Range(1, 256));
@@ -47,7 +50,9 @@ int main(int argc, char** argv) {
   std::error_code ignored;
   options.builders.program = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
   options.builders.build_timeout = std::chrono::milliseconds(timeout_ms);
-  const hone::Status status = hone::run_tuner(options);
+  auto keys = hone::peer_keys(key, server_key);
+  if (keys) options.transport.keys = std::move(*keys);
+  const hone::Status status = keys ? hone::run_tuner(options) : hone::Status(hone::pass(keys.error()));
   if (!status) {
     std::cerr << "hone-tuner: error: " << status.error().text() << "\n";
     return 1;

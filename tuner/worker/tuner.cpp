@@ -127,7 +127,7 @@ class Tuner {
 }  // namespace
 
 Status run_tuner(const TunerOptions& options) {
-  HONE_TRY(Peer peer, Peer::connect(options.scheduler));
+  HONE_TRY(Peer peer, Peer::connect(options.scheduler, options.transport));
   return Tuner(options, std::move(peer)).run();
 }
 

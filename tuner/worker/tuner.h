@@ -4,6 +4,7 @@
 #include <string>
 
 #include "codegen/base/result.h"
+#include "measure/transport.h"
 #include "tuner/worker/builder_pool.h"
 
 namespace hone {
@@ -13,6 +14,7 @@ struct TunerOptions {
   std::string name;       ///< as it shows in records
   int rounds = 2;         ///< leases to hold at once: one is proposed while the other builds
   BuilderOptions builders;
+  TransportOptions transport = {};
 };
 
 /// Works until the scheduler says `stopping` or SIGTERM or SIGINT comes. A scheduler that dies is waited for:

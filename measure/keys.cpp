@@ -1,0 +1,182 @@
+// Key files are one line of text: "hone-key v1 PUBLIC SECRET" and "hone-public-key v1 PUBLIC NAME".
+#include "measure/keys.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace hone {
+namespace {
+
+constexpr size_t key_length = 40;
+
+bool is_key(const std::string& text) {
+  uint8_t bytes[32];
+  return text.size() == key_length && zmq_z85_decode(bytes, text.c_str()) != nullptr;
+}
+
+bool is_name(const std::string& text) {
+  return !text.empty() && text.size() <= 64 && text[0] != '.' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '_' || c == '-';
+         });
+}
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream stream(line);
+  std::vector<std::string> words;
+  for (std::string word; words.size() < 8 && stream >> word;) words.push_back(word);
+  return words;
+}
+
+/// The first line's words. A key file is small: what is larger is none.
+Result<std::vector<std::string>> words_in(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  std::string text(512, '\0');
+  if (!stream) return fail("cannot be read: " + std::string(std::strerror(errno)), file.string());
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  return words_of(text.substr(0, text.find('\n')));
+}
+
+Status write_new(const std::string& path, const std::string& text, mode_t mode) {
+  const int file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
+  if (file < 0)
+    return fail("cannot be made: " + std::string(std::strerror(errno)), path,
+                errno == EEXIST ? "a key that is there is never overwritten" : "");
+  const bool whole =
+      ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+  ::close(file);
+  if (whole) return {};
+  ::unlink(path.c_str());
+  return fail("cannot be written", path);
+}
+
+}  // namespace
+
+std::string_view to_text(wire::Role role) {
+  switch (role) {
+    case wire::Role::tuner:
+      return "tuner";
+    case wire::Role::runner:
+      return "runner";
+    case wire::Role::client:
+      return "client";
+  }
+  return "unknown";
+}
+
+Result<wire::Role> parse_role(std::string_view text) {
+  for (const wire::Role role : {wire::Role::tuner, wire::Role::runner, wire::Role::client})
+    if (text == to_text(role)) return role;
+  return fail("'" + std::string(text) + "' is no role", "role", "tuner, runner or client");
+}
+
+KeyPair make_key_pair() {
+  char public_key[key_length + 1], secret_key[key_length + 1];
+  HONE_CHECK(zmq_curve_keypair(public_key, secret_key) == 0);
+  return {public_key, secret_key};
+}
+
+Status write_key_pair(const std::string& name, const KeyPair& keys) {
+  const std::string last = std::filesystem::path(name).filename().string();
+  if (!is_name(last)) return fail("is no name for a key", name, "letters, digits, '.', '_' and '-'");
+  std::error_code ignored;
+  if (std::filesystem::exists(name + ".pub", ignored))
+    return fail("is there already", name + ".pub", "a key that is there is never overwritten");
+  HONE_RETURN_IF_ERROR(
+      write_new(name + ".key", "hone-key v1 " + keys.public_key + " " + keys.secret_key + "\n", 0600));
+  return write_new(name + ".pub", "hone-public-key v1 " + keys.public_key + " " + last + "\n", 0644);
+}
+
+Result<KeyPair> read_key_pair(const std::filesystem::path& file) {
+  HONE_TRY(const std::vector<std::string> words, words_in(file));
+  if (words.size() != 4 || words[0] != "hone-key" || words[1] != "v1" || !is_key(words[2]) ||
+      !is_key(words[3]))
+    return fail("is no secret key", file.string(), "hone keygen NAME makes NAME.key and NAME.pub");
+  struct stat facts = {};
+  if (::stat(file.c_str(), &facts) != 0 || (facts.st_mode & 077) != 0)
+    return fail("others can read this secret key", file.string(), "chmod 600 " + file.string());
+  char derived[key_length + 1];
+  if (zmq_curve_public(derived, words[3].c_str()) != 0 || words[2] != derived)
+    return fail("its public and its secret key do not belong together", file.string());
+  return KeyPair{words[2], words[3]};
+}
+
+Result<AllowedKey> read_public_key(const std::filesystem::path& file) {
+  HONE_TRY(const std::vector<std::string> words, words_in(file));
+  if (words.size() != 4 || words[0] != "hone-public-key" || words[1] != "v1" || !is_key(words[2]) ||
+      !is_name(words[3]))
+    return fail("is no public key", file.string(), "hone keygen NAME makes NAME.key and NAME.pub");
+  return AllowedKey{wire::Role::client, words[2], words[3]};
+}
+
+Result<std::vector<AllowedKey>> read_key_list(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  if (!stream)
+    return fail("cannot be read: " + std::string(std::strerror(errno)), file.string(),
+                "hone keys add ROLE NAME.pub --keys FILE makes it");
+  std::vector<AllowedKey> keys;
+  std::string line;
+  for (int number = 1; std::getline(stream, line); ++number) {
+    const std::vector<std::string> words = words_of(line);
+    if (words.empty()) continue;
+    const auto role = parse_role(words[0]);
+    if (!role || words.size() != 3 || !is_key(words[1]) || !is_name(words[2]))
+      return fail("line " + std::to_string(number) + " is not 'ROLE KEY NAME'", file.string());
+    keys.push_back({*role, words[1], words[2]});
+  }
+  return keys;
+}
+
+Status add_to_key_list(const std::filesystem::path& file, const AllowedKey& key) {
+  std::vector<AllowedKey> keys;
+  if (std::error_code ignored; std::filesystem::exists(file, ignored)) {
+    HONE_TRY(keys, read_key_list(file));
+  }
+  std::erase_if(keys, [&](const AllowedKey& old) { return old.public_key == key.public_key; });
+  keys.push_back(key);
+  std::string text;
+  for (const AllowedKey& entry : keys)
+    text += std::string(to_text(entry.role)) + " " + entry.public_key + " " + entry.name + "\n";
+  const std::string whole = file.string() + "." + std::to_string(::getpid()) + ".new";
+  HONE_RETURN_IF_ERROR(write_new(whole, text, 0600));
+  if (::rename(whole.c_str(), file.c_str()) == 0) return {};
+  const std::string why = std::strerror(errno);
+  ::unlink(whole.c_str());
+  return fail("cannot be replaced: " + why, file.string());
+}
+
+Result<std::optional<TransportKeys>> peer_keys(const std::string& key, const std::string& server_key) {
+  if (key.empty() && server_key.empty()) return std::optional<TransportKeys>();
+  if (key.empty() || server_key.empty())
+    return fail("keys are used in pairs", key.empty() ? "--key" : "--server-key",
+                "--key MINE.key --server-key SCHEDULER.pub");
+  TransportKeys keys;
+  HONE_TRY(keys.own, read_key_pair(key));
+  HONE_TRY(const AllowedKey server, read_public_key(server_key));
+  keys.server = server.public_key;
+  return std::optional(std::move(keys));
+}
+
+Result<std::optional<TransportKeys>> hub_keys(const std::string& key, const std::string& allowed) {
+  if (key.empty() && allowed.empty()) return std::optional<TransportKeys>();
+  if (key.empty() || allowed.empty())
+    return fail("a scheduler's key and its list of keys go together", key.empty() ? "--key" : "--keys",
+                "--key SCHEDULER.key --keys LIST");
+  TransportKeys keys;
+  HONE_TRY(keys.own, read_key_pair(key));
+  HONE_RETURN_IF_ERROR(read_key_list(allowed));
+  keys.allowed = allowed;
+  return std::optional(std::move(keys));
+}
+
+}  // namespace hone

@@ -1,0 +1,70 @@
+// `hone keygen` and `hone keys`: who may speak to a scheduler off its own machine.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "measure/keys.h"
+#include "tuner/cli/commands.h"
+
+namespace hone::cli {
+namespace {
+
+struct KeyFlags {
+  std::string name, role, public_key, list;
+};
+
+int finish(const Status& status, const Output& output) {
+  if (status) return kSuccess;
+  output.error(status.error());
+  return kFailure;
+}
+
+Status keygen(const KeyFlags& flags, const Output& output) {
+  HONE_RETURN_IF_ERROR(write_key_pair(flags.name, make_key_pair()));
+  output.message(
+      fmt::format("{0}.key is secret: it stays on this machine.  {0}.pub is for everybody.", flags.name));
+  return {};
+}
+
+Status add_key(const KeyFlags& flags, const Output& output) {
+  HONE_TRY(AllowedKey key, read_public_key(flags.public_key));
+  HONE_TRY(key.role, parse_role(flags.role));
+  HONE_RETURN_IF_ERROR(add_to_key_list(flags.list, key));
+  output.message(fmt::format("{} may come in as a {}", key.name, to_text(key.role)));
+  return {};
+}
+
+Status list_keys(const KeyFlags& flags, const Output& output) {
+  HONE_TRY(const std::vector<AllowedKey> keys, read_key_list(flags.list));
+  for (const AllowedKey& key : keys)
+    output.data(fmt::format("{:<7} {} {}", to_text(key.role), key.public_key, key.name));
+  return {};
+}
+
+}  // namespace
+
+void add_keys(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<KeyFlags>();
+  CLI::App* generate = app.add_subcommand("keygen", "make a key pair: NAME.key (secret) and NAME.pub");
+  generate->add_option("name", flags->name, "of the scheduler, board or person; may begin with a folder")
+      ->required();
+  generate->callback(
+      [flags, &context] { context.exit_code = finish(keygen(*flags, context.output), context.output); });
+
+  CLI::App* keys = app.add_subcommand("keys", "who may speak to a scheduler, and in which role");
+  keys->require_subcommand(1);
+  CLI::App* add =
+      keys->add_subcommand("add", "let a key in, or give it another role; a running scheduler sees it");
+  add->add_option("role", flags->role, "tuner, runner or client")->required();
+  add->add_option("public_key", flags->public_key, "NAME.pub")->required();
+  add->add_option("--keys", flags->list, "the scheduler's list; made if it is not there")->required();
+  add->callback(
+      [flags, &context] { context.exit_code = finish(add_key(*flags, context.output), context.output); });
+  CLI::App* list = keys->add_subcommand("list", "print the list: role, key, name");
+  list->add_option("--keys", flags->list, "the scheduler's list")->required();
+  list->callback(
+      [flags, &context] { context.exit_code = finish(list_keys(*flags, context.output), context.output); });
+}
+
+}  // namespace hone::cli
