@@ -30,6 +30,11 @@ struct Message {
     accepted @16 :JobId;
     jobEvent @17 :JobEvent;
     records @18 :List(Record);
+    # client -> scheduler, and its answer
+    listJobs @19 :JobId;            # 0: all
+    jobs @20 :List(JobSummary);     # with tasks only if one was asked for
+    listBoards @21 :Void;
+    boards @22 :List(BoardSummary);
   }
 }
 
@@ -185,6 +190,36 @@ struct JobRequest {
 }
 
 struct JobId { id @0 :UInt64; }
+
+struct JobSummary {
+  id @0 :UInt64;
+  name @1 :Text;
+  target @2 :Text;
+  boardModel @3 :Text;
+  tasks @4 :List(JobTask);
+  maxTrials @5 :UInt64;
+  maxSeconds @6 :Float64;
+  state @7 :Text;                   # JobState
+  reason @8 :Text;
+  trials @9 :UInt64;
+  seconds @10 :Float64;
+  boards @11 :UInt32;
+  tuners @12 :UInt32;
+}
+
+struct BoardSummary {
+  name @0 :Text;
+  board @1 :Text;                   # canonical text
+  labels @2 :List(Text);
+  jobs @3 :List(UInt64);            # whose measurements it holds
+  leases @4 :UInt32;
+  measured @5 :UInt64;              # results since it came
+  failed @6 :UInt64;                # of those, not ok
+  idleMs @7 :Int64 = -1;            # since it has nothing to do; -1: it has
+  silentMs @8 :Int64;               # since it spoke
+  temperatureCelsius @9 :Float64 = -1;
+  frequencyMhz @10 :Float64 = -1;
+}
 
 struct TaskProgress {
   trials @0 :UInt32;                # in the log, earlier runs included

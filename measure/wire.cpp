@@ -60,9 +60,17 @@ void put_message(const Message& message, schema::Message::Builder to) {
           to.initAccepted().setId(from.job);
         else if constexpr (std::is_same_v<T, JobEvent>)
           put(from, to.initJobEvent());
-        else {
-          static_assert(std::is_same_v<T, Records>);
+        else if constexpr (std::is_same_v<T, Records>)
           put_list(from.records, to.initRecords(sized("records", from.records.size(), Limits::records)));
+        else if constexpr (std::is_same_v<T, ListJobs>)
+          to.initListJobs().setId(from.job);
+        else if constexpr (std::is_same_v<T, Jobs>)
+          put_list(from.jobs, to.initJobs(sized("jobs", from.jobs.size(), Limits::tasks)));
+        else if constexpr (std::is_same_v<T, ListBoards>)
+          to.setListBoards();
+        else {
+          static_assert(std::is_same_v<T, Boards>);
+          put_list(from.boards, to.initBoards(sized("boards", from.boards.size(), Limits::tasks)));
         }
       },
       message);
@@ -119,6 +127,14 @@ Message get_message(schema::Message::Reader from) {
       return got<JobEvent>(from.getJobEvent());
     case M::RECORDS:
       return Records{get_list<Record>("records", from.getRecords(), Limits::records)};
+    case M::LIST_JOBS:
+      return ListJobs{from.getListJobs().getId()};
+    case M::JOBS:
+      return Jobs{get_list<JobSummary>("jobs", from.getJobs(), Limits::tasks)};
+    case M::LIST_BOARDS:
+      return ListBoards{};
+    case M::BOARDS:
+      return Boards{get_list<BoardSummary>("boards", from.getBoards(), Limits::tasks)};
   }
   throw Malformed{"kind " + std::to_string(static_cast<int>(from.which())) + " is not known"};
 }

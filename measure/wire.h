@@ -233,9 +233,47 @@ struct Records {
   std::vector<Record> records;
 };
 
-using Message =
-    std::variant<NotUnderstood, Hello, WorkerState, Built, RoundDone, Fetch, Measured, JobRequest, Follow,
-                 Stop, Query, Welcome, Refuse, Want, Blob, Committed, Accepted, JobEvent, Records>;
+/// A client's question for jobs.
+struct ListJobs {
+  uint64_t job = 0;  ///< 0: all
+};
+
+struct JobSummary {
+  uint64_t job = 0;
+  std::string name, target, board_model;
+  std::vector<JobTask> tasks;  ///< only if one job was asked for
+  uint64_t max_trials = 0;
+  double max_seconds = 0;
+  std::string state, reason;
+  uint64_t trials = 0;
+  double seconds = 0;
+  uint32_t boards = 0, tuners = 0;
+};
+
+struct Jobs {
+  std::vector<JobSummary> jobs;
+};
+
+struct ListBoards {};
+
+struct BoardSummary {
+  std::string name, board;  ///< canonical text of a Board
+  std::vector<std::string> labels;
+  std::vector<uint64_t> jobs;  ///< whose measurements it holds
+  uint32_t leases = 0;
+  uint64_t measured = 0, failed = 0;  ///< results since it came; those of them that are not ok
+  int64_t idle_ms = -1;               ///< since it has nothing to do; -1: it has
+  int64_t silent_ms = 0;              ///< since it spoke
+  double temperature_celsius = -1, frequency_mhz = -1;
+};
+
+struct Boards {
+  std::vector<BoardSummary> boards;
+};
+
+using Message = std::variant<NotUnderstood, Hello, WorkerState, Built, RoundDone, Fetch, Measured, JobRequest,
+                             Follow, Stop, Query, Welcome, Refuse, Want, Blob, Committed, Accepted, JobEvent,
+                             Records, ListJobs, Jobs, ListBoards, Boards>;
 
 using Bytes = std::vector<std::byte>;
 

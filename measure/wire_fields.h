@@ -105,6 +105,10 @@ void put(const Query&, schema::Query::Builder);
 void get(schema::Query::Reader, Query&);
 void put(const JobEvent&, schema::JobEvent::Builder);
 void get(schema::JobEvent::Reader, JobEvent&);
+void put(const JobSummary&, schema::JobSummary::Builder);
+void get(schema::JobSummary::Reader, JobSummary&);
+void put(const BoardSummary&, schema::BoardSummary::Builder);
+void get(schema::BoardSummary::Reader, BoardSummary&);
 
 template <class T, class Builder>
 void put_list(const std::vector<T>& values, Builder builder) {

@@ -114,4 +114,63 @@ void get(schema::JobEvent::Reader from, JobEvent& to) {
   to.tuners = from.getTuners();
 }
 
+void put(const JobSummary& from, schema::JobSummary::Builder to) {
+  to.setId(from.job);
+  to.setName(text("name", from.name));
+  to.setTarget(text("target", from.target));
+  to.setBoardModel(text("board model", from.board_model));
+  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
+  to.setMaxTrials(from.max_trials);
+  to.setMaxSeconds(from.max_seconds);
+  to.setState(text("state", from.state));
+  to.setReason(text("reason", from.reason));
+  to.setTrials(from.trials);
+  to.setSeconds(from.seconds);
+  to.setBoards(from.boards);
+  to.setTuners(from.tuners);
+}
+void get(schema::JobSummary::Reader from, JobSummary& to) {
+  to.job = from.getId();
+  to.name = text("name", from.getName());
+  to.target = text("target", from.getTarget());
+  to.board_model = text("board model", from.getBoardModel());
+  to.tasks = get_list<JobTask>("tasks", from.getTasks(), Limits::tasks);
+  to.max_trials = from.getMaxTrials();
+  to.max_seconds = from.getMaxSeconds();
+  to.state = text("state", from.getState());
+  to.reason = text("reason", from.getReason());
+  to.trials = from.getTrials();
+  to.seconds = from.getSeconds();
+  to.boards = from.getBoards();
+  to.tuners = from.getTuners();
+}
+
+void put(const BoardSummary& from, schema::BoardSummary::Builder to) {
+  to.setName(text("name", from.name));
+  to.setBoard(text("board", from.board));
+  put_texts("label", from.labels, to.initLabels(sized("labels", from.labels.size(), Limits::texts)));
+  put_numbers("jobs", from.jobs, Limits::leases,
+              to.initJobs(sized("jobs", from.jobs.size(), Limits::leases)));
+  to.setLeases(from.leases);
+  to.setMeasured(from.measured);
+  to.setFailed(from.failed);
+  to.setIdleMs(from.idle_ms);
+  to.setSilentMs(from.silent_ms);
+  to.setTemperatureCelsius(from.temperature_celsius);
+  to.setFrequencyMhz(from.frequency_mhz);
+}
+void get(schema::BoardSummary::Reader from, BoardSummary& to) {
+  to.name = text("name", from.getName());
+  to.board = text("board", from.getBoard());
+  to.labels = get_texts("labels", from.getLabels());
+  to.jobs = get_numbers<uint64_t>("jobs", from.getJobs(), Limits::leases);
+  to.leases = from.getLeases();
+  to.measured = from.getMeasured();
+  to.failed = from.getFailed();
+  to.idle_ms = from.getIdleMs();
+  to.silent_ms = from.getSilentMs();
+  to.temperature_celsius = from.getTemperatureCelsius();
+  to.frequency_mhz = from.getFrequencyMhz();
+}
+
 }  // namespace hone::wire

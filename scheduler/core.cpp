@@ -88,6 +88,10 @@ Effects Core::message(Now now, const PeerId& peer, const wire::Message& message,
     }
   } else if (const auto* asked = std::get_if<wire::Query>(&message)) {
     if (only(wire::Role::client)) query(peer, *asked);
+  } else if (const auto* list = std::get_if<wire::ListJobs>(&message)) {
+    if (only(wire::Role::client)) list_jobs(peer, list->job);
+  } else if (std::holds_alternative<wire::ListBoards>(message)) {
+    if (only(wire::Role::client)) list_boards(peer);
   } else if (!std::holds_alternative<wire::NotUnderstood>(message)) {
     ++counters_.malformed;
     send(peer, wire::NotUnderstood{"only a scheduler sends this message"});

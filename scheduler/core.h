@@ -1,6 +1,6 @@
 // The scheduler as a pure state machine: messages and times go in, effects come out. No sockets, no clocks,
 // no files. core_peers.cpp speaks with workers, core_rounds.cpp with tuners, core_measure.cpp with boards,
-// core_jobs.cpp with clients.
+// core_jobs.cpp and core_lists.cpp with clients.
 #pragma once
 
 #include <deque>
@@ -57,6 +57,9 @@ struct PeerState {
   uint32_t capacity = 1;
   Board board;  ///< runners
   Time heard{0};
+  std::vector<std::string> labels;
+  uint64_t measured = 0, failed = 0;  ///< results since it came; those of them that are not ok
+  double temperature_celsius = -1, frequency_mhz = -1;
   std::vector<uint64_t> leases;  ///< work ids in the order of granting
   Time idle_since{0};
   bool want_due = false;
@@ -141,6 +144,8 @@ class Core {
   void follow(const PeerId& peer, uint64_t id);
   void stop_job(Job& job, const std::string& reason);
   void query(const PeerId& peer, const wire::Query& query);
+  void list_jobs(const PeerId& peer, uint64_t id);
+  void list_boards(const PeerId& peer);
   void load(Job& job);
   void advance(Job& job);
   void advance_task(Job& job, size_t task);

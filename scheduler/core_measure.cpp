@@ -95,6 +95,9 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
   measurement.threads = issued->second.measurement.threads;
   measurement.mode = issued->second.measurement.mode;
   summarise(measurement);
+  ++peers_.at(peer).measured;
+  if (measurement.status != MeasureStatus::ok && measurement.status != MeasureStatus::raced_out)
+    ++peers_.at(peer).failed;
   const bool has_time =
       measurement.status == MeasureStatus::ok || measurement.status == MeasureStatus::raced_out;
   if (has_time && measurement.median_ns <= 0) {

@@ -26,6 +26,7 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello) {
   state.role = hello.role;
   state.worker = next_worker_++;
   state.name = hello.name;
+  state.labels = hello.labels;
   state.capacity = std::max(1u, hello.capacity);
   state.heard = state.idle_since = now_.steady;
   peers_.emplace(peer, std::move(state));
@@ -38,6 +39,8 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello) {
 void Core::state(const PeerId& peer, const wire::WorkerState& said) {
   PeerState& worker = peers_.at(peer);
   worker.want_due = true;
+  worker.temperature_celsius = said.temperature_celsius;
+  worker.frequency_mhz = said.frequency_mhz;
   std::set<uint64_t> held;
   for (const wire::LeaseRef& lease : said.leases) {
     Work* work = leased(lease, peer);

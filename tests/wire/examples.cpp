@@ -122,6 +122,22 @@ std::vector<std::pair<std::string, Message>> examples() {
       {"accepted", Accepted{9}},
       {"job_event", event},
       {"records", Records{{example_record(), example_record()}}},
+      {"list_jobs", ListJobs{9}},
+      {"jobs", Jobs{{{9,
+                      "model",
+                      "target",
+                      "board",
+                      {{"task text", "conv 3x3", "ports", 4, 1e9}},
+                      100,
+                      60,
+                      "Failed",
+                      "no board",
+                      7,
+                      1.5,
+                      2,
+                      3}}}},
+      {"list_boards", ListBoards{}},
+      {"boards", Boards{{{"b1", "board text", {"rack=2"}, {9, 10}, 2, 100, 3, 4, 5, 55.5, 3100}}}},
   };
 }
 

@@ -2,6 +2,8 @@
 // throws nothing; it stores the exit code in `Context::exit_code`.
 #pragma once
 
+#include <optional>
+
 #include "tuner/cli/output.h"
 
 namespace CLI {
@@ -32,5 +34,13 @@ void add_run(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_tune(CLI::App& app, Context& context);
 void add_keys(CLI::App& app, Context& context);
+void add_jobs(CLI::App& app, Context& context);
+void add_boards(CLI::App& app, Context& context);
+
+/// `hone scheduler|tuner|runner ...` is hone-scheduler, hone-tuner or hone-runner beside this program:
+/// becomes it if the first argument says so. Returns an exit code only if that failed.
+std::optional<int> become_daemon(int argc, char** argv);
+/// Their lines in --help.
+void add_daemons(CLI::App& app);
 
 }  // namespace hone::cli

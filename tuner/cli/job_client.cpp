@@ -14,9 +14,18 @@ bool is_over(const std::string& state) {
   return state == "Stopped" || state == "Completed" || state == "Failed";
 }
 
-Result<JobClient> JobClient::connect(const std::string& endpoint, wire::JobRequest request) {
-  HONE_TRY(Peer peer, Peer::connect(endpoint));
+Result<JobClient> JobClient::connect(const std::string& endpoint, wire::JobRequest request,
+                                     TransportOptions options) {
+  HONE_TRY(Peer peer, Peer::connect(endpoint, std::move(options)));
   JobClient client(std::move(peer), std::move(request));
+  client.greet();
+  return client;
+}
+
+Result<JobClient> JobClient::attach(const std::string& endpoint, uint64_t job, TransportOptions options) {
+  HONE_TRY(Peer peer, Peer::connect(endpoint, std::move(options)));
+  JobClient client(std::move(peer), {});
+  client.job_ = job;
   client.greet();
   return client;
 }
@@ -51,6 +60,7 @@ Result<std::optional<wire::JobEvent>> JobClient::take() {
   std::optional<wire::JobEvent> newest;
   while (std::optional<Received> received = peer_.receive()) {
     heard_ = Clock::now();
+    was_heard_ = true;
     if (!received->message) continue;
     wire::Message& message = *received->message;
     if (std::holds_alternative<wire::Welcome>(message)) {

@@ -13,7 +13,10 @@ namespace hone::cli {
 
 class JobClient {
  public:
-  static Result<JobClient> connect(const std::string& endpoint, wire::JobRequest request);
+  static Result<JobClient> connect(const std::string& endpoint, wire::JobRequest request,
+                                   TransportOptions options = {});
+  /// Follows a job that is there already.
+  static Result<JobClient> attach(const std::string& endpoint, uint64_t job, TransportOptions options = {});
 
   /// Waits for news, one of `fds` or the deadline; keeps the conversation alive.
   Waited wait(TimePoint deadline, std::span<const int> fds);
@@ -25,6 +28,8 @@ class JobClient {
   Status reconnect();
   /// The job's id; 0 while it is not accepted.
   uint64_t job() const { return job_; }
+  /// Whether any scheduler has answered since the start.
+  bool was_heard() const { return was_heard_; }
 
  private:
   JobClient(Peer peer, wire::JobRequest request) : peer_(std::move(peer)), request_(std::move(request)) {}
@@ -32,7 +37,7 @@ class JobClient {
   Peer peer_;
   wire::JobRequest request_;
   uint64_t job_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, was_heard_ = false;
   TimePoint heard_ = {}, asked_ = {};
 };
 

@@ -4,6 +4,7 @@
 #include "tuner/cli/commands.h"
 
 int main(int argc, char** argv) {
+  if (const auto code = hone::cli::become_daemon(argc, argv)) return *code;
   CLI::App app{
       "hone makes a trained model run as fast as a board allows, without the framework that trained it.\n"
       "  hone tune MODEL --log LOG.h5             searches the fastest kernel schedules by measuring them\n"
@@ -18,7 +19,10 @@ int main(int argc, char** argv) {
   hone::cli::add_build(app, context);
   hone::cli::add_run(app, context);
   hone::cli::add_bench(app, context);
+  hone::cli::add_jobs(app, context);
+  hone::cli::add_boards(app, context);
   hone::cli::add_keys(app, context);
+  hone::cli::add_daemons(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -13,6 +13,7 @@
 #include "logs/record_log.h"
 #include "scheduler/jobs_file.h"
 #include "tuner/cli/commands.h"
+#include "tuner/cli/lab.h"
 #include "tuner/cli/tune_run.h"
 
 namespace hone::cli {
@@ -24,6 +25,7 @@ struct TuneFlags {
   bool more = false, json = false;
   int threads = 1;
   std::vector<std::string> tasks;
+  LabFlags lab;
 };
 
 double parameter_count(const Graph& graph) {
@@ -52,8 +54,12 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Graph graph, import_graph(flags.model));
   HONE_TRY(const Target target, resolve_target(flags.target));
   const Board board = probe_board();
-  HONE_RETURN_IF_ERROR(can_run(board, target));
-  if (flags.threads > board.cores) {
+  const bool is_remote = !flags.lab.scheduler.empty();
+  if (flags.log.empty() == !is_remote)
+    return fail(is_remote ? "the log lies with the scheduler" : "is missing", "--log",
+                is_remote ? "leave it out" : "name the log to extend: --log LOG.h5");
+  if (!is_remote) HONE_RETURN_IF_ERROR(can_run(board, target));
+  if (!is_remote && flags.threads > board.cores) {
     return fail(
         fmt::format("{} threads were asked for, this process may use {} cores", flags.threads, board.cores),
         "--threads");
@@ -62,16 +68,19 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   if (!flags.time.empty()) {
     HONE_TRY(seconds, parse_duration(flags.time));
   }
-  const std::string log = std::filesystem::absolute(flags.log).lexically_normal().string();
+  const std::string log = is_remote ? "" : std::filesystem::absolute(flags.log).lexically_normal().string();
   HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
   HONE_TRY(const std::vector<PlannedTask> tasks, select_tasks(distinct_tasks(planned), flags.tasks));
-  HONE_TRY(const size_t records, prepare_log(log, to_text(target)));
+  size_t records = 0;
+  if (!is_remote) {
+    HONE_TRY(records, prepare_log(log, to_text(target)));
+  }
 
   Prepared prepared;
   wire::JobRequest& request = prepared.run.request;
   request.name = std::filesystem::path(flags.model).stem().string();
   request.target = to_text(target);
-  request.board_model = board.model;
+  if (!is_remote) request.board_model = board.model;
   request.threads = static_cast<uint32_t>(flags.threads);
   request.mode = timing_mode(graph, board);
   request.max_trials = flags.trials;
@@ -88,14 +97,17 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
         {summary(candidate.task), candidate.task.key, task.count, candidate.task.flops()});
     flops += candidate.task.flops() * task.count;
   }
-  output.message(fmt::format("target  {} {} {}-bit          board  {}, {} {}", target.triple, target.cpu,
-                             target.vector_bits, board.model, board.cores,
-                             board.cores == 1 ? "core" : "cores"));
+  output.message(fmt::format(
+      "target  {} {} {}-bit          board  {}", target.triple, target.cpu, target.vector_bits,
+      is_remote ? "any that fits"
+                : fmt::format("{}, {} {}", board.model, board.cores, board.cores == 1 ? "core" : "cores")));
   output.message(fmt::format("model   {}: {} operators, {} tasks, {}, {}", request.name, graph.nodes.size(),
                              tasks.size(), format_amount(flops, "FLOP"),
                              format_amount(parameter_count(graph), "parameters")));
-  output.message(fmt::format("log     {}: {} records for this target, timing mode {}", flags.log,
-                             format_count(static_cast<double>(records)), to_text(request.mode)));
+  output.message(is_remote ? fmt::format("log     with the scheduler at {}, timing mode {}",
+                                         flags.lab.scheduler, to_text(request.mode))
+                           : fmt::format("log     {}: {} records for this target, timing mode {}", flags.log,
+                                         format_count(static_cast<double>(records)), to_text(request.mode)));
   return prepared;
 }
 
@@ -131,7 +143,8 @@ int tune(const TuneFlags& flags, const Output& output) {
     output.warning(message);
     if (!newest.state.empty()) display.show(newest);
   };
-  const Result<TuneOutcome> outcome = run_tuning(prepared->run);
+  const Result<TuneOutcome> outcome =
+      flags.lab.scheduler.empty() ? run_tuning(prepared->run) : run_in_lab(flags.lab, prepared->run);
   display.clear();
   if (!outcome) {
     output.error(outcome.error());
@@ -215,7 +228,8 @@ void add_tune(CLI::App& app, Context& context) {
   command->add_option("model", flags->model, "ONNX or TFLite file")->required();
   command->add_option("--target", flags->target, "host, a short name, or a target's full text")
       ->capture_default_str();
-  command->add_option("--log", flags->log, "the log to read and extend (*.h5)")->required();
+  command->add_option("--log", flags->log, "the log to read and extend (*.h5)");
+  add_lab_flags(*command, flags->lab, false);
   command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h");
   command->add_option("--trials", flags->trials,
                       "stop when the log holds this many trials for the model's tasks");

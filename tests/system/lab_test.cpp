@@ -1,0 +1,161 @@
+// A lab over real sockets: keys and roles, jobs that outlive their client, boards as a client sees them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include "tests/system/programs.h"
+
+namespace hone::testing_system {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+class Lab : public testing::Test {
+ protected:
+  std::string at(const std::string& name) const { return (scratch_ / name).string(); }
+  void make_key(const std::string& name, const std::string& role) {
+    const Finished made = hone({"keygen", at(name)}, scratch_);
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    if (role.empty()) return;
+    const Finished added = hone({"keys", "add", role, at(name + ".pub"), "--keys", at("list")}, scratch_);
+    ASSERT_EQ(added.exit_code, 0) << added.err;
+  }
+  /// A scheduler on a port of its own, with keys; `endpoint_` is where.
+  void start_scheduler() {
+    make_key("scheduler", "");
+    make_key("me", "client");
+    scheduler_ = std::make_unique<Running>(
+        "hone-scheduler",
+        std::vector<std::string>{"--listen", "tcp://127.0.0.1:*", "--log", at("log.h5"), "--heartbeat-ms",
+                                 "100", "--key", at("scheduler.key"), "--keys", at("list")},
+        scratch_);
+    ASSERT_TRUE(scheduler_says("listens on tcp://127.0.0.1:"));
+    const std::string said = text_of(scratch_ / "hone-scheduler.err");
+    const size_t from = said.find("tcp://");
+    endpoint_ = said.substr(from, said.find(';', from) - from);
+  }
+  bool scheduler_says(const std::string& what) {
+    return wait_until(scratch_.path(), *scheduler_, [&] {
+      return text_of(scratch_ / "hone-scheduler.err").find(what) != std::string::npos;
+    });
+  }
+  std::vector<std::string> with_key(std::vector<std::string> arguments, const std::string& name) const {
+    for (const std::string& word : {std::string("--scheduler"), endpoint_, std::string("--key"),
+                                    at(name + ".key"), std::string("--server-key"), at("scheduler.pub")})
+      arguments.push_back(word);
+    return arguments;
+  }
+  /// A client's `hone tune` that was accepted; nobody works for it.
+  std::unique_ptr<Running> submit() {
+    auto client = std::make_unique<Running>("hone", with_key({"tune", tiny_model()}, "me"), scratch_);
+    EXPECT_TRUE(wait_until(scratch_.path(), *client, [&] {
+      return text_of(scratch_ / "hone.err").find("was accepted") != std::string::npos;
+    })) << text_of(scratch_ / "hone.err");
+    const std::string said = text_of(scratch_ / "hone.err");
+    const size_t from = said.find("job ") + 4;
+    job_ = said.substr(from, said.find(' ', from) - from);
+    return client;
+  }
+
+  Scratch scratch_;
+  std::unique_ptr<Running> scheduler_;
+  std::string endpoint_, job_;
+};
+
+TEST_F(Lab, TunesWithKeysAndShowsJobsAndBoards) {
+  start_scheduler();
+  make_key("board", "runner");
+  make_key("worker", "tuner");
+  Running board("hone-runner",
+                with_key({"--name", "b1", "--label", "rack=2", "--simulate", "seed:7"}, "board"), scratch_);
+  Running tuner("hone-tuner", with_key({"--jobs", "1"}, "worker"), scratch_);
+  const Finished tuned = hone(with_key({"tune", tiny_model(), "--trials", "4"}, "me"), scratch_);
+  EXPECT_EQ(tuned.exit_code, 0) << tuned.err;
+  EXPECT_THAT(tuned.out, HasSubstr("total"));
+  const Finished jobs = hone(with_key({"jobs", "list"}, "me"), scratch_);
+  EXPECT_THAT(jobs.out, AllOf(HasSubstr("Completed"), HasSubstr("tiny"))) << jobs.err;
+  const Finished boards = hone(with_key({"boards"}, "me"), scratch_);
+  EXPECT_THAT(boards.out, AllOf(HasSubstr("b1  rack=2"), HasSubstr("idle for"), HasSubstr("0 failed")))
+      << boards.err;
+}
+
+TEST_F(Lab, RefusesStrangersAndWrongRolesAndCountsThem) {
+  start_scheduler();
+  make_key("board", "runner");
+  make_key("stranger", "");
+  Running no_key("hone-runner", {"--scheduler", endpoint_, "--simulate", "seed:7"}, scratch_);
+  Finished refused = no_key.finish();
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("it demands a key"));
+  Running wrong_role("hone-tuner", with_key({}, "board"), scratch_);
+  refused = wrong_role.finish();
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("its key is for a runner, not for a tuner"));
+  refused = hone(with_key({"jobs", "list"}, "stranger"), scratch_);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("not on the scheduler's list"));
+  EXPECT_TRUE(scheduler_says("refused "));
+  EXPECT_TRUE(scheduler_says("1 came in another role")) << text_of(scratch_ / "hone-scheduler.err");
+  const Finished fine = hone(with_key({"jobs", "list"}, "me"), scratch_);
+  EXPECT_EQ(fine.exit_code, 0) << fine.err;
+}
+
+TEST_F(Lab, AJobGoesOnWithoutItsClientUntilItIsStopped) {
+  start_scheduler();
+  auto client = submit();
+  client->signal(SIGINT);
+  const Finished detached = client->finish();
+  EXPECT_EQ(detached.exit_code, 130);
+  EXPECT_THAT(detached.err, HasSubstr("job " + job_ + " goes on"));
+  Finished shown = hone(with_key({"jobs", "describe", job_}, "me"), scratch_);
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("tiny: Starting"), HasSubstr("0 boards and 0 tuners")));
+  const Finished stopped = hone(with_key({"jobs", "stop", job_}, "me"), scratch_);
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
+  EXPECT_THAT(stopped.out, HasSubstr("Stopped, stopped by a client"));
+  shown = hone(with_key({"jobs", "list"}, "me"), scratch_);
+  EXPECT_THAT(shown.out, HasSubstr("Stopped"));
+}
+
+TEST_F(Lab, AJobOutlivesAKilledClient) {
+  start_scheduler();
+  auto client = submit();
+  client->signal(SIGKILL);
+  EXPECT_EQ(client->finish().exit_code, 128 + SIGKILL);
+  const Finished shown = hone(with_key({"jobs", "describe", job_}, "me"), scratch_);
+  EXPECT_THAT(shown.out, HasSubstr("tiny: Starting")) << shown.err;
+}
+
+TEST_F(Lab, SaysWhatIsWrongWithAQuestion) {
+  start_scheduler();
+  Finished finished = hone(with_key({"jobs", "follow", "77"}, "me"), scratch_);
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("there is no job 77"));
+  finished = hone(with_key({"tune", tiny_model(), "--log", at("x.h5")}, "me"), scratch_);
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("the log lies with the scheduler"));
+  finished = hone({"tune", tiny_model()}, scratch_);
+  EXPECT_NE(finished.exit_code, 0);
+  EXPECT_THAT(finished.err, HasSubstr("--log"));
+  finished = hone({"boards", "--scheduler", "tcp://10.0.0.1:5555"}, scratch_);
+  EXPECT_THAT(finished.err, HasSubstr("CURVE keys"));
+}
+
+TEST_F(Lab, TheDaemonsAreCommandsToo) {
+  EXPECT_THAT(hone({"scheduler", "--help"}, scratch_).out, HasSubstr("Central part of hone"));
+  EXPECT_THAT(hone({"runner", "--help"}, scratch_).out, HasSubstr("--simulate"));
+  EXPECT_THAT(hone({"tuner", "--help"}, scratch_).out, HasSubstr("--build-timeout-ms"));
+}
+
+}  // namespace
+}  // namespace hone::testing_system

@@ -1,0 +1,189 @@
+// `hone jobs` and `hone boards`: what a running scheduler works on, and on what.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "codegen/base/target.h"
+#include "tuner/cli/commands.h"
+#include "tuner/cli/lab.h"
+#include "tuner/cli/progress.h"
+
+namespace hone::cli {
+namespace {
+
+struct JobFlags {
+  LabFlags lab;
+  uint64_t job = 0;
+};
+
+int fail_with(const Error& error, const Output& output) {
+  output.error(error);
+  return kFailure;
+}
+
+Result<std::vector<wire::JobSummary>> jobs_of(const LabFlags& lab, uint64_t job) {
+  HONE_TRY(wire::Message answer, ask(lab, wire::ListJobs{job}));
+  auto* jobs = std::get_if<wire::Jobs>(&answer);
+  if (jobs == nullptr) return fail("the scheduler answered something else", lab.scheduler);
+  return std::move(jobs->jobs);
+}
+
+std::string row(const wire::JobSummary& job) {
+  return fmt::format("{:>8}  {:<10}  {:>8}  {:>7.0f} s  {:>6}  {:>6}  {}{}", job.job, job.state, job.trials,
+                     job.seconds, job.boards, job.tuners, job.name,
+                     job.reason.empty() ? "" : ": " + job.reason);
+}
+
+int list(const JobFlags& flags, const Output& output) {
+  const auto jobs = jobs_of(flags.lab, 0);
+  if (!jobs) return fail_with(jobs.error(), output);
+  output.data(fmt::format("{:>8}  {:<10}  {:>8}  {:>9}  {:>6}  {:>6}  {}", "job", "state", "trials", "time",
+                          "boards", "tuners", "name"));
+  for (const wire::JobSummary& job : *jobs) output.data(row(job));
+  return kSuccess;
+}
+
+std::vector<TunedTask> tasks_of(const wire::JobSummary& job) {
+  std::vector<TunedTask> tasks;
+  for (const wire::JobTask& task : job.tasks)
+    tasks.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
+  return tasks;
+}
+
+int describe(const JobFlags& flags, const Output& output) {
+  const auto jobs = jobs_of(flags.lab, flags.job);
+  if (!jobs) return fail_with(jobs.error(), output);
+  const auto answer = ask(flags.lab, wire::Follow{flags.job});
+  if (!answer) return fail_with(answer.error(), output);
+  const wire::JobSummary& job = jobs->front();
+  output.data(fmt::format("job     {} {}: {}{}", job.job, job.name, job.state,
+                          job.reason.empty() ? "" : ", " + job.reason));
+  output.data("target  " + job.target);
+  output.data(fmt::format("board   {}; {} boards and {} tuners now",
+                          job.board_model.empty() ? "any that fits" : job.board_model, job.boards,
+                          job.tuners));
+  output.data(fmt::format("limits  {}, {}",
+                          job.max_trials == 0 ? "any trials" : fmt::format("{} trials", job.max_trials),
+                          job.max_seconds == 0 ? "any time" : fmt::format("{} s", job.max_seconds)));
+  const auto* event = std::get_if<wire::JobEvent>(&*answer);
+  if (event == nullptr || event->tasks.size() != job.tasks.size()) return kSuccess;
+  const std::vector<TunedTask> tasks = tasks_of(job);
+  for (const std::string& line : task_table(tasks, *event, tasks.size())) output.data(line);
+  output.data(total_line(tasks, *event));
+  for (const std::string& line : failure_lines(*event)) output.data(line);
+  return kSuccess;
+}
+
+int follow(const JobFlags& flags, bool stop, const Output& output) {
+  const auto jobs = jobs_of(flags.lab, flags.job);
+  if (!jobs) return fail_with(jobs.error(), output);
+  const std::vector<TunedTask> tasks = tasks_of(jobs->front());
+  ProgressDisplay display(output, tasks);
+  TuneRun run;
+  run.on_event = [&](const wire::JobEvent& event) { display.show(event); };
+  run.on_message = [&](const std::string& message) {
+    display.clear();
+    output.message(message);
+  };
+  const auto outcome = follow_in_lab(flags.lab, flags.job, stop, run);
+  display.clear();
+  if (!outcome) return fail_with(outcome.error(), output);
+  if (outcome->interrupted) return kInterrupted;
+  for (const std::string& line : task_table(tasks, outcome->last, tasks.size())) output.data(line);
+  output.data(total_line(tasks, outcome->last));
+  output.data(fmt::format("job {}: {}{}", flags.job, outcome->last.state,
+                          outcome->last.reason.empty() ? "" : ", " + outcome->last.reason));
+  return kSuccess;
+}
+
+std::string known(double value, const char* unit) {
+  return value < 0 ? "-" : fmt::format("{:.0f} {}", value, unit);
+}
+
+int boards(const LabFlags& lab, const Output& output) {
+  const auto answer = ask(lab, wire::ListBoards{});
+  if (!answer) return fail_with(answer.error(), output);
+  const auto* boards = std::get_if<wire::Boards>(&*answer);
+  if (boards == nullptr) return fail_with({"the scheduler answered something else", lab.scheduler}, output);
+  for (const wire::BoardSummary& board : boards->boards) {
+    output.data(
+        fmt::format("{}  {}", board.name.empty() ? "(no name)" : board.name, fmt::join(board.labels, " ")));
+    if (const auto facts = parse_board(board.board)) {
+      output.data(fmt::format("  {}, {} cores, {:.1f} GiB, L1d {} KiB, L2 {} KiB, last level {} KiB",
+                              facts->model, facts->cores,
+                              static_cast<double>(facts->memory_bytes) / (1 << 30), facts->l1d_bytes >> 10,
+                              facts->l2_bytes >> 10, facts->llc_bytes >> 10));
+      output.data(fmt::format("  {} {} {}-bit, kernel {}, boot {}", facts->target.triple, facts->target.cpu,
+                              facts->target.vector_bits, facts->kernel, facts->boot_id));
+    }
+    output.data(fmt::format(
+        "  {}, {} measured, {} failed, heard {:.1f} s ago, {}, {}",
+        board.leases == 0
+            ? fmt::format("idle for {:.1f} s", static_cast<double>(board.idle_ms) / 1000)
+            : fmt::format("works for job {} ({} measurements)", fmt::join(board.jobs, ", "), board.leases),
+        board.measured, board.failed, static_cast<double>(board.silent_ms) / 1000,
+        known(board.temperature_celsius, "degrees"), known(board.frequency_mhz, "MHz")));
+  }
+  if (boards->boards.empty())
+    output.message("no boards: start hone-runner --scheduler " + lab.scheduler + " on one");
+  return kSuccess;
+}
+
+constexpr const char* daemons[] = {"scheduler", "tuner", "runner"};
+
+}  // namespace
+
+void add_jobs(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<JobFlags>();
+  CLI::App* command =
+      app.add_subcommand("jobs", "list, describe, follow or stop the jobs of a running scheduler");
+  command->require_subcommand(1);
+  using Action = int (*)(const JobFlags&, const Output&);
+  const auto add = [&](const char* name, const char* what, bool one, Action action) {
+    CLI::App* sub = command->add_subcommand(name, what);
+    if (one) sub->add_option("id", flags->job, "of the job")->required()->check(CLI::PositiveNumber);
+    add_lab_flags(*sub, flags->lab, true);
+    sub->callback([flags, &context, action] { context.exit_code = action(*flags, context.output); });
+  };
+  add("list", "all jobs", false, list);
+  add("describe", "one job: target, limits, tasks", true, describe);
+  add("follow", "show a job until it ends; Ctrl-C leaves it running", true,
+      [](const JobFlags& job, const Output& output) { return follow(job, false, output); });
+  add("stop", "stop a job and wait until it has ended", true,
+      [](const JobFlags& job, const Output& output) { return follow(job, true, output); });
+}
+
+void add_boards(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<LabFlags>();
+  CLI::App* command = app.add_subcommand("boards", "what a scheduler's boards are, and what they do");
+  add_lab_flags(*command, *flags, true);
+  command->callback([flags, &context] { context.exit_code = boards(*flags, context.output); });
+}
+
+std::optional<int> become_daemon(int argc, char** argv) {
+  for (const std::string name : daemons) {
+    if (argc < 2 || name != argv[1]) continue;
+    std::error_code ignored;
+    const std::string program =
+        std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / ("hone-" + name);
+    argv[1] = const_cast<char*>(program.c_str());
+    ::execv(program.c_str(), argv + 1);
+    std::fprintf(stderr, "hone: %s: cannot be started: %s\n", program.c_str(), std::strerror(errno));
+    return kFailure;
+  }
+  return std::nullopt;
+}
+
+void add_daemons(CLI::App& app) {
+  for (const char* name : daemons)
+    app.add_subcommand(name, "be hone-" + std::string(name) + ", which takes the arguments that follow");
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,104 @@
+// Waits for events and Ctrl-C in one place; only a scheduler that never answers is given up.
+#include "tuner/cli/lab.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+
+namespace hone::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds patience{10};
+
+Error no_answer(const LabFlags& flags) {
+  return {"no scheduler answers", flags.scheduler,
+          "is hone-scheduler running there, with this --server-key?"};
+}
+
+Result<TuneOutcome> follow(const LabFlags& flags, JobClient client, const TuneRun& run) {
+  TerminationSignals signals;
+  TuneOutcome outcome;
+  const auto give_up = Clock::now() + patience;
+  bool told = client.job() != 0;
+  while (!is_over(outcome.last.state)) {
+    if (!client.was_heard() && Clock::now() >= give_up) return pass(no_answer(flags));
+    const int descriptors[] = {signals.fd()};
+    (void)client.wait(Clock::now() + std::chrono::seconds(1), descriptors);
+    if (signals.take() != 0) {
+      outcome.interrupted = true;
+      if (run.on_message && client.job() != 0)
+        run.on_message(
+            fmt::format("job {0} goes on; 'hone jobs follow {0} --scheduler {1}' shows it again, "
+                        "'hone jobs stop {0} --scheduler {1}' ends it",
+                        client.job(), flags.scheduler));
+      return outcome;
+    }
+    HONE_TRY(std::optional<wire::JobEvent> event, client.take());
+    if (!told && client.job() != 0) {
+      told = true;
+      if (run.on_message) run.on_message(fmt::format("job {} was accepted", client.job()));
+    }
+    if (!event) continue;
+    outcome.last = std::move(*event);
+    if (run.on_event) run.on_event(outcome.last);
+  }
+  if (outcome.last.state == "Failed") return fail("the job failed: " + outcome.last.reason);
+  return outcome;
+}
+
+}  // namespace
+
+void add_lab_flags(CLI::App& command, LabFlags& flags, bool is_required) {
+  command.add_option("--scheduler", flags.scheduler, "a running scheduler: ipc://PATH or tcp://ADDRESS:PORT")
+      ->required(is_required);
+  command.add_option("--key", flags.key, "your secret key, NAME.key of hone keygen: needed off loopback");
+  command.add_option("--server-key", flags.server_key, "the scheduler's public key, NAME.pub");
+}
+
+Result<TransportOptions> lab_transport(const LabFlags& flags) {
+  TransportOptions options;
+  HONE_TRY(options.keys, peer_keys(flags.key, flags.server_key));
+  return options;
+}
+
+Result<wire::Message> ask(const LabFlags& flags, const wire::Message& question) {
+  HONE_TRY(TransportOptions options, lab_transport(flags));
+  HONE_TRY(Peer peer, Peer::connect(flags.scheduler, std::move(options)));
+  wire::Hello hello;
+  hello.role = wire::Role::client;
+  hello.name = "hone";
+  HONE_RETURN_IF_ERROR(peer.send(hello));
+  const auto give_up = Clock::now() + patience;
+  while (auto received = peer.receive(give_up)) {
+    if (!received->message) return pass(received->message.error());
+    wire::Message& message = *received->message;
+    if (std::holds_alternative<wire::Welcome>(message)) {
+      HONE_RETURN_IF_ERROR(peer.send(question));
+    } else if (const auto* refuse = std::get_if<wire::Refuse>(&message)) {
+      return fail("the scheduler refuses: " + refuse->reason, flags.scheduler);
+    } else if (const auto* error = std::get_if<wire::NotUnderstood>(&message)) {
+      return fail(error->reason, flags.scheduler);
+    } else {
+      return std::move(message);
+    }
+  }
+  return pass(no_answer(flags));
+}
+
+Result<TuneOutcome> run_in_lab(const LabFlags& flags, const TuneRun& run) {
+  HONE_TRY(TransportOptions options, lab_transport(flags));
+  HONE_TRY(JobClient client, JobClient::connect(flags.scheduler, run.request, std::move(options)));
+  return follow(flags, std::move(client), run);
+}
+
+Result<TuneOutcome> follow_in_lab(const LabFlags& flags, uint64_t job, bool stop, const TuneRun& run) {
+  HONE_TRY(TransportOptions options, lab_transport(flags));
+  HONE_TRY(JobClient client, JobClient::attach(flags.scheduler, job, std::move(options)));
+  if (stop) client.stop();
+  return follow(flags, std::move(client), run);
+}
+
+}  // namespace hone::cli
