@@ -291,14 +291,15 @@ SearchSpace space(const Task& task, const Target& target, const Ports& ports) {
           {"unroll", {1, 2, 4}}};
 }
 
-/// The block with the most tiles that stays within the cache, and within it the one with the longest rows.
-Block largest_block(const WinogradShape& s, int64_t first, int64_t oc_tile) {
+/// The block with the most tiles whose local tensors take at most `bytes`; of those the one with the longest
+/// rows.
+Block largest_block(const WinogradShape& s, int64_t first, int64_t oc_tile, int64_t bytes = kCacheBytes) {
   Block best{first, 1, 1, oc_tile};
   for (const int64_t rows : row_choices(s))
     for (const int64_t columns : column_choices(s)) {
       const Block block{first, rows, columns, oc_tile};
       const int64_t tiles = rows * columns, most = best.rows * best.columns;
-      if (local_bytes(s, block) <= kCacheBytes && (tiles > most || (tiles == most && columns > best.columns)))
+      if (local_bytes(s, block) <= bytes && (tiles > most || (tiles == most && columns > best.columns)))
         best = block;
     }
   return best;
@@ -315,6 +316,8 @@ Parameters default_parameters(const Task& task, const Target& target, const Port
   if (small || (weight_bytes > (4 << 20) && blocks > 2)) {
     const RegisterTile tile = best_tile(target, tile_problem(s, s.tile_rows, s.tile_columns));
     block = largest_block(s, 1, tile.channels);
+  } else if (block.rows * block.columns < 4) {
+    block = largest_block(s, 0, 1, kStackBytes);  // sides with few divisors: better than tile by tile
   }
   const RegisterTile tile = best_tile(target, tile_problem(s, block.rows, block.columns));
   return {{"columns", block.columns},

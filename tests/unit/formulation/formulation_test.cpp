@@ -84,6 +84,20 @@ TEST(Formulations, HaveDistinctNames) {
   EXPECT_EQ(find_formulation("winograd9"), nullptr);
 }
 
+TEST(Formulations, WinogradTakesARowOfAPrimeNumberOfTilesAtOnce) {
+  for (const char* out : {"32", "64"}) {
+    const Task task = task_of("%x = input f32[1x32x147x147]\n%w = constant f32[" + std::string(out) +
+                              "x32x3x3]\n%0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] "
+                              "groups=1}\noutput %0\n");
+    for (const char* name : {"x86-64-v3", "x86-64-v4", "aarch64-neon"}) {
+      const auto candidate = default_candidate(task, named(name));
+      ASSERT_TRUE(candidate) << candidate.error().text();
+      ASSERT_EQ(candidate->formulation, "winograd4");
+      EXPECT_EQ(candidate->parameters.at("columns"), 37) << to_text(candidate->parameters);
+    }
+  }
+}
+
 TEST(Formulations, EveryPointOfASpaceLowersOrSaysWhyNot) {
   const Task task = task_of(kConv);
   for (const char* name : {"x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"}) {
