@@ -1,5 +1,5 @@
-// The doorkeeper of a Hub's socket (private to measure/): answers ZAP, watches handshakes, counts who was
-// turned away. Needs no thread: the Hub polls its two sockets beside its own.
+// Private to measure: the doorkeeper of a Hub's socket. It answers ZAP, watches handshakes and counts who was
+// turned away; it needs no thread, since the Hub polls its two sockets beside its own.
 #pragma once
 
 #include <array>

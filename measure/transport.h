@@ -34,7 +34,7 @@ struct Refused {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
-/// What ended a wait. More than one may be set; none: the deadline passed.
+/// What ended a wait. More than one may be set; none: the deadline passed, a signal came, or a handshake did.
 struct Waited {
   bool message = false;
   std::vector<int> ready;  ///< those of the given file descriptors that can be read
