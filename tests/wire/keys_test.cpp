@@ -273,6 +273,19 @@ TEST_F(Door, BytesOfNoProtocolAreCounted) {
   EXPECT_TRUE(speaks(*late, Role::tuner));
 }
 
+TEST_F(Door, APeerWithAKeyIsToldThatASchedulerUsesNone) {
+  auto open = Hub::bind("tcp://127.0.0.1:*");
+  ASSERT_TRUE(open);
+  TransportOptions options;
+  options.keys = TransportKeys{make_key_pair(), server.public_key, {}};
+  auto peer = Peer::connect(open->endpoint(), options);
+  ASSERT_TRUE(peer->send(Hello{}));
+  const auto told = peer->receive(soon());
+  ASSERT_TRUE(told && told->message);
+  EXPECT_THAT(std::get<wire::Refuse>(*told->message).reason, HasSubstr("it uses no keys"));
+  EXPECT_FALSE(open->receive());
+}
+
 TEST_F(Door, AWellKnownPeerThatLeavesIsNotCounted) {
   friendly.reset();
   auto other = connect(allow(Role::client, "other"));
