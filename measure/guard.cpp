@@ -49,6 +49,8 @@ zmq::socket_t monitor_handshakes(zmq::context_t& context, zmq::socket_t& socket,
   return monitor;
 }
 
+void stop_monitoring(zmq::socket_t& socket) { (void)zmq_socket_monitor(socket.handle(), nullptr, 0); }
+
 std::optional<HandshakeEvent> next_event(zmq::socket_t& monitor) {
   const std::vector<std::string> frames = texts_at(monitor);
   HandshakeEvent event;

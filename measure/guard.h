@@ -15,6 +15,9 @@ namespace hone {
 /// ZeroMQ's account of handshakes of `socket`, readable at the returned PAIR. `name` is unique in the
 /// context.
 zmq::socket_t monitor_handshakes(zmq::context_t& context, zmq::socket_t& socket, const std::string& name);
+/// Before the PAIR or `socket` is closed: ZeroMQ's own thread waits for ever to tell of an event when nobody
+/// holds the PAIR.
+void stop_monitoring(zmq::socket_t& socket);
 struct HandshakeEvent {
   uint16_t what = 0;  ///< ZMQ_EVENT_...
   int32_t value = 0;  ///< a descriptor, an errno, a protocol error or a ZAP status

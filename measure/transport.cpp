@@ -165,6 +165,13 @@ struct Peer::State {
   std::optional<zmq::socket_t> socket, monitor;
   int sockets = 0;  ///< made so far
 
+  ~State() { close(); }
+  void close() {
+    if (socket) stop_monitoring(*socket);
+    socket.reset();
+    monitor.reset();
+  }
+
   /// Why the scheduler will not have this peer, if it said so.
   std::optional<std::string> refusal() {
     while (const auto event = next_event(*monitor)) {
@@ -195,7 +202,7 @@ Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
 
 Status Peer::reconnect() {
   try {
-    state_->monitor.reset();
+    state_->close();
     state_->socket.emplace(state_->context, zmq::socket_type::dealer);
     set_options(*state_->socket, state_->options);
     if (const auto& keys = state_->options.keys) {
@@ -242,6 +249,10 @@ struct Hub::State {
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
   std::optional<Guard> guard;
+
+  ~State() {
+    if (socket && guard) stop_monitoring(*socket);
+  }
 };
 
 Hub::Hub(std::unique_ptr<State> state) : state_(std::move(state)) {}
