@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <thread>
 #include <zmq.hpp>
 
@@ -122,6 +123,22 @@ TEST_F(Transport, ARestartedHubIsReachedByAReconnectedPeer) {
   auto got = hub->receive(soon());
   ASSERT_TRUE(got);
   EXPECT_EQ(std::get<Fetch>(*got->received.message).digest, "again");
+}
+
+TEST_F(Transport, APeerComesBackHoweverOftenItsHubDiesWhileItReconnects) {
+  auto peer = Peer::connect(endpoint);
+  ASSERT_TRUE(peer);
+  for (int death = 0; death < 100; ++death) {
+    auto hub = Hub::bind(endpoint);
+    ASSERT_TRUE(hub) << hub.error().text();
+    ASSERT_TRUE(peer->reconnect());
+    ASSERT_TRUE(peer->send(Hello{}));
+    ASSERT_TRUE(hub->receive(soon())) << "not heard after " << death << " deaths";
+    // The old connection ends in ZeroMQ's thread while this one makes a new socket.
+    std::thread dies([&] { std::optional<Hub>(std::move(*hub)).reset(); });
+    EXPECT_TRUE(peer->reconnect());
+    dies.join();
+  }
 }
 
 TEST_F(Transport, GarbageIsAnErrorAndTheConnectionLivesOn) {
