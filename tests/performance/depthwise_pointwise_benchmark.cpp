@@ -8,29 +8,17 @@
 
 #include "tests/performance/depthwise_pointwise.h"
 #include "tests/performance/direct_conv.h"
+#include "tests/performance/timing.h"
 #include "tests/support/samples.h"
 #include "tests/unit/llvm/compiled.h"
 
 namespace {
 
+using hone::benchmark::give_up;
+using hone::benchmark::median;
+using hone::benchmark::seconds;
+
 using namespace hone;  // NOLINT: a program of one file
-
-double seconds(const auto& call) {
-  const auto begin = std::chrono::steady_clock::now();
-  call();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
-
-[[noreturn]] void give_up(const Error& error) {
-  fmt::print(stderr, "{}\n", error.text());
-  std::exit(1);
-}
 
 /// `inside`: the depthwise stage is computed for one tile of a row of the pointwise stage.
 std::string schedule_of(const hone_dwpw_shape& s, int64_t lanes, bool inside) {

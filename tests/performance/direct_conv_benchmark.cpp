@@ -20,8 +20,12 @@
 #include "codegen/llvm/emit.h"
 #include "codegen/loop/loop.h"
 #include "tests/performance/direct_conv.h"
+#include "tests/performance/timing.h"
 
 namespace {
+
+using hone::benchmark::give_up;
+using hone::benchmark::seconds;
 
 using hone::Computation;
 using hone::Index;
@@ -117,12 +121,6 @@ struct Floats {
   std::unique_ptr<float, void (*)(void*)> data;
 };
 
-double seconds(const auto& call) {
-  const auto begin = Clock::now();
-  call();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
 struct Spread {
   double median, quarter, three_quarters;
 };
@@ -142,11 +140,6 @@ double peak_gflops() {
   }
   (void)sink;
   return best;
-}
-
-[[noreturn]] void give_up(const hone::Error& error) {
-  fmt::print(stderr, "{}\n", error.text());
-  std::exit(1);
 }
 
 hone::loop::Program lowered(const Case& c, int64_t lanes, int64_t columns) {

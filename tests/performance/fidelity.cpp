@@ -13,15 +13,12 @@
 #include "codegen/model/model.h"
 #include "codegen/runtime/host/host.h"
 #include "devices/cpu_device.h"
+#include "tests/performance/timing.h"
 
 namespace hone {
 namespace {
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
+using hone::benchmark::median;
 
 int64_t elements(const hone_model_tensor& tensor) {
   int64_t count = 1;

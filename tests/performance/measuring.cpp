@@ -9,21 +9,18 @@
 
 #include "codegen/artifact/artifact.h"
 #include "devices/cpu_device.h"
+#include "tests/performance/timing.h"
 
 namespace hone {
 namespace {
+
+using hone::benchmark::median;
 
 std::string conv(int in, int out, int h, int kernel, int stride, int pad) {
   return fmt::format(
       "%x = input f32[1x{}x{}x{}]\n%w = constant f32[{}x{}x{}x{}]\n%b = constant f32[{}]\n"
       "%0 = conv %x %w %b {{strides=[{},{}] pads=[{},{},{},{}]}}\n%1 = relu %0\noutput %1\n",
       in, h, h, out, in, kernel, kernel, out, stride, stride, pad, pad, pad, pad);
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 Status measure(Device& device, CpuDevice& cpu, const std::string& text, TimingMode mode, int trials) {

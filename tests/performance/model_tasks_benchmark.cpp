@@ -17,17 +17,15 @@
 #include "codegen/import/import.h"
 #include "codegen/runtime/host/host.h"
 #include "tests/performance/direct_conv.h"
+#include "tests/performance/timing.h"
 
 namespace hone {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using hone::benchmark::median;
+using hone::benchmark::seconds;
 
-double seconds(const auto& call) {
-  const auto begin = Clock::now();
-  call();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
+using Clock = std::chrono::steady_clock;
 
 /// Processor time of this process: what compiling costs, whatever else the machine does.
 double processor_seconds(const auto& call) {
@@ -39,12 +37,6 @@ double processor_seconds(const auto& call) {
   const double begin = now();
   call();
   return now() - begin;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 double peak_gflops() {

@@ -10,29 +10,21 @@
 #include "codegen/artifact/artifact.h"
 #include "codegen/runtime/host/host.h"
 #include "tests/performance/direct_conv.h"
+#include "tests/performance/timing.h"
 #include "tests/performance/winograd_conv.h"
 
 namespace {
 
+using hone::benchmark::give_up;
+using hone::benchmark::median;
+using hone::benchmark::seconds;
+
 using namespace hone;  // NOLINT: a program of one file
-
-double seconds(const auto& call) {
-  const auto begin = std::chrono::steady_clock::now();
-  call();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
-}
 
 template <class T>
 T value_of(Result<T> result) {
   if (result) return std::move(*result);
-  fmt::print(stderr, "{}\n", result.error().text());
-  std::exit(1);
+  give_up(result.error());
 }
 
 void compare(const hone_winograd_shape& s, const Target& target, int samples) {
@@ -84,7 +76,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   fmt::print("{}\n| shape | by hand | generated | ratio | difference |\n", to_text(target));
-  for (const hone_winograd_shape& shape : std::initializer_list<hone_winograd_shape>{
-           {64, 64, 56, 1}, {128, 128, 28, 1}, {256, 256, 14, 4}})
+  for (const hone_winograd_shape& shape :
+       std::initializer_list<hone_winograd_shape>{{64, 64, 56, 1}, {128, 128, 28, 1}, {256, 256, 14, 4}})
     compare(shape, target, argc > 1 ? std::atoi(argv[1]) : 101);
 }
