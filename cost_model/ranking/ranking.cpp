@@ -1,4 +1,4 @@
-// XGBoost behind ranking.h: a regression on each score's part of its group's best, histogram trees, one
+// XGBoost behind ranking.h: regressions on each score's part of its group's best, histogram trees, one
 // thread.
 #include "cost_model/ranking/ranking.h"
 
@@ -16,7 +16,7 @@
 namespace hone {
 namespace {
 
-constexpr std::string_view kMagic = "hone-ranking 1 ";
+constexpr std::string_view kMagic = "hone-ranking 2 ";
 
 tl::unexpected<Error> xgboost_error(const std::string& what) {
   std::string reason = XGBGetLastError();
@@ -42,6 +42,86 @@ std::vector<float> labels_of(std::span<const int> groups, std::span<const double
     labels.push_back(best[groups[i]] > 0 ? static_cast<float>(std::max(0.0, scores[i]) / best[groups[i]])
                                          : 0.0f);
   return labels;
+}
+
+/// Splitmix64 (Steele et al. 2014) of a position.
+uint64_t mixed(uint64_t value) {
+  value += 0x9e3779b97f4a7c15u;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+  return value ^ (value >> 31);
+}
+
+/// How much each row counts for a member: one of several does not see a quarter of the rows.
+std::vector<float> weights_of(int member, size_t count, const RankingParameters& parameters) {
+  std::vector<float> weights(count, 1.0f);
+  if (parameters.members < 2 || count < 8) return weights;
+  const uint64_t stream = mixed(parameters.seed * 64 + static_cast<uint64_t>(member));
+  for (size_t i = 0; i < count; ++i)
+    if (mixed(stream + i) % 4 == 0) weights[i] = 0.0f;
+  return weights;
+}
+
+Result<std::string> train_member(const FeatureMatrix& rows, const std::vector<float>& labels,
+                                 const std::vector<float>& weights, int member,
+                                 const RankingParameters& parameters) {
+  const auto count = static_cast<size_t>(rows.rows());
+  Owned<XGDMatrixFree> matrix;
+  Owned<XGBoosterFree> booster;
+  if (XGDMatrixCreateFromMat_omp(rows.values.data(), count, static_cast<bst_ulong>(rows.columns),
+                                 std::numeric_limits<float>::quiet_NaN(), &matrix.handle, 1) != 0 ||
+      XGDMatrixSetFloatInfo(matrix.handle, "label", labels.data(), count) != 0 ||
+      XGDMatrixSetFloatInfo(matrix.handle, "weight", weights.data(), count) != 0 ||
+      XGBoosterCreate(&matrix.handle, 1, &booster.handle) != 0)
+    return xgboost_error("training data were not accepted");
+  const uint64_t seed = (parameters.seed * 64 + static_cast<uint64_t>(member)) & 0x7fffffff;
+  const std::pair<const char*, std::string> settings[] = {
+      {"verbosity", "0"},
+      {"nthread", "1"},
+      {"booster", "gbtree"},
+      {"tree_method", "hist"},
+      {"max_bin", "32"},
+      {"objective", "reg:squarederror"},
+      {"base_score", "0.5"},
+      {"max_depth", std::to_string(parameters.depth)},
+      {"eta", std::to_string(parameters.learning_rate)},
+      {"min_child_weight", "2"},
+      {"subsample", "0.8"},
+      {"colsample_bytree", "0.5"},
+      {"seed", std::to_string(seed)},
+  };
+  for (const auto& [name, value] : settings)
+    if (XGBoosterSetParam(booster.handle, name, value.c_str()) != 0)
+      return xgboost_error(std::string("parameter ") + name);
+  for (int tree = 0; tree < parameters.trees; ++tree)
+    if (XGBoosterUpdateOneIter(booster.handle, tree, matrix.handle) != 0)
+      return xgboost_error("training failed");
+  bst_ulong length = 0;
+  const char* bytes = nullptr;
+  if (XGBoosterSaveModelToBuffer(booster.handle, R"({"format":"ubj"})", &length, &bytes) != 0)
+    return xgboost_error("the model was not saved");
+  return std::string(bytes, length);
+}
+
+/// The first line of a payload: how many members, and the bytes of each, which must be all that follow.
+Result<std::vector<size_t>> member_lengths(std::string_view payload) {
+  const size_t end = payload.find('\n');
+  if (end == std::string_view::npos) return fail("the cost model names no members", "cost model");
+  std::vector<size_t> numbers;
+  for (const char* at = payload.data(); at < payload.data() + end;) {
+    size_t number = 0;
+    const auto [next, error] = std::from_chars(at, payload.data() + end, number);
+    if (error != std::errc() || number == 0 || number > payload.size())
+      return fail("the cost model's members are no numbers", "cost model");
+    numbers.push_back(number);
+    at = next + 1;
+  }
+  size_t sum = 0;
+  for (size_t i = 1; i < numbers.size(); ++i) sum += numbers[i];
+  if (numbers.size() < 2 || numbers.front() + 1 != numbers.size() || sum != payload.size() - end - 1)
+    return fail("the cost model's members do not fill it", "cost model");
+  numbers.erase(numbers.begin());
+  return numbers;
 }
 
 }  // namespace
@@ -71,41 +151,17 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
     if (!std::isfinite(score)) return fail("a score is not finite", "cost model");
 
   const std::vector<float> labels = labels_of(groups, scores);
-  Owned<XGDMatrixFree> matrix;
-  Owned<XGBoosterFree> booster;
-  if (XGDMatrixCreateFromMat_omp(rows.values.data(), count, static_cast<bst_ulong>(rows.columns),
-                                 std::numeric_limits<float>::quiet_NaN(), &matrix.handle, 1) != 0 ||
-      XGDMatrixSetFloatInfo(matrix.handle, "label", labels.data(), count) != 0 ||
-      XGBoosterCreate(&matrix.handle, 1, &booster.handle) != 0)
-    return xgboost_error("training data were not accepted");
-  const std::pair<const char*, std::string> settings[] = {
-      {"verbosity", "0"},
-      {"nthread", "1"},
-      {"booster", "gbtree"},
-      {"tree_method", "hist"},
-      {"max_bin", "32"},
-      {"objective", "reg:squarederror"},
-      {"base_score", "0.5"},
-      {"max_depth", std::to_string(parameters.depth)},
-      {"eta", std::to_string(parameters.learning_rate)},
-      {"min_child_weight", "2"},
-      {"subsample", "0.8"},
-      {"colsample_bytree", "0.5"},
-      {"seed", std::to_string(parameters.seed & 0x7fffffff)},
-  };
-  for (const auto& [name, value] : settings)
-    if (XGBoosterSetParam(booster.handle, name, value.c_str()) != 0)
-      return xgboost_error(std::string("parameter ") + name);
-  for (int tree = 0; tree < parameters.trees; ++tree)
-    if (XGBoosterUpdateOneIter(booster.handle, tree, matrix.handle) != 0)
-      return xgboost_error("training failed");
-  bst_ulong length = 0;
-  const char* bytes = nullptr;
-  if (XGBoosterSaveModelToBuffer(booster.handle, R"({"format":"ubj"})", &length, &bytes) != 0)
-    return xgboost_error("the model was not saved");
-  const std::string_view model(bytes, length);
-  return std::string(kMagic) + std::to_string(rows.columns) + " " + digest_of(model) + "\n" +
-         std::string(model);
+  std::vector<std::string> members;
+  for (int member = 0; member < std::max(1, parameters.members); ++member) {
+    HONE_TRY(std::string bytes,
+             train_member(rows, labels, weights_of(member, count, parameters), member, parameters));
+    members.push_back(std::move(bytes));
+  }
+  std::string payload = std::to_string(members.size());
+  for (const std::string& member : members) payload += " " + std::to_string(member.size());
+  payload += "\n";
+  for (const std::string& member : members) payload += member;
+  return std::string(kMagic) + std::to_string(rows.columns) + " " + digest_of(payload) + "\n" + payload;
 }
 
 Result<RankingModel> RankingModel::load(std::string_view bytes) {
@@ -115,39 +171,48 @@ Result<RankingModel> RankingModel::load(std::string_view bytes) {
     return fail("these bytes are no cost model of this version", "cost model");
   const char* const line_end = bytes.data() + end;
   const char* const rest = std::from_chars(bytes.data() + kMagic.size(), line_end, model.columns_).ptr;
-  const std::string_view payload = bytes.substr(end + 1);
+  std::string_view payload = bytes.substr(end + 1);
   // XGBoost reads past the end of a model that was cut short, so it only ever sees whole ones.
   if (model.columns_ <= 0 || rest == line_end || *rest != ' ' ||
       std::string_view(rest + 1, static_cast<size_t>(line_end - rest - 1)) != digest_of(payload))
     return fail("the cost model is damaged", "cost model");
-  bytes = payload;
-  if (XGBoosterCreate(nullptr, 0, &model.booster_) != 0 ||
-      XGBoosterSetParam(model.booster_, "verbosity", "0") != 0 ||
-      XGBoosterLoadModelFromBuffer(model.booster_, bytes.data(), bytes.size()) != 0 ||
-      XGBoosterSetParam(model.booster_, "nthread", "1") != 0)
-    return xgboost_error("the model was not loaded");
-  bst_ulong columns = 0;
-  if (XGBoosterGetNumFeature(model.booster_, &columns) != 0 ||
-      static_cast<int64_t>(columns) != model.columns_)
-    return fail("the model's features are not as many as it says", "cost model");
+  HONE_TRY(const std::vector<size_t> lengths, member_lengths(payload));
+  payload.remove_prefix(payload.find('\n') + 1);
+  for (const size_t length : lengths) {
+    void*& booster = model.boosters_.emplace_back(nullptr);
+    if (XGBoosterCreate(nullptr, 0, &booster) != 0 || XGBoosterSetParam(booster, "verbosity", "0") != 0 ||
+        XGBoosterLoadModelFromBuffer(booster, payload.data(), length) != 0 ||
+        XGBoosterSetParam(booster, "nthread", "1") != 0)
+      return xgboost_error("the model was not loaded");
+    payload.remove_prefix(length);
+    bst_ulong columns = 0;
+    if (XGBoosterGetNumFeature(booster, &columns) != 0 || static_cast<int64_t>(columns) != model.columns_)
+      return fail("the model's features are not as many as it says", "cost model");
+  }
   return model;
 }
 
 RankingModel::RankingModel(RankingModel&& other) noexcept
-    : booster_(std::exchange(other.booster_, nullptr)), columns_(other.columns_) {}
+    : boosters_(std::exchange(other.boosters_, {})), columns_(other.columns_) {}
 
 RankingModel& RankingModel::operator=(RankingModel&& other) noexcept {
-  std::swap(booster_, other.booster_);
+  std::swap(boosters_, other.boosters_);
   std::swap(columns_, other.columns_);
   return *this;
 }
 
 RankingModel::~RankingModel() {
-  if (booster_ != nullptr) XGBoosterFree(booster_);
+  for (void* booster : boosters_)
+    if (booster != nullptr) XGBoosterFree(booster);
 }
 
 Result<std::vector<float>> RankingModel::predict(const FeatureMatrix& rows) const {
-  if (rows.values.empty()) return std::vector<float>();
+  HONE_TRY(Prediction prediction, predict_with_spread(rows));
+  return std::move(prediction.mean);
+}
+
+Result<Prediction> RankingModel::predict_with_spread(const FeatureMatrix& rows) const {
+  if (rows.values.empty()) return Prediction();
   if (rows.columns != columns_)
     return fail("rows of " + std::to_string(rows.columns) + " features, but the model was trained on " +
                     std::to_string(columns_),
@@ -155,16 +220,32 @@ Result<std::vector<float>> RankingModel::predict(const FeatureMatrix& rows) cons
   const std::string array = R"({"data":[)" + std::to_string(reinterpret_cast<uintptr_t>(rows.values.data())) +
                             R"(,true],"shape":[)" + std::to_string(rows.rows()) + "," +
                             std::to_string(rows.columns) + R"(],"typestr":"<f4","version":3})";
-  const bst_ulong* shape = nullptr;
-  bst_ulong dimensions = 0;
-  const float* scores = nullptr;
-  if (XGBoosterPredictFromDense(
-          booster_, array.c_str(),
-          R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,)"
-          R"("missing":NaN,"cache_id":0})",
-          nullptr, &shape, &dimensions, &scores) != 0)
-    return xgboost_error("prediction failed");
-  return std::vector<float>(scores, scores + rows.rows());
+  const auto count = static_cast<size_t>(rows.rows());
+  std::vector<double> sum(count, 0), squares(count, 0);
+  for (void* booster : boosters_) {
+    const bst_ulong* shape = nullptr;
+    bst_ulong dimensions = 0;
+    const float* scores = nullptr;
+    if (XGBoosterPredictFromDense(
+            booster, array.c_str(),
+            R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,)"
+            R"("missing":NaN,"cache_id":0})",
+            nullptr, &shape, &dimensions, &scores) != 0)
+      return xgboost_error("prediction failed");
+    for (size_t i = 0; i < count; ++i) {
+      sum[i] += scores[i];
+      squares[i] += static_cast<double>(scores[i]) * scores[i];
+    }
+  }
+  const auto members = static_cast<double>(boosters_.size());
+  Prediction prediction;
+  for (size_t i = 0; i < count; ++i) {
+    const double mean = sum[i] / members;
+    prediction.mean.push_back(static_cast<float>(mean));
+    prediction.spread.push_back(
+        static_cast<float>(std::sqrt(std::max(0.0, squares[i] / members - mean * mean))));
+  }
+  return prediction;
 }
 
 }  // namespace hone

@@ -1,6 +1,7 @@
 // The cost model's learner: orders candidates by how fast they will be. Floats in, floats out; what the
-// features mean is cost_model/features' business. Gradient boosted trees (XGBoost), one thread, deterministic
-// by seed.
+// features mean is cost_model/features' business. A few gradient boosted forests (XGBoost) that each saw
+// other rows, one thread, deterministic by seed: their mean is the score, how far they disagree its
+// uncertainty.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct FeatureMatrix {
 };
 
 struct RankingParameters {
+  int members = 4;  ///< forests; 1: no uncertainty, a quarter of the time
   int trees = 60;
   int depth = 6;
   double learning_rate = 0.2;
@@ -37,6 +39,13 @@ struct RankingParameters {
 Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups,
                                   std::span<const double> scores, const RankingParameters& parameters = {});
 
+/// What a model thinks of some rows: one entry each.
+struct Prediction {
+  std::vector<float> mean;    ///< higher is expected to be faster: part of the best of its group
+  std::vector<float> spread;  ///< standard deviation among the members, in the unit of `mean`; 0 for one
+                              ///< member. mean + k * spread is what an optimist explores by
+};
+
 /// A trained model. Moves, never copies; one thread at a time.
 class RankingModel {
  public:
@@ -50,10 +59,12 @@ class RankingModel {
   /// One score per row; higher is expected to be faster. Errors: rows of another length than the model was
   /// trained on.
   Result<std::vector<float>> predict(const FeatureMatrix& rows) const;
+  /// The same scores with their uncertainty.
+  Result<Prediction> predict_with_spread(const FeatureMatrix& rows) const;
 
  private:
   RankingModel() = default;
-  void* booster_ = nullptr;
+  std::vector<void*> boosters_;
   int64_t columns_ = 0;
 };
 

@@ -75,6 +75,51 @@ TEST(Ranking, OneRowOfOneFailureStillGivesAModel) {
   EXPECT_TRUE(model->predict({})->empty());
 }
 
+TEST(Ranking, IsSurerOfWhatItHasSeenThanOfWhatItHasNot) {
+  // Trained on small values of the first column only: large ones are news to it.
+  Data train = make_data(1200, 6, 1, 11);
+  FeatureMatrix known;
+  std::vector<double> scores;
+  for (int64_t i = 0; i < train.rows.rows(); ++i) {
+    const std::span<const float> row(train.rows.values.data() + i * 6, 6);
+    if (row[0] > 0.5f || row[1] > 0.5f) continue;
+    ASSERT_TRUE(known.add(row));
+    scores.push_back(train.scores[static_cast<size_t>(i)]);
+  }
+  auto bytes = train_ranking(known, std::vector<int>(scores.size(), 0), scores);
+  ASSERT_TRUE(bytes);
+  auto model = RankingModel::load(*bytes);
+  ASSERT_TRUE(model) << model.error().text();
+  auto seen = model->predict_with_spread(known);
+  ASSERT_TRUE(seen);
+  double mean = 0;
+  for (const float spread : seen->spread) {
+    EXPECT_GE(spread, 0);
+    mean += spread / static_cast<double>(seen->spread.size());
+  }
+  EXPECT_GT(mean, 0);
+  auto all = model->predict_with_spread(train.rows);
+  ASSERT_TRUE(all);
+  double elsewhere = 0, count = 0;
+  for (int64_t i = 0; i < train.rows.rows(); ++i) {
+    const float* row = train.rows.values.data() + i * 6;
+    if (row[0] <= 0.5f && row[1] <= 0.5f) continue;
+    elsewhere += all->spread[static_cast<size_t>(i)];
+    ++count;
+  }
+  EXPECT_GT(elsewhere / count, mean);
+  EXPECT_EQ(all->mean, *model->predict(train.rows));
+}
+
+TEST(Ranking, OneMemberHasNoSpread) {
+  const Data data = make_data(100, 5, 1, 12);
+  auto bytes = train_ranking(data.rows, data.groups, data.scores, {.members = 1});
+  ASSERT_TRUE(bytes);
+  auto predicted = RankingModel::load(*bytes)->predict_with_spread(data.rows);
+  ASSERT_TRUE(predicted);
+  for (const float spread : predicted->spread) EXPECT_EQ(spread, 0);
+}
+
 TEST(Ranking, RefusesARowOfAnotherLength) {
   FeatureMatrix rows;
   ASSERT_TRUE(rows.add(std::vector<float>{1, 2, 3}));
@@ -111,9 +156,9 @@ TEST(Ranking, RefusesWhatItCannotTrainOn) {
 
 TEST(Ranking, RefusesBytesThatAreNoModel) {
   EXPECT_THAT(RankingModel::load("").error().what, testing::HasSubstr("no cost model"));
-  EXPECT_THAT(RankingModel::load("hone-ranking 1 12").error().what, testing::HasSubstr("no cost model"));
-  EXPECT_THAT(RankingModel::load("hone-ranking 1 12\n").error().what, testing::HasSubstr("damaged"));
-  EXPECT_THAT(RankingModel::load("hone-ranking 1 \n").error().what, testing::HasSubstr("damaged"));
+  EXPECT_THAT(RankingModel::load("hone-ranking 2 12").error().what, testing::HasSubstr("no cost model"));
+  EXPECT_THAT(RankingModel::load("hone-ranking 2 12\n").error().what, testing::HasSubstr("damaged"));
+  EXPECT_THAT(RankingModel::load("hone-ranking 2 \n").error().what, testing::HasSubstr("damaged"));
 }
 
 TEST(Ranking, RefusesAModelThatWasCutShortOrChangedAnywhere) {
