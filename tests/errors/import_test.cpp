@@ -85,6 +85,12 @@ onnx::ModelProto small_model() {
   return model;
 }
 
+/// Leaves dimension `index` of x open, called `name`.
+void open_dimension(onnx::ModelProto& model, int index, const std::string& name) {
+  auto& tensor = *model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type();
+  tensor.mutable_shape()->mutable_dim(index)->set_dim_param(name);
+}
+
 TEST_F(ImportErrors, TheSmallModelItselfIsFine) { EXPECT_EQ(error_of(small_model()), "no error"); }
 
 TEST_F(ImportErrors, AMissingFileIsSaidToBeMissing) {
@@ -185,26 +191,14 @@ TEST_F(ImportErrors, ANodeThatReadsWhatNothingMakesIsNamed) {
 
 TEST_F(ImportErrors, AnOpenDimensionIsNamed) {
   auto model = small_model();
-  model.mutable_graph()
-      ->mutable_input(0)
-      ->mutable_type()
-      ->mutable_tensor_type()
-      ->mutable_shape()
-      ->mutable_dim(2)
-      ->set_dim_param("height");
+  open_dimension(model, 2, "height");
   EXPECT_THAT(error_of(model),
               HasSubstr("input x: dimension 2 ('height') is open (give the shape of the input)"));
 }
 
 TEST_F(ImportErrors, AnOpenFirstDimensionIsTheBatch) {
   auto model = small_model();
-  model.mutable_graph()
-      ->mutable_input(0)
-      ->mutable_type()
-      ->mutable_tensor_type()
-      ->mutable_shape()
-      ->mutable_dim(0)
-      ->set_dim_param("N");
+  open_dimension(model, 0, "N");
   const auto graph = import_bytes(model.SerializeAsString(), folder_, {.batch = 3, .input_shapes = {}});
   ASSERT_TRUE(graph) << graph.error().text();
   EXPECT_EQ(graph->graph.value(graph->graph.outputs[0]).type.shape, (Shape{3, 4, 6, 6}));

@@ -40,7 +40,5 @@ struct Array {
 /// float32 .npy
 Array read_npy(const std::filesystem::path& file);
 std::vector<float> generated(const std::string& name, const Shape& shape);
-/// Relative L2; infinite where sizes differ or something is no number.
-double relative_error(const std::vector<float>& got, const std::vector<float>& wanted);
 
 }  // namespace hone::testing_models

@@ -12,6 +12,7 @@
 #include "codegen/base/generator.h"
 #include "codegen/model/model.h"
 #include "tests/models/compiled.h"
+#include "tests/support/relative_error.h"
 
 namespace hone {
 namespace {
@@ -118,7 +119,7 @@ TEST_P(OtherMachine, GivesTheReferencesAnswerOnOneAndTwoThreads) {
   const auto reference = evaluate_reference(graph, {input});
   ASSERT_TRUE(reference) << reference.error().text();
   wanted.assign(reference->at(0).begin(), reference->at(0).end());
-  EXPECT_LT(relative_error(found, wanted), 1e-5);
+  EXPECT_LT(test::relative_error(found, wanted), 1e-5);
   for (const char* ending : {".so", ".in", ".out"}) unlink((base + ending).c_str());
 }
 

@@ -8,6 +8,7 @@
 
 #include "tests/models/compiled.h"
 #include "tests/support/onnx/seed_weights.h"
+#include "tests/support/relative_error.h"
 
 namespace hone {
 namespace {
@@ -40,7 +41,7 @@ TEST_P(Seeded, GivesOnnxRuntimesOutputOnAnyNumberOfThreads) {
   const auto input = generated("input_0", whole->value(whole->inputs[0]).type.shape);
   const auto one = made->run({input}), two = made->run({input}, 2), three = made->run({input}, 3);
   ASSERT_TRUE(one && two && three);
-  EXPECT_LT(relative_error(one->at(0), stored("output")), 1e-4);
+  EXPECT_LT(test::relative_error(one->at(0), stored("output")), 1e-4);
   EXPECT_EQ(std::memcmp(one->at(0).data(), two->at(0).data(), one->at(0).size() * 4), 0);
   EXPECT_EQ(std::memcmp(one->at(0).data(), three->at(0).data(), one->at(0).size() * 4), 0);
 }
@@ -55,7 +56,7 @@ TEST_P(SeededAndCut, GivesOnnxRuntimesLogits) {
   ASSERT_TRUE(made) << made.error().text();
   const auto outputs = made->run({generated("input_0", cut->value(cut->inputs[0]).type.shape)});
   ASSERT_TRUE(outputs) << outputs.error().text();
-  EXPECT_LT(relative_error(outputs->at(0), stored("logits")), 1e-4);
+  EXPECT_LT(test::relative_error(outputs->at(0), stored("logits")), 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Seeded,

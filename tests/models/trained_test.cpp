@@ -10,6 +10,7 @@
 
 #include "codegen/import/import.h"
 #include "tests/models/compiled.h"
+#include "tests/support/relative_error.h"
 #include "tuner/cli/picture.h"
 #include "tuner/cli/tensor_file.h"
 
@@ -40,7 +41,7 @@ void gives_its_test_data(const std::string& model, const fs::path& sets, const s
   for (const auto& set : fs::directory_iterator(sets)) {
     const auto outputs = made->run({values_of(set.path() / ("input_0" + ending))});
     ASSERT_TRUE(outputs) << outputs.error().text();
-    EXPECT_LT(relative_error(outputs->at(0), values_of(set.path() / ("output_0" + ending))), bound)
+    EXPECT_LT(test::relative_error(outputs->at(0), values_of(set.path() / ("output_0" + ending))), bound)
         << set.path();
     ++count;
   }
@@ -87,7 +88,8 @@ TEST_P(Pictures, GetTheExpectedOutputsAndLabels) {
     ASSERT_TRUE(outputs) << outputs.error().text();
     const std::vector<float>& found = outputs->at(0);
     const auto begin = stored.values.begin() + static_cast<ptrdiff_t>(row++ * found.size());
-    EXPECT_LT(relative_error(found, {begin, begin + static_cast<ptrdiff_t>(found.size())}), 1e-4) << picture;
+    EXPECT_LT(test::relative_error(found, {begin, begin + static_cast<ptrdiff_t>(found.size())}), 1e-4)
+        << picture;
     EXPECT_EQ(std::max_element(found.begin(), found.end()) - found.begin(),
               expected.at("images").at(picture).at(0).at(0).get<int>())
         << picture;

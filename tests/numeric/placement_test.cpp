@@ -119,7 +119,9 @@ TEST(Fault, DroppingOneOfManyTermsOfAReductionFails) {
   for (const bool faulty : {false, true}) {
     auto lowered = lower_candidate(*candidate);
     ASSERT_TRUE(lowered);
-    if (faulty) ASSERT_GT(drop_last_terms(lowered->run.phases[0].body), 0);
+    if (faulty) {
+      ASSERT_GT(drop_last_terms(lowered->run.phases[0].body), 0);
+    }
     EmitOptions options;
     options.data = {{"hone_signature", to_json(lowered->signature) + '\0'}};
     auto object = emit({{"hone_run", &lowered->run}, {"hone_prepare", &lowered->prepare}}, target, options);
@@ -133,7 +135,9 @@ TEST(Fault, DroppingOneOfManyTermsOfAReductionFails) {
     loaded->run(buffers->pointers.data());
     const CheckReport report = check(loaded->signature(), *buffers, *reference);
     EXPECT_EQ(report.ok, !faulty) << report.reason;
-    if (faulty) EXPECT_THAT(report.reason, HasSubstr("x epsilon x magnitude"));
+    if (faulty) {
+      EXPECT_THAT(report.reason, HasSubstr("x epsilon x magnitude"));
+    }
   }
 }
 

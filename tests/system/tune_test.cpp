@@ -30,6 +30,11 @@ std::set<std::string> records(const Scratch& scratch) {
   return result;
 }
 
+/// The three programs that `hone tune` has started.
+std::vector<pid_t> children(Running& run) {
+  return {run.child("hone-runner"), run.child("hone-tuner"), run.child("hone-scheduler")};
+}
+
 void expect_sound(const Scratch& scratch) {
   const auto log = LogDatabase::open(scratch / "log.h5");
   ASSERT_TRUE(log) << log.error().text();
@@ -118,13 +123,11 @@ TEST(Tune, CtrlCLeavesAValidLogAndNoProcess) {
   Running run("hone", tune(scratch, {"--time", "1h", "--more"}), scratch);
   ASSERT_TRUE(wait_until(scratch.path(), run, [&] { return records(scratch).size() >= 3; }));
   const auto before = records(scratch);
-  std::vector<pid_t> children;
-  for (const char* program : {"hone-runner", "hone-tuner", "hone-scheduler"})
-    children.push_back(run.child(program));
+  const std::vector<pid_t> programs = children(run);
   run.signal(SIGINT);
   const Finished finished = run.finish();
   EXPECT_EQ(finished.exit_code, 130) << finished.err;
-  for (const pid_t child : children) EXPECT_EQ(kill(child, 0), -1);
+  for (const pid_t child : programs) EXPECT_EQ(kill(child, 0), -1);
   EXPECT_GE(nlohmann::json::parse(finished.last_line())["trials"], 1);
   const auto kept = records(scratch);
   for (const std::string& record : before) EXPECT_TRUE(kept.contains(record));
@@ -136,12 +139,10 @@ TEST(Tune, KilledItselfLeavesNoProcessAndAReadableLog) {
   Running run("hone", tune(scratch, {"--time", "1h", "--more"}), scratch);
   ASSERT_TRUE(wait_until(scratch.path(), run, [&] { return records(scratch).size() >= 3; }));
   const auto before = records(scratch);
-  std::vector<pid_t> children;
-  for (const char* program : {"hone-runner", "hone-tuner", "hone-scheduler"})
-    children.push_back(run.child(program));
+  const std::vector<pid_t> programs = children(run);
   run.signal(SIGKILL);
   EXPECT_EQ(run.finish().exit_code, 128 + SIGKILL);
-  for (const pid_t child : children) EXPECT_TRUE(ends(child));
+  for (const pid_t child : programs) EXPECT_TRUE(ends(child));
   const auto kept = records(scratch);
   for (const std::string& record : before) EXPECT_TRUE(kept.contains(record));
 }

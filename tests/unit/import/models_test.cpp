@@ -15,6 +15,7 @@
 #include "codegen/import/import.h"
 #include "tests/support/onnx/node_test.h"
 #include "tests/support/onnx/seed_weights.h"
+#include "tests/support/relative_error.h"
 
 namespace hone {
 namespace {
@@ -57,16 +58,6 @@ std::vector<float> compute(const Graph& graph, const std::vector<float>& input) 
   return {values.begin(), values.end()};
 }
 
-double relative_error(const std::vector<float>& got, const std::vector<float>& wanted) {
-  if (got.size() != wanted.size() || wanted.empty()) return INFINITY;
-  double difference = 0, norm = 0;
-  for (size_t i = 0; i < got.size(); ++i) {
-    difference += std::pow(static_cast<double>(got[i]) - wanted[i], 2);
-    norm += std::pow(static_cast<double>(wanted[i]), 2);
-  }
-  return std::sqrt(difference / norm);
-}
-
 Graph imported(const fs::path& file) {
   auto graph = import_graph(file);
   EXPECT_TRUE(graph) << graph.error().text();
@@ -105,7 +96,7 @@ TEST(Models, MnistGivesWhatItsOwnTestDataExpects) {
                output = test::read_tensor(folder / "output_0.pb");
     ASSERT_TRUE(input && output);
     const auto in = floats(*input), out = floats(*output);
-    EXPECT_LT(relative_error(compute(graph, {in.begin(), in.end()}), {out.begin(), out.end()}), 1e-5);
+    EXPECT_LT(test::relative_error(compute(graph, {in.begin(), in.end()}), {out.begin(), out.end()}), 1e-5);
   }
 }
 
@@ -117,7 +108,7 @@ TEST(Models, TheTfliteFileComputesWhatTheSameNetworkInOnnxComputes) {
     const Graph a = imported(data() / tflite), b = imported(data() / onnx);
     ASSERT_EQ(a.value(a.inputs[0]).type, b.value(b.inputs[0]).type);
     const auto input = generated("input_0", a.value(a.inputs[0]).type.shape);
-    EXPECT_LT(relative_error(compute(a, input), compute(b, input)), 1e-4) << tflite;
+    EXPECT_LT(test::relative_error(compute(a, input), compute(b, input)), 1e-4) << tflite;
   }
 }
 
@@ -182,7 +173,8 @@ TEST_P(SeededModel, GivesTheExpectedLogits) {
       test::import_seeded(folder / (name + ".onnx"), expected.at("final_scale"), expected.at("last_linear"));
   ASSERT_TRUE(graph) << graph.error().text();
   const auto logits = compute(*graph, generated("input_0", graph->value(graph->inputs[0]).type.shape));
-  EXPECT_LT(relative_error(logits, read_npy(data() / "onnx-light-expected" / (name + "_logits.npy"))), 1e-4);
+  EXPECT_LT(test::relative_error(logits, read_npy(data() / "onnx-light-expected" / (name + "_logits.npy"))),
+            1e-4);
 }
 INSTANTIATE_TEST_SUITE_P(Small, SeededModel,
                          testing::Values("tv_squeezenet1_1", "tv_mobilenet_v3_small", "tv_shufflenet_v2_x1_0",
