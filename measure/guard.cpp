@@ -84,7 +84,7 @@ void Guard::answer_zap() {
                                              request.size() > 1 ? request[1] : "",
                                              key ? "200" : "400",
                                              key ? "OK" : "this key is not on the list",
-                                             key ? std::string(to_text(key->role)) : "",
+                                             key ? std::string(to_text(key->role)) + " " + key->name : "",
                                              ""};
     for (size_t i = 0; i < answer.size(); ++i)
       zap_.send(zmq::buffer(answer[i]),
@@ -110,6 +110,12 @@ void Guard::serve() {
   }
 }
 
+std::string Guard::key_name(const zmq::message_t& body) const {
+  const char* user = keys_ ? zmq_msg_gets(body.handle(), "User-Id") : nullptr;
+  const char* space = user == nullptr ? nullptr : std::strchr(user, ' ');
+  return space == nullptr ? "" : space + 1;
+}
+
 std::optional<std::string> Guard::objection(const zmq::message_t& sender, const zmq::message_t& body,
                                             const Received& received) {
   if (const int descriptor = zmq_msg_get(body.handle(), ZMQ_SRCFD); descriptor >= 0)
@@ -120,16 +126,17 @@ std::optional<std::string> Guard::objection(const zmq::message_t& sender, const 
     return "";
   }
   if (!keys_) return std::nullopt;
-  const char* role = zmq_msg_gets(body.handle(), "User-Id");
-  if (role == nullptr) {
+  const char* user = zmq_msg_gets(body.handle(), "User-Id");
+  if (user == nullptr) {
     ++refused_.roles;
     return "";
   }
+  const std::string role(user, std::strcspn(user, " "));
   if (!received.message) return std::nullopt;
   const auto* hello = std::get_if<wire::Hello>(&*received.message);
   if (hello == nullptr || to_text(hello->role) == role) return std::nullopt;
   ++refused_.roles;
-  return "its key is for a " + std::string(role) + ", not for a " + std::string(to_text(hello->role));
+  return "its key is for a " + role + ", not for a " + std::string(to_text(hello->role));
 }
 
 }  // namespace hone

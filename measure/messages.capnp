@@ -1,10 +1,10 @@
-# What measure/messages.md says, as a schema. Fields are only ever added.
+# What measure/messages.md says, as a schema. Fields are only ever added; those of a later protocol say so.
 @0xc6a2f8b1d4e93075;
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("hone::schema");
 
-const protocolVersion :UInt32 = 1;
+const protocolVersion :UInt32 = 2;
 
 struct Message {
   union {
@@ -35,6 +35,15 @@ struct Message {
     jobs @20 :List(JobSummary);     # with tasks only if one was asked for
     listBoards @21 :Void;
     boards @22 :List(BoardSummary);
+    # protocol 2. runner -> scheduler
+    health @23 :HealthReport;
+    # client -> scheduler, and its answer
+    board @24 :BoardRequest;        # answered by boards with that one
+    resume @25 :JobId;              # answered by accepted
+    pullLog @26 :PullLog;
+    logChunk @27 :LogChunk;
+    askStatus @28 :Void;
+    status @29 :SchedulerStatus;
   }
 }
 
@@ -49,6 +58,13 @@ struct Hello {
   board @5 :Text;                   # runners: canonical text of codegen/base Board
   capacity @6 :UInt32;              # leases it can hold at once
   labels @7 :List(Text);            # "key=value", as given on the worker's command line
+  # protocol 2
+  instance @8 :UInt64;              # drawn at the start of the process, so that a restart is told from a reconnect; 0: not said
+  canCheck @9 :Bool;                # runners: answers Want.check with a HealthReport
+  os @10 :Text;                     # runners: "Debian GNU/Linux 12"
+  emulated @11 :Bool;               # runners: the board is emulated (qemu-user); its model says so too
+  sandbox @12 :Text;                # runners: empty: whole; else what is missing
+  maxFrequencyMhz @13 :Float64 = -1;
 }
 
 struct Welcome {
@@ -71,6 +87,23 @@ struct Want {
   rounds @1 :List(Round);           # the work of those it does not hold yet
   measurements @2 :List(Measurement);
   stopping @3 :Bool;
+  # protocol 2
+  check @4 :UInt64;                 # not 0: a health check is wanted before anything else; this is its number
+  checkMs @5 :UInt32;               # its deadline on the board
+  boardState @6 :Text;              # how the scheduler sees this board (BoardState), for people at the board
+  boardReason @7 :Text;
+}
+
+# What a board found out about itself: the answer to Want.check, or (check 0) unasked when something is wrong.
+struct HealthReport {
+  check @0 :UInt64;
+  ok @1 :Bool;                      # the known kernel ran in a child and gave the known answer
+  message @2 :Text;                 # why not
+  referenceNs @3 :Float64 = -1;     # median time of the reference kernel: the scheduler compares it with earlier ones
+  temperatureCelsius @4 :Float64 = -1;
+  frequencyMhz @5 :Float64 = -1;
+  freeMemoryBytes @6 :Int64 = -1;
+  freeDiskBytes @7 :Int64 = -1;
 }
 
 struct Candidate {
@@ -98,6 +131,7 @@ struct Round {
   top @10 :List(Record);            # best so far, best first
   seen @11 :List(Text);             # "formulation parameters" texts measured or in flight
   firstTrial @12 :UInt64;           # number of the first candidate; trial 0 comes first
+  rebuild @13 :List(Candidate);     # protocol 2. Not empty: build exactly these again, propose nothing
 }
 
 struct Built {
@@ -187,6 +221,12 @@ struct JobRequest {
   maxSeconds @7 :Float64;           # 0: no limit
   more @8 :Bool;                    # go on with tasks that were finished
   seed @9 :UInt64;
+  # protocol 2
+  priority @10 :UInt32 = 10;        # 1 to 100: its share of its user's board time
+  user @11 :Text;                   # with keys the scheduler puts the key's name here
+  token @12 :Text;                  # drawn by the client: a second submission with it is the same job. Empty: none
+  require @13 :List(Text);          # "key=value" labels that a board must have
+  limitSeconds @14 :Float64;        # the job fails if it has not ended by then, waiting included; 0: no limit
 }
 
 struct JobId { id @0 :UInt64; }
@@ -205,6 +245,13 @@ struct JobSummary {
   seconds @10 :Float64;
   boards @11 :UInt32;
   tuners @12 :UInt32;
+  # protocol 2
+  user @13 :Text;
+  priority @14 :UInt32;
+  require @15 :List(Text);
+  createdUnixMs @16 :Int64;
+  boardMs @17 :Float64;             # time on boards that it was given
+  limitSeconds @18 :Float64;
 }
 
 struct BoardSummary {
@@ -219,6 +266,59 @@ struct BoardSummary {
   silentMs @8 :Int64;               # since it spoke
   temperatureCelsius @9 :Float64 = -1;
   frequencyMhz @10 :Float64 = -1;
+  # protocol 2
+  state @11 :Text;                  # BoardState: Good, Unknown, Bad, Maintenance, Retired
+  reason @12 :Text;
+  stateMs @13 :Int64;               # since it is in this state
+  retryMs @14 :Int64 = -1;          # until the next health check; -1: none is planned
+  faults @15 :UInt32;               # in a row, without a passed check between
+  connected @16 :Bool;
+  draining @17 :Bool;               # it finishes what it holds and then goes into Maintenance
+  os @18 :Text;
+  emulated @19 :Bool;
+  sandbox @20 :Text;
+  referenceNs @21 :Float64 = -1;    # of the last passed health check
+  freeMemoryBytes @22 :Int64 = -1;
+  freeDiskBytes @23 :Int64 = -1;
+  maxFrequencyMhz @24 :Float64 = -1;
+  history @25 :List(BoardChange);   # newest last
+}
+struct BoardChange { unixMs @0 :Int64; state @1 :Text; reason @2 :Text; }
+
+enum BoardAction { show @0; drain @1; resume @2; retire @3; }
+struct BoardRequest {
+  name @0 :Text;
+  action @1 :BoardAction;
+  reason @2 :Text;                  # for people
+}
+
+# Asks for durable records in the order of the log, from the `after`-th on.
+struct PullLog {
+  job @0 :UInt64;                   # only the conditions and tasks of this job; 0: all
+  after @1 :UInt64;
+  target @2 :Text;                  # only of this target; empty: all
+}
+struct LogChunk {
+  records @0 :List(Record);
+  next @1 :UInt64;                  # ask with this as `after`
+  total @2 :UInt64;                 # durable records in the log now; next = total: that was all
+}
+
+struct SchedulerStatus {
+  build @0 :Text;
+  protocolMin @1 :UInt32;
+  protocolMax @2 :UInt32;
+  log @3 :Text;
+  records @4 :UInt64;
+  durable @5 :UInt64;               # of them, safe on the disk
+  trouble @6 :Text;                 # why nothing is acknowledged at present (disk full); empty: all is well
+  upMs @7 :Int64;
+  boards @8 :UInt32;                # connected
+  tuners @9 :UInt32;
+  clients @10 :UInt32;
+  refused @11 :UInt64;              # at the door
+  malformed @12 :UInt64;
+  lostWorkers @13 :UInt64;
 }
 
 struct TaskProgress {
@@ -243,6 +343,7 @@ struct JobEvent {
   stages @10 :Stages;               # where the time went
   boards @11 :UInt32;
   tuners @12 :UInt32;
+  trouble @13 :Text;                # protocol 2: why nothing goes on at present (the log cannot be written)
 }
 struct Failure { status @0 :Text; count @1 :UInt64; example @2 :Text; }
 struct Stages {

@@ -68,9 +68,23 @@ void put_message(const Message& message, schema::Message::Builder to) {
           put_list(from.jobs, to.initJobs(sized("jobs", from.jobs.size(), Limits::tasks)));
         else if constexpr (std::is_same_v<T, ListBoards>)
           to.setListBoards();
-        else {
-          static_assert(std::is_same_v<T, Boards>);
+        else if constexpr (std::is_same_v<T, Boards>)
           put_list(from.boards, to.initBoards(sized("boards", from.boards.size(), Limits::tasks)));
+        else if constexpr (std::is_same_v<T, HealthReport>)
+          put(from, to.initHealth());
+        else if constexpr (std::is_same_v<T, BoardRequest>)
+          put(from, to.initBoard());
+        else if constexpr (std::is_same_v<T, Resume>)
+          to.initResume().setId(from.job);
+        else if constexpr (std::is_same_v<T, PullLog>)
+          put(from, to.initPullLog());
+        else if constexpr (std::is_same_v<T, LogChunk>)
+          put(from, to.initLogChunk());
+        else if constexpr (std::is_same_v<T, AskStatus>)
+          to.setAskStatus();
+        else {
+          static_assert(std::is_same_v<T, SchedulerStatus>);
+          put(from, to.initStatus());
         }
       },
       message);
@@ -135,6 +149,20 @@ Message get_message(schema::Message::Reader from) {
       return ListBoards{};
     case M::BOARDS:
       return Boards{get_list<BoardSummary>("boards", from.getBoards(), Limits::tasks)};
+    case M::HEALTH:
+      return got<HealthReport>(from.getHealth());
+    case M::BOARD:
+      return got<BoardRequest>(from.getBoard());
+    case M::RESUME:
+      return Resume{from.getResume().getId()};
+    case M::PULL_LOG:
+      return got<PullLog>(from.getPullLog());
+    case M::LOG_CHUNK:
+      return got<LogChunk>(from.getLogChunk());
+    case M::ASK_STATUS:
+      return AskStatus{};
+    case M::STATUS:
+      return got<SchedulerStatus>(from.getStatus());
   }
   throw Malformed{"kind " + std::to_string(static_cast<int>(from.which())) + " is not known"};
 }

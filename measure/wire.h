@@ -16,7 +16,8 @@
 
 namespace hone::wire {
 
-inline constexpr uint32_t protocol_version = 1;
+/// Protocols that this program speaks: two programs use the highest that both know.
+inline constexpr uint32_t protocol_oldest = 1, protocol_version = 2;
 
 /// What a frame may hold at most; beyond it `encode` and `decode` give an Error.
 struct Limits {
@@ -30,6 +31,8 @@ struct Limits {
   static constexpr size_t records = 65536;
   static constexpr size_t texts = 65536;  ///< seen candidates, digests, task keys, ids
   static constexpr size_t tasks = 4096;
+  static constexpr size_t labels = 256;
+  static constexpr size_t history = 256;  ///< changes of one board's state
   static constexpr size_t nesting = 16;
 };
 
@@ -51,11 +54,18 @@ struct NotUnderstood {
 
 struct Hello {
   Role role = Role::client;
-  uint32_t protocol_min = protocol_version, protocol_max = protocol_version;
+  uint32_t protocol_min = protocol_oldest, protocol_max = protocol_version;
   std::string build, name;
   std::string board;                ///< runners: canonical text of a Board
   uint32_t capacity = 0;            ///< leases it can hold at once
   std::vector<std::string> labels;  ///< "key=value"
+  uint64_t instance =
+      0;  ///< drawn at the start of the process: tells a restart from a reconnect; 0: not said
+  bool can_check = false;  ///< runners: answers Want::check with a HealthReport
+  std::string os;          ///< runners: "Debian GNU/Linux 12"
+  bool emulated = false;   ///< runners: the board is emulated; its model says so too
+  std::string sandbox;     ///< runners: empty: whole; else what is missing
+  double max_frequency_mhz = -1;
 };
 
 struct WorkerState {
@@ -122,6 +132,11 @@ struct JobRequest {
   double max_seconds = 0;   ///< 0: no limit
   bool more = false;        ///< go on with tasks that were finished
   uint64_t seed = 0;
+  uint32_t priority = 10;            ///< 1 to 100: its share of its user's board time
+  std::string user;                  ///< with keys the scheduler puts the key's name here
+  std::string token;                 ///< a second submission with it is the same job; empty: none
+  std::vector<std::string> require;  ///< "key=value" labels that a board must have
+  double limit_seconds = 0;  ///< the job fails if it has not ended by then, waiting included; 0: no limit
 };
 
 struct Follow {
@@ -129,6 +144,54 @@ struct Follow {
 };
 struct Stop {
   uint64_t job = 0;
+};
+
+/// A job that was stopped or failed goes on; answered by Accepted.
+struct Resume {
+  uint64_t job = 0;
+};
+
+/// What a board found out about itself: the answer to Want::check, or (check 0) unasked when something is
+/// wrong.
+struct HealthReport {
+  uint64_t check = 0;
+  bool ok = false;           ///< the known kernel ran in a child and gave the known answer
+  std::string message;       ///< why not
+  double reference_ns = -1;  ///< median time of the reference kernel, compared with earlier ones
+  double temperature_celsius = -1, frequency_mhz = -1;
+  int64_t free_memory_bytes = -1, free_disk_bytes = -1;
+};
+
+enum class BoardAction : uint8_t { show, drain, resume, retire };
+/// A client's wish for one board; answered by Boards with that one.
+struct BoardRequest {
+  std::string name;
+  BoardAction action = BoardAction::show;
+  std::string reason;  ///< for people
+};
+
+/// Asks for durable records in the order of the log, from the `after`-th on.
+struct PullLog {
+  uint64_t job = 0;  ///< only the conditions and tasks of this job; 0: all
+  uint64_t after = 0;
+  std::string target;  ///< only of this target; empty: all
+};
+struct LogChunk {
+  std::vector<Record> records;
+  uint64_t next = 0;   ///< ask with this as `after`
+  uint64_t total = 0;  ///< durable records in the log now; next = total: that was all
+};
+
+struct AskStatus {};
+struct SchedulerStatus {
+  std::string build;
+  uint32_t protocol_min = protocol_oldest, protocol_max = protocol_version;
+  std::string log;
+  uint64_t records = 0, durable = 0;  ///< in all; of them, safe on the disk
+  std::string trouble;                ///< why nothing is acknowledged at present; empty: all is well
+  int64_t up_ms = 0;
+  uint32_t boards = 0, tuners = 0, clients = 0;  ///< connected
+  uint64_t refused = 0, malformed = 0, lost_workers = 0;
 };
 
 struct Query {
@@ -162,6 +225,7 @@ struct Round {
   std::vector<Record> top;        ///< best so far, best first
   std::vector<std::string> seen;  ///< "formulation parameters" texts measured or in flight
   uint64_t first_trial = 0;
+  std::vector<Candidate> rebuild;  ///< not empty: build exactly these again, propose nothing
 };
 
 struct MeasureRequest {
@@ -181,6 +245,10 @@ struct Want {
   std::vector<Round> rounds;     ///< the work of those it does not hold yet
   std::vector<MeasureRequest> measurements;
   bool stopping = false;
+  uint64_t check = 0;       ///< not 0: a health check is wanted before anything else; this is its number
+  uint32_t check_ms = 0;    ///< its deadline on the board
+  std::string board_state;  ///< how the scheduler sees this board, for people at the board
+  std::string board_reason;
 };
 
 /// If found, the bytes are the message's one blob.
@@ -227,6 +295,7 @@ struct JobEvent {
   double seconds = 0, eta_seconds = -1;
   Stages stages;
   uint32_t boards = 0, tuners = 0;
+  std::string trouble;  ///< why nothing goes on at present (the log cannot be written)
 };
 
 struct Records {
@@ -248,6 +317,12 @@ struct JobSummary {
   uint64_t trials = 0;
   double seconds = 0;
   uint32_t boards = 0, tuners = 0;
+  std::string user;
+  uint32_t priority = 0;
+  std::vector<std::string> require;
+  int64_t created_unix_ms = 0;
+  double board_ms = 0;  ///< time on boards that it was given
+  double limit_seconds = 0;
 };
 
 struct Jobs {
@@ -255,6 +330,11 @@ struct Jobs {
 };
 
 struct ListBoards {};
+
+struct BoardChange {
+  int64_t unix_ms = 0;
+  std::string state, reason;
+};
 
 struct BoardSummary {
   std::string name, board;  ///< canonical text of a Board
@@ -265,6 +345,19 @@ struct BoardSummary {
   int64_t idle_ms = -1;               ///< since it has nothing to do; -1: it has
   int64_t silent_ms = 0;              ///< since it spoke
   double temperature_celsius = -1, frequency_mhz = -1;
+  std::string state, reason;  ///< BoardState
+  int64_t state_ms = 0;       ///< since it is in this state
+  int64_t retry_ms = -1;      ///< until the next health check; -1: none is planned
+  uint32_t faults = 0;        ///< in a row, without a passed check between
+  bool connected = false;
+  bool draining = false;  ///< it finishes what it holds and then goes into Maintenance
+  std::string os;
+  bool emulated = false;
+  std::string sandbox;
+  double reference_ns = -1;  ///< of the last passed health check
+  int64_t free_memory_bytes = -1, free_disk_bytes = -1;
+  double max_frequency_mhz = -1;
+  std::vector<BoardChange> history;  ///< newest last
 };
 
 struct Boards {
@@ -273,7 +366,8 @@ struct Boards {
 
 using Message = std::variant<NotUnderstood, Hello, WorkerState, Built, RoundDone, Fetch, Measured, JobRequest,
                              Follow, Stop, Query, Welcome, Refuse, Want, Blob, Committed, Accepted, JobEvent,
-                             Records, ListJobs, Jobs, ListBoards, Boards>;
+                             Records, ListJobs, Jobs, ListBoards, Boards, HealthReport, BoardRequest, Resume,
+                             PullLog, LogChunk, AskStatus, SchedulerStatus>;
 
 using Bytes = std::vector<std::byte>;
 

@@ -63,8 +63,9 @@ inline void put_texts(const char* what, const std::vector<std::string>& values,
                       capnp::List<capnp::Text>::Builder builder) {
   for (size_t i = 0; i < values.size(); ++i) builder.set(static_cast<unsigned>(i), text(what, values[i]));
 }
-inline std::vector<std::string> get_texts(const char* what, capnp::List<capnp::Text>::Reader reader) {
-  cap(what, reader.size(), Limits::texts);
+inline std::vector<std::string> get_texts(const char* what, capnp::List<capnp::Text>::Reader reader,
+                                          size_t limit = Limits::texts) {
+  cap(what, reader.size(), limit);
   std::vector<std::string> values;
   values.reserve(reader.size());
   for (auto value : reader) values.push_back(text(what, value));
@@ -109,6 +110,16 @@ void put(const JobSummary&, schema::JobSummary::Builder);
 void get(schema::JobSummary::Reader, JobSummary&);
 void put(const BoardSummary&, schema::BoardSummary::Builder);
 void get(schema::BoardSummary::Reader, BoardSummary&);
+void put(const SchedulerStatus&, schema::SchedulerStatus::Builder);
+void get(schema::SchedulerStatus::Reader, SchedulerStatus&);
+void put(const LogChunk&, schema::LogChunk::Builder);
+void get(schema::LogChunk::Reader, LogChunk&);
+void put(const PullLog&, schema::PullLog::Builder);
+void get(schema::PullLog::Reader, PullLog&);
+void put(const BoardRequest&, schema::BoardRequest::Builder);
+void get(schema::BoardRequest::Reader, BoardRequest&);
+void put(const HealthReport&, schema::HealthReport::Builder);
+void get(schema::HealthReport::Reader, HealthReport&);
 
 template <class T, class Builder>
 void put_list(const std::vector<T>& values, Builder builder) {

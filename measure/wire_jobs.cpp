@@ -49,6 +49,11 @@ void put(const JobRequest& from, schema::JobRequest::Builder to) {
   to.setMaxSeconds(from.max_seconds);
   to.setMore(from.more);
   to.setSeed(from.seed);
+  to.setPriority(from.priority);
+  to.setUser(text("user", from.user));
+  to.setToken(text("token", from.token));
+  put_texts("label", from.require, to.initRequire(sized("labels", from.require.size(), Limits::labels)));
+  to.setLimitSeconds(from.limit_seconds);
 }
 void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.name = text("name", from.getName());
@@ -61,6 +66,11 @@ void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.max_seconds = from.getMaxSeconds();
   to.more = from.getMore();
   to.seed = from.getSeed();
+  to.priority = from.getPriority();
+  to.user = text("user", from.getUser());
+  to.token = text("token", from.getToken());
+  to.require = get_texts("labels", from.getRequire(), Limits::labels);
+  to.limit_seconds = from.getLimitSeconds();
 }
 
 void put(const Query& from, schema::Query::Builder to) {
@@ -95,6 +105,7 @@ void put(const JobEvent& from, schema::JobEvent::Builder to) {
   stages.setIdleMs(from.stages.idle_ms);
   to.setBoards(from.boards);
   to.setTuners(from.tuners);
+  to.setTrouble(text("trouble", from.trouble));
 }
 void get(schema::JobEvent::Reader from, JobEvent& to) {
   to.job = from.getId();
@@ -112,6 +123,7 @@ void get(schema::JobEvent::Reader from, JobEvent& to) {
                stages.getCheckMs(),   stages.getRunMs(),   stages.getIdleMs()};
   to.boards = from.getBoards();
   to.tuners = from.getTuners();
+  to.trouble = text("trouble", from.getTrouble());
 }
 
 void put(const JobSummary& from, schema::JobSummary::Builder to) {
@@ -128,6 +140,12 @@ void put(const JobSummary& from, schema::JobSummary::Builder to) {
   to.setSeconds(from.seconds);
   to.setBoards(from.boards);
   to.setTuners(from.tuners);
+  to.setUser(text("user", from.user));
+  to.setPriority(from.priority);
+  put_texts("label", from.require, to.initRequire(sized("labels", from.require.size(), Limits::labels)));
+  to.setLimitSeconds(from.limit_seconds);
+  to.setCreatedUnixMs(from.created_unix_ms);
+  to.setBoardMs(from.board_ms);
 }
 void get(schema::JobSummary::Reader from, JobSummary& to) {
   to.job = from.getId();
@@ -143,34 +161,12 @@ void get(schema::JobSummary::Reader from, JobSummary& to) {
   to.seconds = from.getSeconds();
   to.boards = from.getBoards();
   to.tuners = from.getTuners();
-}
-
-void put(const BoardSummary& from, schema::BoardSummary::Builder to) {
-  to.setName(text("name", from.name));
-  to.setBoard(text("board", from.board));
-  put_texts("label", from.labels, to.initLabels(sized("labels", from.labels.size(), Limits::texts)));
-  put_numbers("jobs", from.jobs, Limits::leases,
-              to.initJobs(sized("jobs", from.jobs.size(), Limits::leases)));
-  to.setLeases(from.leases);
-  to.setMeasured(from.measured);
-  to.setFailed(from.failed);
-  to.setIdleMs(from.idle_ms);
-  to.setSilentMs(from.silent_ms);
-  to.setTemperatureCelsius(from.temperature_celsius);
-  to.setFrequencyMhz(from.frequency_mhz);
-}
-void get(schema::BoardSummary::Reader from, BoardSummary& to) {
-  to.name = text("name", from.getName());
-  to.board = text("board", from.getBoard());
-  to.labels = get_texts("labels", from.getLabels());
-  to.jobs = get_numbers<uint64_t>("jobs", from.getJobs(), Limits::leases);
-  to.leases = from.getLeases();
-  to.measured = from.getMeasured();
-  to.failed = from.getFailed();
-  to.idle_ms = from.getIdleMs();
-  to.silent_ms = from.getSilentMs();
-  to.temperature_celsius = from.getTemperatureCelsius();
-  to.frequency_mhz = from.getFrequencyMhz();
+  to.user = text("user", from.getUser());
+  to.priority = from.getPriority();
+  to.require = get_texts("labels", from.getRequire(), Limits::labels);
+  to.limit_seconds = from.getLimitSeconds();
+  to.created_unix_ms = from.getCreatedUnixMs();
+  to.board_ms = from.getBoardMs();
 }
 
 }  // namespace hone::wire

@@ -17,7 +17,13 @@ void put(const Hello& from, schema::Hello::Builder to) {
   to.setName(text("name", from.name));
   to.setBoard(text("board", from.board));
   to.setCapacity(from.capacity);
-  put_texts("label", from.labels, to.initLabels(sized("labels", from.labels.size(), Limits::texts)));
+  put_texts("label", from.labels, to.initLabels(sized("labels", from.labels.size(), Limits::labels)));
+  to.setInstance(from.instance);
+  to.setCanCheck(from.can_check);
+  to.setOs(text("os", from.os));
+  to.setEmulated(from.emulated);
+  to.setSandbox(text("sandbox", from.sandbox));
+  to.setMaxFrequencyMhz(from.max_frequency_mhz);
 }
 void get(schema::Hello::Reader from, Hello& to) {
   switch (from.getRole()) {
@@ -39,7 +45,13 @@ void get(schema::Hello::Reader from, Hello& to) {
   to.name = text("name", from.getName());
   to.board = text("board", from.getBoard());
   to.capacity = from.getCapacity();
-  to.labels = get_texts("labels", from.getLabels());
+  to.labels = get_texts("labels", from.getLabels(), Limits::labels);
+  to.instance = from.getInstance();
+  to.can_check = from.getCanCheck();
+  to.os = text("os", from.getOs());
+  to.emulated = from.getEmulated();
+  to.sandbox = text("sandbox", from.getSandbox());
+  to.max_frequency_mhz = from.getMaxFrequencyMhz();
 }
 
 void put(const WorkerState& from, schema::WorkerState::Builder to) {
@@ -146,6 +158,7 @@ void put(const Round& from, schema::Round::Builder to) {
   put_list(from.top, to.initTop(sized("top records", from.top.size(), Limits::records)));
   put_texts("seen", from.seen, to.initSeen(sized("seen", from.seen.size(), Limits::texts)));
   to.setFirstTrial(from.first_trial);
+  put_list(from.rebuild, to.initRebuild(sized("candidates", from.rebuild.size(), Limits::leases)));
 }
 void get(schema::Round::Reader from, Round& to) {
   get(from.getLease(), to.lease);
@@ -161,6 +174,7 @@ void get(schema::Round::Reader from, Round& to) {
   to.top = get_list<Record>("top records", from.getTop(), Limits::records);
   to.seen = get_texts("seen", from.getSeen());
   to.first_trial = from.getFirstTrial();
+  to.rebuild = get_list<Candidate>("candidates", from.getRebuild(), Limits::leases);
 }
 
 void put(const MeasureRequest& from, schema::Measurement::Builder to) {
@@ -212,12 +226,20 @@ void put(const Want& from, schema::Want::Builder to) {
   put_list(from.measurements,
            to.initMeasurements(sized("measurements", from.measurements.size(), Limits::leases)));
   to.setStopping(from.stopping);
+  to.setCheck(from.check);
+  to.setCheckMs(from.check_ms);
+  to.setBoardState(text("board state", from.board_state));
+  to.setBoardReason(text("reason", from.board_reason));
 }
 void get(schema::Want::Reader from, Want& to) {
   to.leases = get_list<LeaseRef>("leases", from.getLeases(), Limits::leases);
   to.rounds = get_list<Round>("rounds", from.getRounds(), Limits::leases);
   to.measurements = get_list<MeasureRequest>("measurements", from.getMeasurements(), Limits::leases);
   to.stopping = from.getStopping();
+  to.check = from.getCheck();
+  to.check_ms = from.getCheckMs();
+  to.board_state = text("board state", from.getBoardState());
+  to.board_reason = text("reason", from.getBoardReason());
 }
 
 }  // namespace hone::wire

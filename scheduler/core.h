@@ -20,6 +20,8 @@
 
 namespace hone::scheduler {
 
+inline constexpr std::string_view build_name = "hone 0.1";
+
 /// A round to be proposed and built.
 struct RoundWork {
   wire::Round round;

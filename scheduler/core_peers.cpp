@@ -5,13 +5,29 @@
 #include "scheduler/core.h"
 
 namespace hone::scheduler {
+namespace {
+
+std::string range(uint32_t from, uint32_t to) {
+  return from == to ? std::to_string(from) : std::to_string(from) + " to " + std::to_string(to);
+}
+
+/// Both ranges, both builds, and who has to change.
+std::string no_common_protocol(const wire::Hello& hello) {
+  const bool is_peer_older = hello.protocol_max < wire::protocol_oldest;
+  return "this scheduler (" + std::string(build_name) + ") speaks protocol " +
+         range(wire::protocol_oldest, wire::protocol_version) + ", the peer (" +
+         (hello.build.empty() ? "unknown build" : hello.build) + ") " +
+         range(hello.protocol_min, hello.protocol_max) + ": " +
+         (is_peer_older ? "the peer is too old" : "the scheduler is too old");
+}
+
+}  // namespace
 
 void Core::hello(const PeerId& peer, const wire::Hello& hello) {
   if (peers_.contains(peer)) lose_peer(peer, "it said hello again");
-  if (hello.protocol_min > wire::protocol_version || hello.protocol_max < wire::protocol_version) {
-    send(peer, wire::Refuse{"this scheduler speaks protocol " + std::to_string(wire::protocol_version) +
-                            ", the peer " + std::to_string(hello.protocol_min) + " to " +
-                            std::to_string(hello.protocol_max)});
+  const uint32_t protocol = std::min(hello.protocol_max, wire::protocol_version);
+  if (protocol < std::max(hello.protocol_min, wire::protocol_oldest)) {
+    send(peer, wire::Refuse{no_common_protocol(hello)});
     return;
   }
   PeerState state;
@@ -30,9 +46,9 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello) {
   state.capacity = std::max(1u, hello.capacity);
   state.heard = state.idle_since = now_.steady;
   peers_.emplace(peer, std::move(state));
-  send(peer, wire::Welcome{wire::protocol_version, peers_.at(peer).worker,
-                           static_cast<uint32_t>(settings_.heartbeat.count()),
-                           static_cast<uint32_t>(settings_.lease.count())});
+  send(peer,
+       wire::Welcome{protocol, peers_.at(peer).worker, static_cast<uint32_t>(settings_.heartbeat.count()),
+                     static_cast<uint32_t>(settings_.lease.count())});
   if (stopping_) peers_.at(peer).want_due = true;
 }
 

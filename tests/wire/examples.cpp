@@ -141,4 +141,88 @@ std::vector<std::pair<std::string, Message>> examples() {
   };
 }
 
+std::vector<std::pair<std::string, Message>> examples_2() {
+  Hello hello{Role::runner, 1, 2, "build", "name", "board text", 4, {"rack=2"}};
+  hello.instance = 77;
+  hello.can_check = true;
+  hello.os = "Debian GNU/Linux 12";
+  hello.emulated = true;
+  hello.sandbox = "no system call filter";
+  hello.max_frequency_mhz = 3600;
+  JobRequest job{"resnet18", "target", "AMD", {{"task", "conv", "ports", 4, 1e9}}, 2, TimingMode::dram, 100,
+                 60,         true,     5};
+  job.priority = 20;
+  job.user = "me";
+  job.token = "token";
+  job.require = {"rack=2", "cooled=yes"};
+  job.limit_seconds = 3600;
+  Round round;
+  round.lease = {7, 3};
+  round.rebuild = {{"task", "target", "direct", 2, "ports", "oc=2", "split"}};
+  Want want{{{7, 3}}, {round}, {}, false};
+  want.check = 9;
+  want.check_ms = 5000;
+  want.board_state = "Unknown";
+  want.board_reason = "it came";
+  JobEvent event;
+  event.job = 1;
+  event.state = "InProgress";
+  event.trouble = "No space left on device";
+  JobSummary summary;
+  summary.job = 9;
+  summary.state = "Failed";
+  summary.user = "me";
+  summary.priority = 20;
+  summary.require = {"rack=2"};
+  summary.created_unix_ms = 1700000000000;
+  summary.board_ms = 12.5;
+  summary.limit_seconds = 3600;
+  BoardSummary board;
+  board.name = "b1";
+  board.state = "Bad";
+  board.reason = "it was lost";
+  board.state_ms = 5000;
+  board.retry_ms = 6000;
+  board.faults = 3;
+  board.connected = board.draining = true;
+  board.os = "Debian";
+  board.emulated = true;
+  board.sandbox = "partial";
+  board.reference_ns = 200000;
+  board.free_memory_bytes = 1 << 30;
+  board.free_disk_bytes = int64_t{1} << 40;
+  board.max_frequency_mhz = 3600;
+  board.history = {{1700000000000, "Unknown", "it came"}, {1700000000001, "Bad", "it was lost"}};
+  SchedulerStatus status;
+  status.build = "hone 0.1";
+  status.protocol_min = 1;
+  status.protocol_max = 2;
+  status.log = "lab.h5";
+  status.records = 10;
+  status.durable = 9;
+  status.trouble = "No space left on device";
+  status.up_ms = 1000;
+  status.boards = 1;
+  status.tuners = 2;
+  status.clients = 3;
+  status.refused = 4;
+  status.malformed = 5;
+  status.lost_workers = 6;
+  return {
+      {"hello", hello},
+      {"submit", job},
+      {"want", want},
+      {"job_event", event},
+      {"jobs", Jobs{{summary}}},
+      {"boards", Boards{{board}}},
+      {"health", HealthReport{9, true, "slow", 200000, 55.5, 3100, 1 << 30, int64_t{1} << 40}},
+      {"board", BoardRequest{"b1", BoardAction::retire, "broken fan"}},
+      {"resume", Resume{9}},
+      {"pull_log", PullLog{9, 1000, "target"}},
+      {"log_chunk", LogChunk{{example_record()}, 1001, 2000}},
+      {"ask_status", AskStatus{}},
+      {"status", status},
+  };
+}
+
 }  // namespace hone::wire

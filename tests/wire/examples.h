@@ -11,6 +11,8 @@ namespace hone::wire {
 
 /// (name of the golden file, message).
 std::vector<std::pair<std::string, Message>> examples();
+/// Messages and fields that protocol 2 added.
+std::vector<std::pair<std::string, Message>> examples_2();
 Record example_record();
 
 }  // namespace hone::wire

@@ -23,7 +23,19 @@ TEST(Hello, IsAnsweredWithWelcomeOrTheReasonOfRefusal) {
   old.protocol_min = 7;
   old.protocol_max = 9;
   hand.say("old", old);
-  EXPECT_THAT(hand.last<wire::Refuse>("old")->reason, HasSubstr("the peer 7 to 9"));
+  EXPECT_THAT(hand.last<wire::Refuse>("old")->reason,
+              HasSubstr("speaks protocol 1 to 2, the peer (unknown build) 7 to 9: the scheduler is too old"));
+  old.protocol_min = old.protocol_max = 0;
+  old.build = "hone 0.0";
+  hand.say("old", old);
+  EXPECT_THAT(hand.last<wire::Refuse>("old")->reason,
+              HasSubstr("the peer (hone 0.0) 0: the peer is too old"));
+  old.protocol_min = old.protocol_max = 1;
+  hand.say("of version 1", old);
+  EXPECT_EQ(hand.last<wire::Welcome>("of version 1")->protocol, 1u);
+  old.protocol_max = 12;
+  hand.say("newer", old);
+  EXPECT_EQ(hand.last<wire::Welcome>("newer")->protocol, wire::protocol_version);
   wire::Hello odd;
   odd.role = wire::Role::runner;
   odd.board = "what?";
