@@ -2,6 +2,7 @@
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <cmath>
 #include <limits>
@@ -131,9 +132,65 @@ Value* Arithmetic::exp(Value* x) {
   return b_.CreateFMul(b_.CreateFMul(fraction, power_of_two(half, type)), power_of_two(rest, type));
 }
 
-Value* Arithmetic::sigmoid(Value* x) {
-  Value* one = constant(x->getType(), 1);
-  return b_.CreateFDiv(one, b_.CreateFAdd(one, exp(b_.CreateFNeg(x))));
+bool Arithmetic::has_scale(const Type* type) const {
+  const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(type);
+  if (!vector || is_double(type)) return false;
+  const unsigned lanes = vector->getNumElements();
+  return (lanes == 16 && set_.scale) || ((lanes == 8 || lanes == 4) && set_.scale_short);
+}
+
+/// b - floor(b) (0 for infinities), or a * 2^floor(b).
+Value* Arithmetic::scale_intrinsic(bool reduce, Value* a, Value* b) {
+  namespace intrinsic = llvm::Intrinsic;
+  const unsigned lanes = llvm::cast<llvm::FixedVectorType>(b->getType())->getNumElements();
+  const bool whole = lanes == 16;
+  Type* mask_type = whole ? b_.getInt16Ty() : b_.getInt8Ty();
+  Value* mask = llvm::ConstantInt::getAllOnesValue(mask_type);
+  constexpr unsigned kFloor = 1 | 8,
+                     kCurrentRounding = 4;  // downwards without an exception; as the mode says
+  std::vector<Value*> arguments{b, b_.getInt32(kFloor), b, mask};
+  if (!reduce) arguments = {a, b, b, mask};
+  if (whole) arguments.push_back(b_.getInt32(kCurrentRounding));
+  const ID id = reduce ? (whole        ? intrinsic::x86_avx512_mask_reduce_ps_512
+                          : lanes == 8 ? intrinsic::x86_avx512_mask_reduce_ps_256
+                                       : intrinsic::x86_avx512_mask_reduce_ps_128)
+                       : (whole        ? intrinsic::x86_avx512_mask_scalef_ps_512
+                          : lanes == 8 ? intrinsic::x86_avx512_mask_scalef_ps_256
+                                       : intrinsic::x86_avx512_mask_scalef_ps_128);
+  return b_.CreateIntrinsic(id, {}, arguments);
+}
+
+/// e^-x in few instructions: 2^t with t = -x log2 e in one rounding, which is as if x were off by an ulp.
+/// Infinite where it overflows, 0 where it vanishes beside 1. Minimax polynomials of degree 5 for 2^r (error
+/// 8e-8 of the result).
+Value* Arithmetic::exp_of_negative(Value* x) {
+  Type* type = x->getType();
+  if (is_double(type)) return exp(b_.CreateFNeg(x));
+  Value* t = b_.CreateFMul(x, constant(type, -1.44269504088896340736));
+  if (has_scale(type)) {
+    Value* fraction = polynomial(scale_intrinsic(true, nullptr, t),
+                                 {0.001867130515165627, 0.009017029777169228, 0.05579991266131401,
+                                  0.24016444385051727, 0.6931512951850891, 1.0});
+    return scale_intrinsic(false, fraction, t);
+  }
+  // The low bits of t + 1.5 * 2^23 + 127 are the exponent field of 2^n, n the integer nearest to t:
+  // infinity's for 128, 0's for -127.
+  t = clamp_above(clamp_below(t, -127), 128);
+  Value* shift = constant(type, 1.5 * 8388608 + 127);
+  Value* shifted = b_.CreateFAdd(t, shift);
+  Value* rest = b_.CreateFSub(t, b_.CreateFSub(shifted, shift));
+  Type* integer = bits_of(type);
+  Value* bits = b_.CreateShl(b_.CreateBitCast(shifted, integer),
+                             llvm::ConstantInt::get(integer, static_cast<uint64_t>(mantissa_bits(type))));
+  Value* fraction = polynomial(rest, {0.001326472731307149, 0.009671512991189957, 0.05550733581185341,
+                                      0.24022242426872253, 0.6931470036506653, 1.0});
+  return b_.CreateFMul(fraction, b_.CreateBitCast(bits, type));
+}
+
+Value* Arithmetic::sigmoid(Value* x) { return times_sigmoid(constant(x->getType(), 1), x); }
+
+Value* Arithmetic::times_sigmoid(Value* a, Value* x) {
+  return b_.CreateFDiv(a, b_.CreateFAdd(constant(x->getType(), 1), exp_of_negative(x)));
 }
 
 Value* Arithmetic::tanh(Value* x) {

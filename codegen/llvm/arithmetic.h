@@ -12,6 +12,8 @@ struct InstructionSet {
   bool round = false;           ///< floor as one instruction
   bool native_maximum = false;  ///< maximum that propagates NaN, as one instruction
   bool half = false;            ///< conversions from and to f16
+  bool scale = false;           ///< AVX-512's x - floor(x) and a * 2^floor(b), each as one instruction
+  bool scale_short = false;     ///< the same for vectors of 256 and 128 bits
 };
 
 /// Emits at the builder's insertion point. Operands and results have the same type: float, double or vectors
@@ -34,9 +36,12 @@ class Arithmetic {
   /// log(0) = -inf, log(negative) = NaN; denormals included.
   llvm::Value* log(llvm::Value* x);
   /// Both saturate exactly; tanh keeps its relative accuracy (and the sign of zero) near 0. sigmoid may give
-  /// 0 where the exact result is a denormal. Error under 4 ulp (f32) and 8 ulp (f64).
+  /// 0 where the exact result is a denormal. Error under 4 ulp (f32) and 8 ulp (f64); for sigmoid in f32, of
+  /// what it is at an x that is off by 1 ulp.
   llvm::Value* tanh(llvm::Value* x);
   llvm::Value* sigmoid(llvm::Value* x);
+  /// a * sigmoid(x) in one division.
+  llvm::Value* times_sigmoid(llvm::Value* a, llvm::Value* x);
 
  private:
   struct Reduced {
@@ -47,6 +52,9 @@ class Arithmetic {
   llvm::Value* expm1_polynomial(llvm::Value* rest);
   llvm::Value* power_of_two(llvm::Value* exponent, llvm::Type* type);
   llvm::Value* polynomial(llvm::Value* x, std::initializer_list<double> highest_first);
+  llvm::Value* exp_of_negative(llvm::Value* x);
+  bool has_scale(const llvm::Type* type) const;
+  llvm::Value* scale_intrinsic(bool reduce, llvm::Value* a, llvm::Value* b);
   llvm::Value* extremum(llvm::Value* a, llvm::Value* b, bool maximum);
   /// maximum or minimum with a constant: NaN in x stays.
   llvm::Value* clamp_below(llvm::Value* x, double least);

@@ -9,7 +9,8 @@ using llvm::Value;
 
 namespace {
 
-/// How far ahead weights are asked for: at two vectors for 14 cycles of arithmetic, more than memory's latency.
+/// How far ahead weights are asked for: at two vectors for 14 cycles of arithmetic, more than memory's
+/// latency.
 constexpr int64_t kPrefetchBytes = 4096;
 
 }  // namespace
@@ -283,8 +284,8 @@ Value* TileCode::read(int number) {
   return value;
 }
 
-// Weights are packed in the order in which they are read, and come from memory: they are asked for ahead, since hardware
-// stops at page borders. An address past the end does no harm.
+// Weights are packed in the order in which they are read, and come from memory: they are asked for ahead,
+// since hardware stops at page borders. An address past the end does no harm.
 void TileCode::prefetch(const Address& where) {
   Value* ahead = b_.CreateGEP(b_.getInt8Ty(), where.pointer, b_.getInt64(where.bytes + kPrefetchBytes));
   b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ahead->getType()},
@@ -341,6 +342,13 @@ Value* TileCode::compute(const Scalar& s) {
     case ScalarOp::sub:
       return sum(s.args[0], s.args[1], true);
     case ScalarOp::mul: {
+      // a * sigmoid(x) needs one division and no product, unless something else reads the sigmoid.
+      for (const size_t k : {size_t{1}, size_t{0}}) {
+        const ScalarPtr& gate = s.args[k];
+        if (gate->op != ScalarOp::sigmoid || gate.use_count() > 1 || evaluated_.count(gate.get())) continue;
+        Value* a = arg(1 - k);
+        return arithmetic_.times_sigmoid(a, evaluate(gate->args[0]));
+      }
       Value* a = arg(0);
       return b_.CreateFMul(a, arg(1));
     }
