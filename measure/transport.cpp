@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -135,21 +136,27 @@ Received received_from(const Frames& frames, size_t first) {
   return received;
 }
 
+/// False: a signal came.
+bool poll_until(std::vector<zmq::pollitem_t>& items, TimePoint deadline) {
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  left = std::clamp(left, std::chrono::milliseconds(0), std::chrono::milliseconds(24 * 3600 * 1000));
+  try {
+    zmq::poll(items, left);
+    return true;
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+    return false;
+  }
+}
+
 /// `also`: sockets that end the wait and are not spoken of.
 Waited wait_on(zmq::socket_t& socket, TimePoint deadline, std::span<const int> fds,
                std::span<void* const> also) {
   std::vector<zmq::pollitem_t> items = {{socket.handle(), 0, ZMQ_POLLIN, 0}};
   for (int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   for (void* other : also) items.push_back({other, 0, ZMQ_POLLIN, 0});
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-  left = std::clamp(left, std::chrono::milliseconds(0), std::chrono::milliseconds(24 * 3600 * 1000));
   Waited waited;
-  try {
-    zmq::poll(items, left);
-  } catch (const zmq::error_t& error) {
-    if (error.num() != EINTR) throw;
-    return waited;
-  }
+  if (!poll_until(items, deadline)) return waited;
   waited.message = items[0].revents & ZMQ_POLLIN;
   for (size_t i = 1; i <= fds.size(); ++i)
     if (items[i].revents) waited.ready.push_back(items[i].fd);
@@ -158,10 +165,36 @@ Waited wait_on(zmq::socket_t& socket, TimePoint deadline, std::span<const int> f
 
 }  // namespace
 
+struct SharedTransport::State {
+  zmq::context_t context{1};
+  uint64_t peers = 0;  ///< made so far
+};
+
+SharedTransport::SharedTransport() : state_(std::make_unique<State>()) {}
+SharedTransport::~SharedTransport() = default;
+
+Result<std::shared_ptr<SharedTransport>> SharedTransport::create(size_t peers) {
+  constexpr size_t sockets = 3, files = 6;  // of one peer: its own, two of its monitor; and what they open
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t needed = peers * files + 64;
+  if (limit.rlim_max < needed)
+    return fail(std::to_string(peers) + " connections need " + std::to_string(needed) +
+                    " open files, this process may have " + std::to_string(limit.rlim_max),
+                "", "raise it: ulimit -Hn");
+  limit.rlim_cur = std::max(limit.rlim_cur, needed);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  std::shared_ptr<SharedTransport> shared(new SharedTransport);
+  shared->state_->context.set(zmq::ctxopt::max_sockets, static_cast<int>(peers * sockets + 16));
+  return shared;
+}
+
 struct Peer::State {
   std::string endpoint;
   TransportOptions options;
-  zmq::context_t context{1};
+  std::optional<zmq::context_t> own;
+  zmq::context_t* context = nullptr;
+  std::string name;  ///< unique in the context
   std::optional<zmq::socket_t> socket, monitor;
   int sockets = 0;  ///< made so far
 
@@ -195,6 +228,12 @@ Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
   auto state = std::make_unique<State>();
   state->endpoint = std::move(endpoint);
   state->options = std::move(options);
+  if (auto& shared = state->options.shared) {
+    state->context = &shared->state_->context;
+    state->name = std::to_string(shared->state_->peers++) + "-";
+  } else {
+    state->context = &state->own.emplace(1);
+  }
   Peer peer(std::move(state));
   HONE_RETURN_IF_ERROR(peer.reconnect());
   return peer;
@@ -203,15 +242,15 @@ Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
 Status Peer::reconnect() {
   try {
     state_->close();
-    state_->socket.emplace(state_->context, zmq::socket_type::dealer);
+    state_->socket.emplace(*state_->context, zmq::socket_type::dealer);
     set_options(*state_->socket, state_->options);
     if (const auto& keys = state_->options.keys) {
       state_->socket->set(zmq::sockopt::curve_serverkey, keys->server);
       state_->socket->set(zmq::sockopt::curve_publickey, keys->own.public_key);
       state_->socket->set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
     }
-    state_->monitor = monitor_handshakes(state_->context, *state_->socket,
-                                         "handshakes" + std::to_string(state_->sockets++));
+    state_->monitor = monitor_handshakes(
+        *state_->context, *state_->socket, "handshakes" + state_->name + std::to_string(state_->sockets++));
     state_->socket->connect(state_->endpoint);
     return {};
   } catch (const zmq::error_t& error) {
@@ -227,6 +266,24 @@ Status Peer::send(const wire::Message& message, std::span<const wire::Bytes> blo
 Waited Peer::wait(TimePoint deadline, std::span<const int> fds) {
   void* const also[] = {state_->monitor->handle()};
   return wait_on(*state_->socket, deadline, fds, also);
+}
+
+Peer::WaitedForMany Peer::wait_for_any(std::span<Peer* const> peers, TimePoint deadline,
+                                       std::span<const int> fds) {
+  std::vector<zmq::pollitem_t> items;
+  items.reserve(2 * peers.size() + fds.size());
+  for (Peer* peer : peers) {
+    items.push_back({peer->state_->socket->handle(), 0, ZMQ_POLLIN, 0});
+    items.push_back({peer->state_->monitor->handle(), 0, ZMQ_POLLIN, 0});
+  }
+  for (int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
+  WaitedForMany waited;
+  if (!poll_until(items, deadline)) return waited;
+  for (size_t i = 0; i < peers.size(); ++i)
+    if ((items[2 * i].revents | items[2 * i + 1].revents) & ZMQ_POLLIN) waited.peers.push_back(i);
+  for (size_t i = 2 * peers.size(); i < items.size(); ++i)
+    if (items[i].revents) waited.ready.push_back(items[i].fd);
+  return waited;
 }
 
 std::optional<Received> Peer::receive() {

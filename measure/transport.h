@@ -16,12 +16,27 @@
 
 namespace hone {
 
+/// ZeroMQ's thread and sockets for many peers of one process; without one each Peer has its own.
+class SharedTransport {
+ public:
+  /// Errors: more sockets than this process may open.
+  static Result<std::shared_ptr<SharedTransport>> create(size_t peers);
+  ~SharedTransport();
+
+ private:
+  friend class Peer;
+  SharedTransport();
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// Unsafe defaults of ZeroMQ, made safe.
 struct TransportOptions {
   std::chrono::milliseconds heartbeat_interval{1000};  ///< of the transport; the application speaks too
   std::chrono::milliseconds heartbeat_timeout{3000};   ///< a half-open connection is closed after this
   int queue_messages = 1000;                           ///< beyond it `send` gives an Error instead of waiting
   std::optional<TransportKeys> keys = {};              ///< needed off loopback
+  std::shared_ptr<SharedTransport> shared = {};        ///< of peers; none: its own
 };
 
 /// Who was turned away at the door, each attempt counted.
@@ -75,6 +90,13 @@ class Peer {
   std::optional<Received> receive(TimePoint deadline);
   /// Throws this socket away with all it has queued, and connects a new one: say hello again afterwards.
   Status reconnect();
+  /// wait for many peers at once; gives the indices of those that have something to receive.
+  struct WaitedForMany {
+    std::vector<size_t> peers;
+    std::vector<int> ready;
+  };
+  static WaitedForMany wait_for_any(std::span<Peer* const> peers, TimePoint deadline,
+                                    std::span<const int> fds = {});
 
  private:
   struct State;
