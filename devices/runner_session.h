@@ -1,5 +1,5 @@
-// One runner's side of its conversation with a scheduler (measure/messages.md) as a pure state machine: what came
-// and the time go in, messages go out. The runner's loop and the simulated boards are both made of it.
+// One runner's side of its conversation with a scheduler (measure/messages.md) as a pure state machine: what
+// came and the time go in, messages go out. The runner's loop and the simulated boards are both made of it.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,8 @@ struct RunnerOptions {
   uint32_t capacity = 8;                   ///< leases held at once: enough to fetch while one is measured
   std::chrono::milliseconds heartbeat{0};  ///< 0: what the scheduler asks for
   std::chrono::milliseconds hello_timeout{2000};
-  std::chrono::milliseconds silence{1000};      ///< without a word for this long, or four heartbeats: a new connection
+  std::chrono::milliseconds silence{
+      1000};  ///< without a word for this long, or four heartbeats: a new connection
   std::chrono::milliseconds give_up{0};         ///< leave when no scheduler was heard for this long; 0: never
   std::chrono::milliseconds commit_wait{2000};  ///< how long a runner told to stop waits for its last commit
   WorkQueue::Limits limits = {};

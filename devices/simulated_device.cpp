@@ -29,6 +29,22 @@ Result<std::variant<double, MeasureStatus>> parse_outcome(const std::string& tex
   return status;
 }
 
+Result<ScriptedFault> parse_board_fault(const std::string& what, const std::string& value) {
+  static constexpr std::pair<std::string_view, BoardFault> names[] = {{"reboot", BoardFault::reboot},
+                                                                      {"silent", BoardFault::silent},
+                                                                      {"frozen", BoardFault::frozen},
+                                                                      {"slow", BoardFault::slow},
+                                                                      {"leave", BoardFault::leave}};
+  for (const auto& [name, fault] : names)
+    if (what == name) {
+      ScriptedFault scripted;
+      scripted.what = fault;
+      HONE_TRY(scripted.value, parse_number(value));
+      return scripted;
+    }
+  return fail("'" + what + "' does not happen to boards", "", "reboot, silent, frozen, slow or leave");
+}
+
 Status parse_line(const std::string& line, SimulationScript& script) {
   std::istringstream words(line);
   std::string key, first, second, extra;
@@ -60,8 +76,35 @@ Status parse_line(const std::string& line, SimulationScript& script) {
     HONE_RETURN_IF_ERROR(needs(!second.empty()));
     HONE_TRY(auto outcome, parse_outcome(second));
     script.artifacts[first] = outcome;
+  } else if (key == "speed") {
+    HONE_RETURN_IF_ERROR(needs(!second.empty()));
+    HONE_TRY(script.fastest, parse_number(first));
+    HONE_TRY(script.slowest, parse_number(second));
+    if (script.fastest <= 0 || script.slowest < script.fastest)
+      return fail("'speed' needs 0 < least <= most");
+  } else if (key == "samples") {
+    HONE_RETURN_IF_ERROR(needs(!first.empty() && second.empty()));
+    HONE_TRY(const double count, parse_number(first));
+    script.samples = static_cast<int>(std::min(count, 1000.0));
+  } else if (key == "pace") {
+    HONE_RETURN_IF_ERROR(needs(!first.empty() && second.empty()));
+    HONE_TRY(script.pace, parse_number(first));
+  } else if (key == "at" || key == "often") {
+    std::string third;
+    HONE_RETURN_IF_ERROR(needs(static_cast<bool>(words >> third)));
+    HONE_TRY(ScriptedFault fault, parse_board_fault(second, third));
+    HONE_TRY(const double when, parse_number(first));
+    if (key == "often") {
+      if (fault.what == BoardFault::slow || fault.what == BoardFault::leave)
+        return fail("'" + second + "' does not come back: it can only be scripted with 'at'");
+      fault.per_second = when;
+    } else {
+      fault.at = std::chrono::milliseconds(static_cast<int64_t>(when));
+    }
+    script.board_faults.push_back(fault);
   } else {
-    return fail("'" + key + "' is no setting", "", "seed, time_ns, noise, fault or artifact");
+    return fail("'" + key + "' is no setting", "",
+                "seed, time_ns, noise, fault, artifact, speed, samples, pace, at or often");
   }
   return {};
 }
@@ -106,23 +149,30 @@ Result<SimulationScript> parse_simulation_script(std::string_view text) {
   return script;
 }
 
-SimulatedDevice::SimulatedDevice(SimulationScript script) : script_(std::move(script)) {}
+SimulatedDevice::SimulatedDevice(SimulationScript script, uint64_t number)
+    : script_(std::move(script)), number_(number) {
+  const std::string name = std::to_string(script_.seed) + "/" + std::to_string(number_) + "/speed";
+  factor_ = script_.fastest * std::pow(script_.slowest / script_.fastest, uniform(name, 0));
+}
 
 Board SimulatedDevice::board() const {
+  static const Target target = probe_board().target;
   Board board;
   board.model = "simulated";
   board.id = "simulated-" + std::to_string(script_.seed);
-  board.boot_id = board.kernel = "simulated";
+  if (number_ != 0) board.id += "-" + std::to_string(number_);
+  board.kernel = "simulated";
+  board.boot_id = boots_ == 0 ? "simulated" : "simulated-" + std::to_string(boots_);
   board.cores = 1;
   board.memory_bytes = int64_t{1} << 30;
   board.l1d_bytes = 32 << 10;
   board.l2_bytes = 1 << 20;
   board.llc_bytes = 16 << 20;
-  board.target = probe_board().target;
+  board.target = target;
   return board;
 }
 
-Health SimulatedDevice::health() const { return {200e3, 200e3, 40, 2000}; }
+Health SimulatedDevice::health() const { return {200e3 * factor_, 200e3 * factor_, 40, 2000 / factor_}; }
 
 DeviceResult SimulatedDevice::measure(const wire::MeasureRequest& request,
                                       std::span<const std::byte> artifact, std::span<const std::byte>) {
@@ -138,17 +188,19 @@ DeviceResult SimulatedDevice::measure(const wire::MeasureRequest& request,
     return result;
   }
   const double time_ns =
-      std::holds_alternative<double>(outcome) ? std::get<double>(outcome) : script_.least_ns;
-  const std::string name = std::to_string(script_.seed) + "/" + request.id + "/noise";
+      factor_ * (std::holds_alternative<double>(outcome) ? std::get<double>(outcome) : script_.least_ns);
+  const uint64_t seed = fnv1a64(std::to_string(script_.seed) + "/" + request.id + "/noise");
+  SamplingParameters sampling = request.sampling;
+  sampling.min_samples = std::max(sampling.min_samples, script_.samples);
+  sampling.max_samples = std::max(sampling.max_samples, sampling.min_samples);
   double clock_ns = 0;
   uint64_t counter = 0;
   Samples samples = take_samples(
-      request.sampling, request.best_ns,
-      [&] { return std::chrono::nanoseconds(static_cast<int64_t>(clock_ns)); },
+      sampling, request.best_ns, [&] { return std::chrono::nanoseconds(static_cast<int64_t>(clock_ns)); },
       [&] {
         double normal =
             0;  // sum of uniforms: the shape matters little, the absence of std::normal_distribution does
-        for (int i = 0; i < 12; ++i) normal += uniform(name, counter++);
+        for (int i = 0; i < 12; ++i) normal += generated_value(seed, counter++, 0, 1);
         double sample = time_ns * (1 + script_.noise * std::abs(normal - 6));
         clock_ns += sample;
         return sample;

@@ -144,7 +144,8 @@ Status sync_folder(const std::filesystem::path& file) {
   return {};
 }
 
-Status write_at(int file, std::string_view bytes, uint64_t offset, const std::string& path) {
+Status write_at(int file, std::string_view bytes, uint64_t offset, const std::string& path,
+                bool durable = true) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
@@ -152,7 +153,8 @@ Status write_at(int file, std::string_view bytes, uint64_t offset, const std::st
     bytes.remove_prefix(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
   }
-  if (::fdatasync(file) != 0) return fail(std::string("cannot be synced: ") + std::strerror(errno), path);
+  if (durable && ::fdatasync(file) != 0)
+    return fail(std::string("cannot be synced: ") + std::strerror(errno), path);
   return {};
 }
 
@@ -238,16 +240,21 @@ void Journal::append(uint32_t type, std::string_view payload) {
   queue_ += payload;
 }
 
-Status Journal::sync() {
-  if (queue_.empty()) return {};
-  if (auto status = write_at(file_, queue_, bytes_, path_.string()); !status) {
+Status Journal::put_out(bool durable) {
+  if (queue_.empty() && !(durable && unsynced_)) return {};
+  if (auto status = write_at(file_, queue_, bytes_, path_.string(), durable); !status) {
     (void)!::ftruncate(file_, static_cast<off_t>(bytes_));
     return status;
   }
+  unsynced_ = !durable;
   bytes_ += queue_.size();
   queue_.clear();
   return {};
 }
+
+Status Journal::sync() { return put_out(true); }
+
+Status Journal::write() { return put_out(false); }
 
 Status Journal::remove() {
   HONE_CHECK(queue_.empty() && bytes_ == kHeaderBytes);

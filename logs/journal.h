@@ -49,6 +49,9 @@ class Journal {
   /// kept and the file is cut back to its last durable length, so sync() may be tried again (a full disk that
   /// has room again).
   Status sync();
+  /// Writes all that is queued: it outlives this process, but a machine that loses its power may lose it
+  /// until the next sync().
+  Status write();
   /// Empties the journal durably, once its content is safe elsewhere. Nothing may be queued.
   Status cut();
   /// Deletes the file and gives the lock back; it must have been cut.
@@ -61,7 +64,9 @@ class Journal {
   Journal() = default;
   std::filesystem::path path_;
   int file_ = -1;
+  Status put_out(bool durable);
   uint64_t bytes_ = 0;
+  bool unsynced_ = false;  ///< something was only written
   std::string queue_;
   JournalContents recovered_;
 };

@@ -249,8 +249,8 @@ Status Peer::reconnect() {
       state_->socket->set(zmq::sockopt::curve_publickey, keys->own.public_key);
       state_->socket->set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
     }
-    state_->monitor = monitor_handshakes(
-        *state_->context, *state_->socket, "handshakes" + state_->name + std::to_string(state_->sockets++));
+    state_->monitor = monitor_handshakes(*state_->context, *state_->socket,
+                                         "handshakes" + state_->name + std::to_string(state_->sockets++));
     state_->socket->connect(state_->endpoint);
     return {};
   } catch (const zmq::error_t& error) {
@@ -271,17 +271,14 @@ Waited Peer::wait(TimePoint deadline, std::span<const int> fds) {
 Peer::WaitedForMany Peer::wait_for_any(std::span<Peer* const> peers, TimePoint deadline,
                                        std::span<const int> fds) {
   std::vector<zmq::pollitem_t> items;
-  items.reserve(2 * peers.size() + fds.size());
-  for (Peer* peer : peers) {
-    items.push_back({peer->state_->socket->handle(), 0, ZMQ_POLLIN, 0});
-    items.push_back({peer->state_->monitor->handle(), 0, ZMQ_POLLIN, 0});
-  }
+  items.reserve(peers.size() + fds.size());
+  for (Peer* peer : peers) items.push_back({peer->state_->socket->handle(), 0, ZMQ_POLLIN, 0});
   for (int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   WaitedForMany waited;
   if (!poll_until(items, deadline)) return waited;
   for (size_t i = 0; i < peers.size(); ++i)
-    if ((items[2 * i].revents | items[2 * i + 1].revents) & ZMQ_POLLIN) waited.peers.push_back(i);
-  for (size_t i = 2 * peers.size(); i < items.size(); ++i)
+    if (items[i].revents & ZMQ_POLLIN) waited.peers.push_back(i);
+  for (size_t i = peers.size(); i < items.size(); ++i)
     if (items[i].revents) waited.ready.push_back(items[i].fd);
   return waited;
 }

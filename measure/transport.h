@@ -90,7 +90,8 @@ class Peer {
   std::optional<Received> receive(TimePoint deadline);
   /// Throws this socket away with all it has queued, and connects a new one: say hello again afterwards.
   Status reconnect();
-  /// wait for many peers at once; gives the indices of those that have something to receive.
+  /// wait for many peers at once; gives the indices of those that have a message. A refused handshake ends no
+  /// wait here: it shows at the next receive.
   struct WaitedForMany {
     std::vector<size_t> peers;
     std::vector<int> ready;

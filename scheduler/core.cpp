@@ -47,15 +47,25 @@ Effects Core::start(Now now) {
 
 Effects Core::message(Now now, const PeerId& peer, const wire::Message& message,
                       std::vector<wire::Bytes> blobs) {
+  take(now, peer, message, std::move(blobs));
+  return finish();
+}
+
+Effects Core::finish(Now now) {
+  now_ = now;
+  return finish();
+}
+
+void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs) {
   now_ = now;
   if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
     hello(peer, *greeting);
-    return finish();
+    return;
   }
   const auto place = peers_.find(peer);
   if (place == peers_.end()) {
     send(peer, wire::NotUnderstood{"say hello first"});
-    return finish();
+    return;
   }
   place->second.heard = now.steady;
   const wire::Role role = place->second.role;
@@ -96,7 +106,6 @@ Effects Core::message(Now now, const PeerId& peer, const wire::Message& message,
     ++counters_.malformed;
     send(peer, wire::NotUnderstood{"only a scheduler sends this message"});
   }
-  return finish();
 }
 
 Effects Core::malformed(Now now, const PeerId& peer, const std::string& why) {

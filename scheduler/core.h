@@ -82,6 +82,9 @@ class Core {
 
   Effects start(Now now);
   Effects message(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs);
+  /// message() in two steps, so that many messages share the second, in which work is dealt out.
+  void take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs);
+  Effects finish(Now now);
   /// A frame that made no sense.
   Effects malformed(Now now, const PeerId& peer, const std::string& why);
   /// The transport cannot reach `peer` any more.
@@ -192,8 +195,9 @@ class Core {
     Digest digest;
     int version = 0;
     size_t records_since = 0, trained_on = 0;
-    uint64_t request = 0;  ///< of the training under way, 0: none
-    bool warming = false;  ///< that training is on what the log held: rounds wait for it
+    uint64_t request = 0;          ///< of the training under way, 0: none
+    Time asked{0}, rest_until{0};  ///< when it was asked for; no training before: at most a fifth of the time
+    bool warming = false;          ///< that training is on what the log held: rounds wait for it
   };
   std::map<std::string, Model> models_;  ///< by target
   Counters counters_;

@@ -23,10 +23,15 @@ void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
 
 bool Core::lease_measurement(const PeerId& runner) {
   PeerState& board = peers_.at(runner);
-  for (const uint64_t id : std::vector<uint64_t>(measure_queue_.begin(), measure_queue_.end())) {
+  for (size_t i = 0; i < measure_queue_.size();) {
+    const uint64_t id = measure_queue_[i];
     Work& work = works_.at(id);
     const Job& job = jobs_.at(work.job);
-    if (!fits(job, board)) continue;
+    if (!fits(job, board)) {
+      ++i;
+      continue;
+    }
+    // From here on it leaves the queue, so that the same place holds the next.
     MeasureWork& measure = std::get<MeasureWork>(work.what);
     if (!artifacts_.has(measure.record.artifact) || !artifacts_.has(measure.reference)) {
       out_.notes.push_back("an artifact of " + measure.record.task_summary +
@@ -42,7 +47,7 @@ bool Core::lease_measurement(const PeerId& runner) {
       remove(id);
       continue;
     }
-    std::erase(measure_queue_, id);
+    measure_queue_.erase(measure_queue_.begin() + static_cast<std::ptrdiff_t>(i));
     grant(work, runner);
     if (issued_.emplace(measure.id, measure.record).second)
       if (auto entry = issued_entry({measure.id, measure.record})) out_.jobs.push_back(std::move(*entry));
@@ -202,12 +207,14 @@ void Core::train_if_due(const std::string& target, int version) {
   const size_t wait = model.trained_on == 0 ? settings_.train_every / 2
                                             : std::max(settings_.train_every, model.trained_on / 10);
   if (model.request != 0 || (model.records_since < wait && model.version == version)) return;
+  if (now_.steady < model.rest_until) return;
   if (model.records_since < settings_.train_every / 2) return;
   auto request = training_rows(log_, target, version, settings_);
   if (!request) return;
   request->id = next_train_++;
   request->seed = request->id;
   model.request = request->id;
+  model.asked = now_.steady;
   model.version = version;
   model.records_since = 0;
   model.trained_on = request->scores.size();
@@ -219,6 +226,7 @@ Effects Core::trained(Now now, uint64_t request, const Result<std::string>& byte
   for (auto& [target, model] : models_) {
     if (model.request != request) continue;
     model.request = 0;
+    model.rest_until = now_.steady + 4 * (now_.steady - model.asked);
     model.warming = false;
     if (bytes) {
       const auto* data = reinterpret_cast<const std::byte*>(bytes->data());

@@ -16,6 +16,7 @@ class JobsFile {
   const std::string& warning() const { return warning_; }
   void append(const JournalEntry& entry) { journal_.append(entry.type, entry.payload); }
   Status sync() { return journal_.sync(); }
+  Status write() { return journal_.write(); }
   uint64_t bytes() const { return journal_.bytes(); }
   /// Puts `entries` in the place of all that was journaled; killed at any moment, one of the two is there.
   Status replace(const std::vector<JournalEntry>& entries);

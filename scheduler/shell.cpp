@@ -4,10 +4,8 @@
 
 #include <algorithm>
 
-#include "logs/record_log.h"
-#include "measure/transport.h"
+#include "scheduler/committer.h"
 #include "scheduler/core.h"
-#include "scheduler/jobs_file.h"
 #include "scheduler/trainer.h"
 
 namespace hone::scheduler {
@@ -19,40 +17,54 @@ class Shell {
  public:
   Shell(const ShellOptions& options, Hub hub, RecordLog log, JobsFile jobs)
       : options_(options),
+        settings_(options.settings),
         hub_(std::move(hub)),
-        log_(std::move(log)),
-        jobs_(std::move(jobs)),
-        core_(options.settings, log_.database(), jobs_.recovered()) {}
+        core_(options.settings, log.database(), jobs.recovered()),
+        committer_(std::move(log), std::move(jobs)) {}
 
   Status run(TerminationSignals& signals) {
     carry_out(core_.start(now()));
-    sync();
+    commit();
     bool leaving = false;
     TimePoint leave_by;
     while (true) {
-      const int fds[] = {signals.fd(), trainer_.fd()};
+      const int fds[] = {signals.fd(), trainer_.fd(), committer_.fd()};
       const Now time = now();
-      const auto pause = std::max(milliseconds(1), core_.next_tick(time) - time.steady);
+      auto pause = std::max(milliseconds(1), core_.next_tick(time) - time.steady);
+      if (!trouble_.empty()) pause = std::min(pause, milliseconds(100));
       hub_.wait(std::chrono::steady_clock::now() + pause, fds);
       if (signals.take() != 0 && !leaving) {
         leaving = true;
         leave_by = std::chrono::steady_clock::now() + milliseconds(3000);
         carry_out(core_.stop(now()));
       }
-      take_messages();
+      take_commits();
+      const bool drained = take_messages();
       note_refused();
       while (auto model = trainer_.take()) carry_out(core_.trained(now(), model->first, model->second));
-      carry_out(core_.tick(now()));
-      sync();
-      if (leaving && (is_quiet() || std::chrono::steady_clock::now() >= leave_by)) return leave();
+      // Who is silent is only known once all that lies there was read; under a flood it must still be asked.
+      if (const auto steady = std::chrono::steady_clock::now();
+          drained || steady >= ticked_ + settings_.loss) {
+        ticked_ = steady;
+        carry_out(core_.tick(now()));
+      }
+      commit();
+      if (leaving && committer_.idle() && (is_quiet() || std::chrono::steady_clock::now() >= leave_by))
+        return leave();
       tidy();
     }
   }
 
  private:
-  static Now now() {
+  /// Time in which this process stood still (stopped, a slow disk) does not pass for the core: nobody is
+  /// silent because the scheduler did not listen.
+  Now now() {
     using std::chrono::duration_cast;
-    return {duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()),
+    const auto steady = duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
+    const milliseconds most = std::max(milliseconds(100), 2 * settings_.heartbeat);
+    if (seen_.count() > 0 && steady - seen_ > most) stood_still_ += steady - seen_ - most;
+    seen_ = steady;
+    return {steady - stood_still_,
             duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
   }
 
@@ -60,23 +72,30 @@ class Shell {
     if (options_.note) options_.note(line);
   }
 
-  /// At most so many before the next sync, so that acknowledgements do not wait for ever.
-  void take_messages() {
-    for (int i = 0; i < 256; ++i) {
+  /// At most so many before the next sync, so that acknowledgements do not wait for ever. Work is dealt out
+  /// once for all of them. False: there are more.
+  bool take_messages() {
+    bool all = false;
+    for (int i = 0; i < 256 && !all; ++i) {
       auto received = hub_.receive();
-      if (!received) return;
+      if (!received) {
+        all = true;
+        break;
+      }
       auto& [message, blobs] = received->received;
-      carry_out(message ? core_.message(now(), received->peer, *message, std::move(blobs))
-                        : core_.malformed(now(), received->peer, message.error().text()));
+      if (message)
+        core_.take(now(), received->peer, *message, std::move(blobs));
+      else
+        carry_out(core_.malformed(now(), received->peer, message.error().text()));
     }
+    carry_out(core_.finish(now()));
+    return all;
   }
 
   void carry_out(Effects effects) {
     std::vector<PeerId> gone;
-    for (Record& record : effects.records)
-      if (auto appended = log_.append(std::move(record)); !appended)
-        note("a record could not be kept: " + appended.error().text());
-    for (const JournalEntry& entry : effects.jobs) jobs_.append(entry);
+    std::move(effects.records.begin(), effects.records.end(), std::back_inserter(batch_.records));
+    std::move(effects.jobs.begin(), effects.jobs.end(), std::back_inserter(batch_.jobs));
     wanted_ = std::max(wanted_, effects.sequence);
     for (TrainRequest& request : effects.train) trainer_.submit(std::move(request));
     for (const std::string& line : effects.notes) note(line);
@@ -104,21 +123,30 @@ class Shell {
          " came in another role than their key's");
   }
 
-  /// Group commit. On a full disk nothing is acknowledged, and it is tried again.
-  void sync() {
-    while (wanted_ > durable_) {
-      const uint64_t goal = wanted_;
-      auto status = log_.sync();
-      if (status) status = jobs_.sync();
-      if (!status) {
-        if (trouble_ != status.error().text()) note("nothing is acknowledged: " + status.error().text());
-        trouble_ = status.error().text();
+  /// Group commit: all that came while the last batch was written is the next. On a full disk nothing is
+  /// acknowledged, and it is tried again.
+  void commit() {
+    if (!committer_.idle() || (batch_.empty() && wanted_ <= durable_)) return;
+    if (!trouble_.empty() && std::chrono::steady_clock::now() < try_again_) return;
+    batch_.goal = wanted_;
+    committer_.submit(std::exchange(batch_, {}));
+  }
+
+  void take_commits() {
+    while (auto outcome = committer_.take()) {
+      for (const std::string& line : outcome->notes) note(line);
+      if (!outcome->status) {
+        if (trouble_ != outcome->status.error().text())
+          note("nothing is acknowledged: " + outcome->status.error().text());
+        trouble_ = outcome->status.error().text();
+        try_again_ = std::chrono::steady_clock::now() + milliseconds(100);
         return;
       }
       if (!trouble_.empty()) note("the log can be written again");
       trouble_.clear();
-      durable_ = goal;
-      carry_out(core_.durable(now(), goal));
+      if (outcome->goal <= durable_) continue;
+      durable_ = outcome->goal;
+      carry_out(core_.durable(now(), durable_));
     }
   }
 
@@ -128,30 +156,45 @@ class Shell {
                        [](const auto& entry) { return is_terminal(entry.second.state); });
   }
 
+  /// Compaction and snapshots, when nothing else is to be written.
   void tidy() {
+    if (!committer_.idle() || !trouble_.empty()) return;
     const bool idle = is_quiet();
-    if (log_.uncompacted() > 0 && (idle || log_.uncompacted() >= next_compact_)) {
-      if (auto status = log_.compact(); !status) note("the log was not compacted: " + status.error().text());
-      next_compact_ = log_.uncompacted() + options_.compact_every;
+    Committer::Batch work;
+    const size_t uncompacted = committer_.log().uncompacted();
+    if (uncompacted > 0 && (idle || uncompacted >= next_compact_)) {
+      work.compact = true;
+      next_compact_ = std::max(options_.compact_every, committer_.log().database().records().size() / 2);
     }
-    if (jobs_.bytes() > options_.snapshot_bytes || (idle && jobs_.bytes() > (options_.snapshot_bytes >> 6)))
-      if (auto status = jobs_.replace(core_.snapshot_entries(now())); !status) note(status.error().text());
+    const uint64_t bytes = committer_.jobs().bytes();
+    if (bytes > next_snapshot_ || (idle && bytes > (options_.snapshot_bytes >> 6))) {
+      work.snapshot = core_.snapshot_entries(now());
+      next_snapshot_ = options_.snapshot_bytes;
+    }
+    if (!work.compact && !work.snapshot) return;
+    work.goal = durable_;
+    committer_.submit(std::move(work));
   }
 
   Status leave() {
-    HONE_RETURN_IF_ERROR(log_.close());
-    return is_quiet() ? jobs_.remove() : jobs_.replace(core_.snapshot_entries(now()));
+    HONE_RETURN_IF_ERROR(committer_.log().close());
+    return is_quiet() ? committer_.jobs().remove() : committer_.jobs().replace(core_.snapshot_entries(now()));
   }
 
   const ShellOptions& options_;
+  const Settings& settings_;
+  milliseconds seen_{0}, stood_still_{0};
+  TimePoint ticked_ = {};
   Hub hub_;
-  RecordLog log_;
-  JobsFile jobs_;
   Core core_;
+  Committer committer_;
   Trainer trainer_;
+  Committer::Batch batch_;  ///< what is to be made durable next
+  TimePoint try_again_ = {};
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
   TimePoint tell_refused_ = {};
   size_t next_compact_ = options_.compact_every;
+  uint64_t next_snapshot_ = options_.snapshot_bytes;
   std::string trouble_;
 };
 

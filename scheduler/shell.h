@@ -17,8 +17,8 @@ struct ShellOptions {
   std::filesystem::path log;  ///< x.h5
   Settings settings;
   TransportOptions transport = {};
-  size_t compact_every = 5000;       ///< records in the journal before they are compacted during a run
-  size_t snapshot_bytes = 8u << 20;  ///< of the jobs journal before it is replaced by a snapshot
+  size_t compact_every = 50000;       ///< records in the journal before they are compacted during a run
+  size_t snapshot_bytes = 64u << 20;  ///< of the jobs journal before it is replaced by a snapshot
   std::function<void(const std::string&)> note = {};  ///< one line for people
 };
 

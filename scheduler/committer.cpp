@@ -1,0 +1,74 @@
+// One batch at a time.
+#include "scheduler/committer.h"
+
+#include <algorithm>
+
+namespace hone::scheduler {
+
+Committer::Committer(RecordLog log, JobsFile jobs)
+    : log_(std::move(log)), jobs_(std::move(jobs)), thread_([this] { work(); }) {}
+
+Committer::~Committer() {
+  {
+    std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Committer::submit(Batch batch) {
+  HONE_CHECK(!busy_);
+  busy_ = true;
+  {
+    std::lock_guard lock(mutex_);
+    waiting_ = std::move(batch);
+  }
+  changed_.notify_one();
+}
+
+std::optional<Committer::Outcome> Committer::take() {
+  std::lock_guard lock(mutex_);
+  if (!outcome_) return std::nullopt;
+  done_.clear();
+  busy_ = false;
+  return std::exchange(outcome_, std::nullopt);
+}
+
+void Committer::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return leaving_ || waiting_; });
+    if (leaving_) return;
+    Batch batch = std::move(*waiting_);
+    waiting_.reset();
+    lock.unlock();
+    Outcome outcome = commit(std::move(batch));
+    lock.lock();
+    outcome_ = std::move(outcome);
+    done_.notify();
+  }
+}
+
+Committer::Outcome Committer::commit(Batch batch) {
+  Outcome outcome;
+  outcome.goal = batch.goal;
+  for (Record& record : batch.records)
+    if (auto appended = log_.append(std::move(record)); !appended)
+      outcome.notes.push_back("a record could not be kept: " + appended.error().text());
+  for (const JournalEntry& entry : batch.jobs) jobs_.append(entry);
+  // What was issued only has to outlive this process, not the machine: such entries are written, not synced.
+  const bool issued_only = std::all_of(batch.jobs.begin(), batch.jobs.end(),
+                                       [](const JournalEntry& entry) { return entry.type == kIssuedEntry; });
+  outcome.status = log_.sync();
+  if (outcome.status) outcome.status = issued_only ? jobs_.write() : jobs_.sync();
+  if (!outcome.status) return outcome;
+  if (batch.compact)
+    if (auto status = log_.compact(); !status)
+      outcome.notes.push_back("the log was not compacted: " + status.error().text());
+  if (batch.snapshot)
+    if (auto status = jobs_.replace(*batch.snapshot); !status) outcome.notes.push_back(status.error().text());
+  return outcome;
+}
+
+}  // namespace hone::scheduler
