@@ -1,15 +1,11 @@
 #include "devices/thread_team.h"
 
-#include <algorithm>
-
+#include "codegen/runtime/model/parts.h"
 #include "devices/cold.h"
 
 namespace hone {
 namespace {
 
-// Below this another thread is not worth it; a byte of traffic counts as 8 operations. As compiled models
-// have it.
-constexpr double work_per_thread = 2e5, work_per_byte = 8;
 constexpr int64_t spin_ns = 50000;
 
 /// Spins for a while, then sleeps, until `value` is no longer `from`.
@@ -58,11 +54,9 @@ void ThreadTeam::work(int index) {
 void ThreadTeam::run(const LoadedArtifact& artifact, void* const* buffers) {
   const auto& phases = artifact.signature().phases;
   for (size_t phase = 0; phase < phases.size(); ++phase) {
-    const double traffic =
-        work_per_byte * artifact.signature().min_bytes / static_cast<double>(phases.size());
-    const double worth = std::min(std::max(phases[phase].flops, traffic) / work_per_thread,
-                                  static_cast<double>(threads_.size() + 1));
-    const int parts = static_cast<int>(std::min<int64_t>(static_cast<int64_t>(worth), phases[phase].extent));
+    const double work = hone_phase_work(phases[phase].flops, artifact.signature().min_bytes,
+                                        static_cast<int32_t>(phases.size()));
+    const int parts = hone_parts(work, phases[phase].extent, static_cast<int32_t>(threads_.size()) + 1);
     if (parts <= 1) {
       artifact.run_range(buffers, static_cast<int32_t>(phase), 0, phases[phase].extent);
       continue;

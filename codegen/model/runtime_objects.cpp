@@ -4,8 +4,10 @@
 #define HONE_EMBEDDED(name) extern "C" const std::byte hone_embedded_##name[], hone_embedded_##name##_end[];
 HONE_EMBEDDED(executor_x86_64)
 HONE_EMBEDDED(pool_x86_64)
+HONE_EMBEDDED(cpus_x86_64)
 HONE_EMBEDDED(executor_aarch64)
 HONE_EMBEDDED(pool_aarch64)
+HONE_EMBEDDED(cpus_aarch64)
 
 namespace hone {
 
@@ -13,10 +15,12 @@ Result<std::vector<std::vector<std::byte>>> runtime_objects(const std::string& t
   using Objects = std::vector<std::vector<std::byte>>;
   if (triple.starts_with("x86_64"))
     return Objects{{hone_embedded_executor_x86_64, hone_embedded_executor_x86_64_end},
-                   {hone_embedded_pool_x86_64, hone_embedded_pool_x86_64_end}};
+                   {hone_embedded_pool_x86_64, hone_embedded_pool_x86_64_end},
+                   {hone_embedded_cpus_x86_64, hone_embedded_cpus_x86_64_end}};
   if (triple.starts_with("aarch64"))
     return Objects{{hone_embedded_executor_aarch64, hone_embedded_executor_aarch64_end},
-                   {hone_embedded_pool_aarch64, hone_embedded_pool_aarch64_end}};
+                   {hone_embedded_pool_aarch64, hone_embedded_pool_aarch64_end},
+                   {hone_embedded_cpus_aarch64, hone_embedded_cpus_aarch64_end}};
   return fail("no runtime for " + triple);
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "codegen/model/margins.h"
+#include "codegen/runtime/model/parts.h"
 
 namespace hone {
 namespace {
@@ -39,12 +40,12 @@ class Blob {
   std::vector<std::byte> bytes_;
 };
 
-/// Floating-point operations that a phase is worth: memory traffic counts too, at 8 operations a byte.
+/// Floating-point operations that a phase is worth: memory traffic counts too.
 std::vector<hone_phase> phases_of(const Signature& signature) {
   std::vector<hone_phase> phases;
   for (const PhaseSpec& p : signature.phases)
-    phases.push_back({p.extent, std::max(p.flops, 8 * signature.min_bytes /
-                                                      static_cast<double>(signature.phases.size()))});
+    phases.push_back({p.extent, hone_phase_work(p.flops, signature.min_bytes,
+                                                static_cast<int32_t>(signature.phases.size()))});
   return phases;
 }
 

@@ -2,8 +2,8 @@
  *
  * Two kinds of shared object exist. An *artifact* is one task (hone_run, hone_prepare, hone_signature) and is
  * loaded by a runner. A *compiled model* is a whole network (hone_model_*) and is loaded by the user's
- * program, `hone run` and `hone bench`. Every buffer is 64-byte aligned. No function allocates from a heap,
- * reads a file or calls a library. */
+ * program, `hone run` and `hone bench`. Every buffer is 64-byte aligned. No function allocates from a heap
+ * or calls a library. */
 #ifndef HONE_RUNTIME_MODEL_ABI_H
 #define HONE_RUNTIME_MODEL_ABI_H
 
@@ -49,8 +49,9 @@ size_t hone_model_memory_bytes(void);
 typedef struct hone_model_instance hone_model_instance; /* lies at the beginning of that memory */
 
 /* `threads`: how many take part in a run, the caller included, at most 64; 0 means every core this process
- * may use. Instances of one shared object share one pool; where two run at once, or after a fork, a run stays
- * on its own thread. Returns NULL if memory is misaligned or threads cannot be started. */
+ * may use (affinity mask, control groups' quota). Instances of one shared object share one pool; where two
+ * run at once, or after a fork, a run stays on its own thread. Returns NULL if memory is misaligned or
+ * threads cannot be started. */
 hone_model_instance* hone_model_create(void* memory, int32_t threads);
 void hone_model_destroy(hone_model_instance*);
 

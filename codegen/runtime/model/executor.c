@@ -1,12 +1,11 @@
 /* Runs a compiled model: fills margins, calls each operator's kernel phase by phase, copies inputs in and
  * outputs out. Everything it knows about the model is the table that `hone build` linked beside it. */
 #include "codegen/runtime/model/abi.h"
+#include "codegen/runtime/model/cpus.h"
 #include "codegen/runtime/model/machine.h"
+#include "codegen/runtime/model/parts.h"
 #include "codegen/runtime/model/pool.h"
 #include "codegen/runtime/model/table.h"
-
-/* Work that is worth waking a further thread for: about 2 us. */
-#define WORK_PER_THREAD 2e5
 
 #define HONE_EXPORT __attribute__((visibility("default")))
 
@@ -53,20 +52,33 @@ static void copy_run(char* to, const char* from, int64_t bytes) {
   for (; i < bytes; ++i) to[i] = from[i];
 }
 
-static void copy_in(char* arena, const hone_copy* copy, const char* from) {
+typedef struct boundary_copy {
+  const hone_copy* copy;
+  char* arena;
+  const char* from; /* of an input; 0: an output */
+  char* to;
+} boundary_copy;
+
+/* Rows [begin, end) of all planes. */
+static void copy_rows(void* argument, int64_t begin, int64_t end) {
+  const boundary_copy* b = argument;
+  const hone_copy* copy = b->copy;
   const int64_t run = copy->run * copy->element_bytes;
-  for (int64_t i = 0; i < copy->planes; ++i)
-    for (int64_t j = 0; j < copy->rows; ++j, from += run)
-      copy_run(arena + copy->base + (i * copy->plane_stride + j * copy->row_stride) * copy->element_bytes,
-               from, run);
+  for (int64_t i = begin; i < end; ++i) {
+    char* inside =
+        b->arena + copy->base +
+        (i / copy->rows * copy->plane_stride + i % copy->rows * copy->row_stride) * copy->element_bytes;
+    if (b->from != 0)
+      copy_run(inside, b->from + i * run, run);
+    else
+      copy_run(b->to + i * run, inside, run);
+  }
 }
 
-static void copy_out(const char* arena, const hone_copy* copy, char* to) {
-  const int64_t run = copy->run * copy->element_bytes;
-  for (int64_t i = 0; i < copy->planes; ++i)
-    for (int64_t j = 0; j < copy->rows; ++j, to += run)
-      copy_run(to, arena + copy->base + (i * copy->plane_stride + j * copy->row_stride) * copy->element_bytes,
-               run);
+static void copy_boundary(boundary_copy b, int32_t threads) {
+  const int64_t rows = b.copy->planes * b.copy->rows;
+  const double bytes = 2.0 * (double)(rows * b.copy->run * b.copy->element_bytes);
+  hone_pool_run(copy_rows, &b, rows, hone_parts(hone_phase_work(0, bytes, 1), rows, threads));
 }
 
 typedef struct call {
@@ -89,9 +101,8 @@ static void run_operator(const hone_model_instance* instance, const hone_operato
   const hone_phase* phases = (const hone_phase*)AT(op->phases);
   for (int32_t p = 0; p < op->phase_count; ++p) {
     c.phase = p;
-    int32_t parts = threads;
-    if (phases[p].work < WORK_PER_THREAD * parts) parts = (int32_t)(phases[p].work / WORK_PER_THREAD);
-    if (parts <= 1)
+    const int32_t parts = hone_parts(phases[p].work, phases[p].extent, threads);
+    if (parts == 1)
       c.run(c.buffers, p, 0, phases[p].extent);
     else
       hone_pool_run(run_call, &c, phases[p].extent, parts);
@@ -161,7 +172,7 @@ static int32_t run(hone_model_instance* instance, const void* const* inputs, voi
   const int32_t threads = instance->threads > 1 && hone_pool_enter() ? instance->threads : 1;
   for (int32_t i = 0; i < hone_model_table.input_count; ++i) {
     fill(instance->arena, (const hone_fill*)AT(INPUTS[i].fills), INPUTS[i].fill_count);
-    copy_in(instance->arena, &INPUTS[i].copy, inputs[i]);
+    copy_boundary((boundary_copy){&INPUTS[i].copy, instance->arena, inputs[i], 0}, threads);
   }
   void* const* pointers = instance->pointers;
   int64_t time = ns == 0 ? 0 : hone_now_ns();
@@ -175,7 +186,7 @@ static int32_t run(hone_model_instance* instance, const void* const* inputs, voi
     }
   }
   for (int32_t i = 0; i < hone_model_table.output_count; ++i)
-    copy_out(instance->arena, &OUTPUTS[i].copy, outputs[i]);
+    copy_boundary((boundary_copy){&OUTPUTS[i].copy, instance->arena, 0, outputs[i]}, threads);
   if (threads > 1) hone_pool_leave();
   hone_leave_float(before);
   return 0;

@@ -9,6 +9,8 @@
 #if defined(__x86_64__)
 
 enum {
+  HONE_SYS_read = 0,
+  HONE_SYS_close = 3,
   HONE_SYS_mmap = 9,
   HONE_SYS_mprotect = 10,
   HONE_SYS_munmap = 11,
@@ -16,8 +18,11 @@ enum {
   HONE_SYS_sched_yield = 24,
   HONE_SYS_getpid = 39,
   HONE_SYS_futex = 202,
+  HONE_SYS_sched_setaffinity = 203,
   HONE_SYS_sched_getaffinity = 204,
-  HONE_SYS_clock_gettime = 228
+  HONE_SYS_clock_gettime = 228,
+  HONE_SYS_openat = 257,
+  HONE_SYS_getcpu = 309
 };
 
 static inline long hone_syscall(long n, long a, long b, long c, long d, long e, long f) {
@@ -85,8 +90,13 @@ enum {
   HONE_SYS_sched_yield = 124,
   HONE_SYS_getpid = 172,
   HONE_SYS_futex = 98,
+  HONE_SYS_sched_setaffinity = 122,
   HONE_SYS_sched_getaffinity = 123,
-  HONE_SYS_clock_gettime = 113
+  HONE_SYS_clock_gettime = 113,
+  HONE_SYS_openat = 56,
+  HONE_SYS_close = 57,
+  HONE_SYS_read = 63,
+  HONE_SYS_getcpu = 168
 };
 
 static inline long hone_syscall(long n, long a, long b, long c, long d, long e, long f) {

@@ -1,11 +1,14 @@
 /* Threads wait for work by spinning for 50 us, then in a futex; so does the caller for its threads.
- * Work is handed over per thread: a ticket that rises. */
+ * Work is handed over per thread: a ticket that rises. A thread that has not begun when the caller has done
+ * its own part is moved off the caller's CPU: the kernel may leave both there for long while another idles.
+ */
 #include "codegen/runtime/model/pool.h"
 
 #include "codegen/runtime/model/machine.h"
 
 #define SPIN_NS 50000
 #define STACK_BYTES (8l << 20)
+#define SEPARATE_NS 1000000     /* at most so often */
 #define GUARD_BYTES (64l << 10) /* at least a page on every kernel */
 
 /* FUTEX_WAIT and FUTEX_WAKE, private to the process; the kernel's own wake at a thread's end is shared. */
@@ -18,6 +21,7 @@ typedef struct worker {
   int32_t stop;
   int32_t index;
   char* mapping;
+  uint32_t begun __attribute__((aligned(128))); /* the ticket whose part it has begun, or done */
 } __attribute__((aligned(128))) worker;
 
 static struct {
@@ -33,6 +37,7 @@ static struct {
   void* argument;
   int64_t extent;
   int32_t parts;
+  int64_t separated_ns; /* when threads were last moved */
   uint32_t remaining __attribute__((aligned(128)));
   uint32_t caller_asleep;
 } pool;
@@ -50,14 +55,20 @@ static void unlock(void) {
   futex_wake(&pool.lock);
 }
 
+/* Some 2 us of spinning until *word differs from `from`; 0 if it does not. */
+static int spin_briefly(const uint32_t* word, uint32_t from) {
+  for (int i = 0; i < 128; ++i) {
+    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != from) return 1;
+    hone_pause();
+  }
+  return 0;
+}
+
 /* Spins until *word differs from `from`; 0 if the time is over. */
 static int spin_while_equal(const uint32_t* word, uint32_t from) {
   int64_t end = 0;
   for (;;) {
-    for (int i = 0; i < 128; ++i) {
-      if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != from) return 1;
-      hone_pause();
-    }
+    if (spin_briefly(word, from)) return 1;
     /* Whom we wait for may be queued behind us on this very CPU. */
     hone_syscall(HONE_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     const int64_t now = hone_now_ns();
@@ -86,6 +97,7 @@ static void work(void* argument) {
     }
     ++seen;
     if (__atomic_load_n(&self->stop, __ATOMIC_RELAXED)) return;
+    __atomic_store_n(&self->begun, seen, __ATOMIC_RELAXED);
     run_part(self->index + 1);
     if (__atomic_sub_fetch(&pool.remaining, 1u, __ATOMIC_SEQ_CST) == 0 &&
         __atomic_load_n(&pool.caller_asleep, __ATOMIC_SEQ_CST))
@@ -109,6 +121,7 @@ static int start(worker* w, int32_t index) {
   hone_syscall(HONE_SYS_mprotect, mapping, GUARD_BYTES, 0, 0, 0, 0);
   w->mapping = (char*)mapping;
   w->ticket = 0;
+  w->begun = 0;
   w->asleep = 0;
   w->stop = 0;
   w->index = index;
@@ -177,6 +190,29 @@ int32_t hone_pool_enter(void) {
 
 void hone_pool_leave(void) { __atomic_store_n(&pool.busy, 0u, __ATOMIC_RELEASE); }
 
+/* Moves threads that wait to begin off this CPU, and lets them go where they like again from there. */
+static void separate(int32_t workers) {
+  const int64_t now = hone_now_ns();
+  if (now - pool.separated_ns < SEPARATE_NS) return;
+  pool.separated_ns = now;
+  uint32_t cpu = 0;
+  uint64_t mask[128];
+  if (hone_syscall(HONE_SYS_getcpu, (long)&cpu, 0, 0, 0, 0, 0) != 0 || cpu / 64 >= 128) return;
+  for (int32_t i = 0; i < workers; ++i) {
+    const worker* w = &pool.workers[i];
+    if (__atomic_load_n(&w->begun, __ATOMIC_RELAXED) == w->ticket) continue;
+    const long bytes = hone_syscall(HONE_SYS_sched_getaffinity, w->tid, sizeof mask, (long)mask, 0, 0, 0);
+    if (bytes <= (long)(cpu / 64 * 8)) continue;
+    mask[cpu / 64] ^= 1ull << cpu % 64; /* ours is among them, or this one is not on our CPU */
+    uint64_t others = 0;
+    for (long k = 0; k < bytes / 8; ++k) others |= mask[k];
+    if (others == 0 || (mask[cpu / 64] & 1ull << cpu % 64) != 0) continue;
+    hone_syscall(HONE_SYS_sched_setaffinity, w->tid, bytes, (long)mask, 0, 0, 0);
+    mask[cpu / 64] |= 1ull << cpu % 64;
+    hone_syscall(HONE_SYS_sched_setaffinity, w->tid, bytes, (long)mask, 0, 0, 0);
+  }
+}
+
 void hone_pool_run(hone_body* body, void* argument, int64_t extent, int32_t parts) {
   if (parts > pool.count + 1) parts = pool.count + 1;
   if (parts > extent) parts = (int32_t)extent;
@@ -192,20 +228,13 @@ void hone_pool_run(hone_body* body, void* argument, int64_t extent, int32_t part
   __atomic_store_n(&pool.remaining, (uint32_t)(parts - 1), __ATOMIC_RELEASE);
   for (int32_t i = 0; i + 1 < parts; ++i) raise_ticket(&pool.workers[i]);
   run_part(0);
-  uint32_t left;
+  uint32_t left = __atomic_load_n(&pool.remaining, __ATOMIC_ACQUIRE);
+  if (left == 0) return;
+  if (!spin_briefly(&pool.remaining, left)) separate(parts - 1);
   while ((left = __atomic_load_n(&pool.remaining, __ATOMIC_ACQUIRE)) != 0) {
     if (spin_while_equal(&pool.remaining, left)) continue;
     __atomic_store_n(&pool.caller_asleep, 1u, __ATOMIC_SEQ_CST);
     left = __atomic_load_n(&pool.remaining, __ATOMIC_SEQ_CST);
     if (left != 0) futex_wait(&pool.remaining, left);
   }
-}
-
-int32_t hone_usable_cpus(void) {
-  uint64_t mask[128]; /* 8,192 CPUs */
-  const long bytes = hone_syscall(HONE_SYS_sched_getaffinity, 0, sizeof mask, (long)mask, 0, 0, 0);
-  int32_t count = 0;
-  for (long i = 0; i < bytes / 8; ++i)
-    for (uint64_t bits = mask[i]; bits != 0; bits &= bits - 1) ++count;
-  return count > 0 ? count : 1;
 }

@@ -22,7 +22,4 @@ void hone_pool_leave(void);
  * parts > 1. */
 void hone_pool_run(hone_body* body, void* argument, int64_t extent, int32_t parts);
 
-/* CPUs that this process may use. */
-int32_t hone_usable_cpus(void);
-
 #endif

@@ -1,12 +1,15 @@
 // The executor and the pool under a table written here: two operators over a small arena.
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,6 +19,8 @@
 
 extern "C" {
 #include "codegen/runtime/model/abi.h"
+#include "codegen/runtime/model/cpus.h"
+#include "codegen/runtime/model/parts.h"
 #include "codegen/runtime/model/pool.h"
 #include "codegen/runtime/model/table.h"
 hone_table hone_model_table;
@@ -250,6 +255,58 @@ TEST(Runtime, RefusesNullPointersAndMisalignedMemory) {
   EXPECT_EQ(hone_model_create(memory + 1, 1), nullptr);
   EXPECT_EQ(hone_model_create(nullptr, 1), nullptr);
   EXPECT_EQ(hone_model_create(memory, -1), nullptr);
+}
+
+TEST(Runtime, UsesNoMoreCpusThanTheMaskAllows) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  EXPECT_LE(hone_usable_cpus(), CPU_COUNT(&before));
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu)
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(hone_usable_cpus(), 1);
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+TEST(Runtime, ReadsAControlGroupsQuotaInWholeCpus) {
+  EXPECT_EQ(hone_quota_cpus("200000 100000\n"), 2);
+  EXPECT_EQ(hone_quota_cpus("150000 100000\n"), 2);
+  EXPECT_EQ(hone_quota_cpus("50000 100000\n"), 1);
+  EXPECT_EQ(hone_quota_cpus("1000000 100000\n"), 10);
+}
+
+TEST(Runtime, TakesNoBoundFromAControlGroupWithoutQuotaOrWithOtherText) {
+  for (const char* text :
+       {"max 100000\n", "", "100000", "100000 ", "100000 0\n", "0 100000\n", "-1 100000\n", "x"})
+    EXPECT_EQ(hone_quota_cpus(text), 0) << text;
+}
+
+TEST(Runtime, DividesWorkByItsCostAndNeverFinerThanItsIndices) {
+  EXPECT_EQ(hone_parts(1e9, 1000, 4), 4);
+  EXPECT_EQ(hone_parts(1e9, 3, 4), 3);
+  EXPECT_EQ(hone_parts(1e9, 1, 4), 1);
+  EXPECT_EQ(hone_parts(2.5 * HONE_WORK_PER_THREAD, 1000, 4), 2);
+  EXPECT_EQ(hone_parts(0, 1000, 4), 1);
+  EXPECT_EQ(hone_phase_work(10, 100, 1), 100 * HONE_WORK_PER_BYTE);
+  EXPECT_EQ(hone_phase_work(1e6, 100, 2), 1e6);
+}
+
+// The threads may be moved off the caller's CPU at any time; the mask they end with is the one they began
+// with.
+TEST(Runtime, LeavesTheThreadsTheirAffinity) {
+  write_table(1e9);
+  cpu_set_t mine;
+  ASSERT_EQ(sched_getaffinity(0, sizeof mine, &mine), 0);
+  const Instance instance(3);
+  ASSERT_NE(instance.get(), nullptr);
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(instance.run(input()), expected(input()));
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    cpu_set_t its;
+    ASSERT_EQ(sched_getaffinity(std::stoi(task.path().filename().string()), sizeof its, &its), 0);
+    EXPECT_TRUE(CPU_EQUAL(&its, &mine)) << task.path();
+  }
 }
 
 TEST(Runtime, TimesEveryOperator) {
