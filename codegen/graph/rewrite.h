@@ -55,6 +55,7 @@ std::optional<std::vector<double>> per_channel(const Value& constant, const Tens
 Graph fold_affine(Graph graph);  ///< per-channel mul, add, sub, div by constants: into the weights before, or
                                  ///< into one another
 Graph fold_pad(Graph graph);     ///< zero padding into the convolution or average pool that reads it
+Graph pool_first(Graph graph);   ///< means over pixels before the 1x1 convolutions whose results they are of
 Graph canonicalise(
     Graph graph);  ///< other spellings of an operator: whole means and pools, hard_swish, clip as relu
 

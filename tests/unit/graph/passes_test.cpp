@@ -139,6 +139,38 @@ TEST(FoldPad, APoolThatDoesNotCountItsOwnPaddingKeepsThePad) {
   EXPECT_THAT(operators(graph), ElementsAre("pad", "average_pool"));
 }
 
+constexpr const char* kPointwise =
+    "%x = input f32[2x3x6x6]\n%w = constant f32[4x3x1x1]\n%b = constant f32[4]\n";
+
+TEST(PoolFirst, AMeanChangesPlacesWithTheConvolutionBeforeIt) {
+  const Graph graph = simplified(std::string(kPointwise) +
+                                 "%0 = conv %x %w %b\n%1 = average_pool %0 {kernel=[2,2] strides=[2,2]}\n"
+                                 "%2 = relu %1\noutput %2\n");
+  EXPECT_THAT(operators(graph), ElementsAre("average_pool", "conv", "relu"));
+}
+
+TEST(PoolFirst, AWholeMeanDoesToo) {
+  const Graph graph =
+      simplified(std::string(kPointwise) + "%0 = conv %x %w %b\n%1 = global_average_pool %0\noutput %1\n");
+  EXPECT_THAT(operators(graph), ElementsAre("global_average_pool", "conv"));
+}
+
+TEST(PoolFirst, StaysBehindWhatIsNotLinearPaddedWiderReadTwiceOrNoCheaper) {
+  const auto stays = [](const std::string& text) {
+    return operators(simplified(std::string(kPointwise) + text)).front() == "conv";
+  };
+  const std::string pool = " {kernel=[2,2] strides=[2,2]}\n";
+  EXPECT_TRUE(stays("%0 = conv %x %w %b\n%1 = relu %0\n%2 = average_pool %1" + pool + "output %2\n"));
+  EXPECT_TRUE(stays("%0 = conv %x %w %b\n%1 = max_pool %0" + pool + "output %1\n"));
+  EXPECT_TRUE(stays("%0 = conv %x %w %b\n%1 = average_pool %0" + pool + "output %1\noutput %0\n"));
+  EXPECT_TRUE(stays("%0 = conv %x %w %b {strides=[2,2]}\n%1 = average_pool %0 {kernel=[2,2]}\noutput %1\n"));
+  EXPECT_TRUE(stays("%0 = conv %x %w %b\n%1 = average_pool %0 {kernel=[2,2]}\noutput %1\n"));
+  EXPECT_TRUE(
+      stays("%0 = conv %x %w %b\n%1 = average_pool %0 {kernel=[3,3] strides=[3,3] pads=[1,1,1,1] "
+            "include_pad=1}\noutput %1\n"));
+  EXPECT_TRUE(stays("%0 = conv %x %w %b {pads=[1,1,1,1]}\n%1 = average_pool %0" + pool + "output %1\n"));
+}
+
 TEST(Canonicalise, AMeanOverThePlaneIsAGlobalPool) {
   EXPECT_THAT(operators(simplified("%x = input f32[1x4x5x5]\n%0 = reduce_mean %x {axes=[2,3] "
                                    "keep_dims=0}\n%1 = relu %0\noutput %1\n")),

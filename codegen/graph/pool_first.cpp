@@ -1,0 +1,58 @@
+// A mean over pixels and a 1x1 convolution may change places, since both are linear and neither sees padding:
+// the convolution then has the pool's few pixels to compute (DenseNet's transitions: a quarter).
+#include "codegen/graph/rewrite.h"
+
+namespace hone {
+namespace {
+
+bool all(const std::vector<int64_t>& list, int64_t value) {
+  for (const int64_t one : list)
+    if (one != value) return false;
+  return true;
+}
+
+int64_t pixels(const Rewriter& rewriter, ValueId id) {
+  const Shape& shape = rewriter.value(id).type.shape;
+  return shape.size() == 4 ? shape[2] * shape[3] : 0;
+}
+
+/// A convolution that looks at each pixel alone.
+bool is_pointwise(const Rewriter& rewriter, const Node& node) {
+  if (node.op != Op::conv) return false;
+  const Shape& weights = rewriter.value(node.inputs[1]).type.shape;
+  return weights.size() == 4 && weights[2] == 1 && weights[3] == 1 && all(node.integers("strides"), 1) &&
+         all(node.integers("pads"), 0);
+}
+
+/// A mean whose windows lie inside the image and leave less than half of its pixels.
+bool is_shrinking_mean(const Rewriter& rewriter, const Node& node) {
+  if (node.op != Op::average_pool && node.op != Op::global_average_pool) return false;
+  if (!all(node.integers("pads"), 0)) return false;
+  return 2 * pixels(rewriter, node.output) <= pixels(rewriter, node.inputs[0]);
+}
+
+}  // namespace
+
+Graph pool_first(Graph graph) {
+  Rewriter rewriter(std::move(graph));
+  const std::vector<Node> nodes = rewriter.nodes();
+  for (const Node& node : nodes) {
+    Node* before = is_shrinking_mean(rewriter, node) ? rewriter.only_for_us(node.inputs[0]) : nullptr;
+    if (!before || !is_pointwise(rewriter, *before)) {
+      rewriter.push(node);
+      continue;
+    }
+    Node conv = *before;
+    TensorType type = rewriter.value(node.output).type;
+    type.shape[1] = rewriter.value(conv.inputs[0]).type.shape[1];
+    const ValueId pooled = rewriter.add_value(rewriter.value(node.output).name + ".pooled", std::move(type));
+    *before = {node.op, node.name, {conv.inputs[0]}, conv.output, node.attributes};
+    rewriter.rename_output(*before, pooled);
+    conv.inputs[0] = pooled;
+    conv.output = node.output;
+    rewriter.push(std::move(conv));
+  }
+  return rewriter.finish();
+}
+
+}  // namespace hone
