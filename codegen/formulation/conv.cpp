@@ -2,6 +2,7 @@
 #include "codegen/formulation/conv.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "codegen/formulation/blocks.h"
 
@@ -63,18 +64,23 @@ Ports plain_ports(const Task& task, const Target&) {
   return ports;
 }
 
+int64_t reduce_unit(int64_t channels, int64_t block) {
+  const int64_t unit = std::gcd(channels, block);
+  return unit >= 4 ? unit : block;
+}
+
 Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports) {
   const ConvShape c = conv_shape(task);
   const Node& node = task.anchor();
   Builder builder(task, target, ports);
   const int x = builder.input(node.inputs[0]);
-  const int64_t input_block = block_of(ports.inputs.at(x).layout, 1);
+  const int64_t unit = reduce_unit(c.in, block_of(ports.inputs.at(x).layout, 1));
   const int64_t output_block = block_of(ports.output.layout, 1);
   const bool grouped = c.groups > 1;
   // Only a convolution of one group has padding lanes: of several, blocks divide the group's channels.
-  const int64_t in = grouped ? c.in : round_up(c.in, input_block);
+  const int64_t in = grouped ? c.in : round_up(c.in, unit);
   const int64_t out = grouped ? c.out : round_up(c.out, output_block);
-  HONE_CHECK(in % input_block == 0 && out % output_block == 0);
+  HONE_CHECK(in % unit == 0 && out % output_block == 0);
 
   const Index n = Index::axis("n"), g = grouped ? Index::axis("g") : Index(0), oc = Index::axis("oc");
   const Index oh = Index::axis("oh"), ow = Index::axis("ow"), ic = Index::axis("ic"), kh = Index::axis("kh"),
@@ -83,7 +89,7 @@ Formulated formulate_conv(const Task& task, const Target& target, const Ports& p
 
   // Weights: g, oc, ic, kh, kw as dimensions 0 to 4.
   Layout layout{{0, 1, 2, 3, 4}, {}};
-  if (input_block > 1) layout.blocks.push_back({2, input_block});
+  if (unit > 1) layout.blocks.push_back({2, unit});
   if (output_block > 1) layout.blocks.push_back({1, output_block});
   const std::vector<Axis> pack_axes{{"g", c.groups}, {"oc", out}, {"ic", in}, {"kh", c.kh}, {"kw", c.kw}};
   const bool padded = in != c.in || out != c.out;

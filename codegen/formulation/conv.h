@@ -23,8 +23,13 @@ bool is_plain_conv(const Task& task);
 /// Margins of the convolution's input; other inputs have none.
 std::vector<HaloNeed> conv_halo(const Task& task, const Target& target);
 
+/// How many input channels one step of the reduction's outer loop takes, of a buffer in blocks of `block`:
+/// the block, or the largest part of it that leaves no padding lanes to reduce over, unless that is too
+/// short.
+int64_t reduce_unit(int64_t channels, int64_t block);
+
 /// n g oc oh ow over ic kh kw, reading and writing what the ports say; weights packed
-/// [g][oc/V][ic/U][kh][kw][U][V] with U and V the channel blocks of input and output.
+/// [g][oc/V][ic/U][kh][kw][U][V] with V the channel block of the output and U the reduce unit of the input.
 Formulated formulate_conv(const Task& task, const Target& target, const Ports& ports);
 
 /// Ports of a task whose activations other than the first, and whose output, are as `activation_layout` says.

@@ -17,7 +17,7 @@ namespace {
 /// What the schedule needs to know, from task and ports.
 struct DirectShape {
   ConvShape conv;
-  int64_t input_block, output_block, in, blocks;
+  int64_t unit, output_block, in, blocks;  ///< unit: of input channels in the reduction
   bool fused;  ///< oh and ow are one axis: 1x1, stride 1, and no buffer has a halo
   int64_t rows, columns;
 };
@@ -27,9 +27,9 @@ DirectShape direct_shape(const Task& task, const Ports& ports) {
   d.conv = conv_shape(task);
   size_t x = 0;
   while (task.graph.inputs[x] != task.anchor().inputs[0]) ++x;
-  d.input_block = block_of(ports.inputs.at(x).layout, 1);
+  d.unit = reduce_unit(d.conv.in, block_of(ports.inputs.at(x).layout, 1));
   d.output_block = block_of(ports.output.layout, 1);
-  d.in = d.conv.groups > 1 ? d.conv.in : round_up(d.conv.in, d.input_block);
+  d.in = d.conv.groups > 1 ? d.conv.in : round_up(d.conv.in, d.unit);
   d.blocks = round_up(d.conv.out, d.output_block) / d.output_block;
   const ConvShape& c = d.conv;
   d.fused = c.kh == 1 && c.kw == 1 && c.stride_h == 1 && c.stride_w == 1 && c.pad_h + c.pad_w == 0 &&
@@ -47,12 +47,12 @@ DirectShape direct_shape(const Task& task, const Ports& ports) {
 /// Copies of the innermost reduce loop: of a channel block, or else of the window's columns.
 std::vector<int64_t> unroll_choices(const DirectShape& d) {
   std::vector<int64_t> choices;
-  if (d.input_block == 1) {
+  if (d.unit == 1) {
     choices.push_back(1);
     if (d.conv.kw > 1 && d.conv.kw <= 11) choices.push_back(d.conv.kw);
     return choices;
   }
-  for (int64_t u = 1; u <= d.input_block; u *= 2) choices.push_back(u);
+  for (int64_t u = 1; u <= d.unit; u *= 2) choices.push_back(u);
   return choices;
 }
 
@@ -105,7 +105,7 @@ Parameters direct_default(const Task& task, const Target& target, const Ports& p
           {"oh_tile", tile.rows},
           {"order", 0},
           {"ow_tile", tile.columns},
-          {"unroll", std::min<int64_t>(4, d.input_block)}};
+          {"unroll", std::min<int64_t>(4, d.unit)}};
 }
 
 Result<Schedule> direct_schedule(const Task& task, const Target& target, const Ports& ports,
@@ -141,8 +141,8 @@ Result<Schedule> direct_schedule(const Task& task, const Target& target, const P
     oc_outer = "oc.o";
     tile.push_back("oc.t");
   }
-  if (d.input_block > 1) {
-    steps.push_back(steps::split("ic", d.input_block, "ic.o", "ic.v"));
+  if (d.unit > 1) {
+    steps.push_back(steps::split("ic", d.unit, "ic.o", "ic.v"));
     reduce = {"ic.o", "kh", "kw", "ic.v"};
   } else {
     reduce = {"ic", "kh", "kw"};
