@@ -19,6 +19,7 @@ Effects Core::start(Now now) {
   now_ = now;
   journal(boot_entry(recovered_.boot));
   issued_ = recovered_.issued;
+  for (const auto& [name, board] : recovered_.boards) boards_.restore(board, now);
   for (const auto& [id, saved] : recovered_.jobs) {
     if (is_terminal(saved.state)) continue;
     Job job;
@@ -46,8 +47,8 @@ Effects Core::start(Now now) {
 }
 
 Effects Core::message(Now now, const PeerId& peer, const wire::Message& message,
-                      std::vector<wire::Bytes> blobs) {
-  take(now, peer, message, std::move(blobs));
+                      std::vector<wire::Bytes> blobs, const std::string& key_name) {
+  take(now, peer, message, std::move(blobs), key_name);
   return finish();
 }
 
@@ -56,10 +57,11 @@ Effects Core::finish(Now now) {
   return finish();
 }
 
-void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs) {
+void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
+                const std::string& key_name) {
   now_ = now;
   if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
-    hello(peer, *greeting);
+    hello(peer, *greeting, key_name);
     return;
   }
   const auto place = peers_.find(peer);
@@ -102,6 +104,10 @@ void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::
     if (only(wire::Role::client)) list_jobs(peer, list->job);
   } else if (std::holds_alternative<wire::ListBoards>(message)) {
     if (only(wire::Role::client)) list_boards(peer);
+  } else if (const auto* report = std::get_if<wire::HealthReport>(&message)) {
+    if (only(wire::Role::runner)) health(peer, *report);
+  } else if (const auto* wish = std::get_if<wire::BoardRequest>(&message)) {
+    if (only(wire::Role::client)) board_request(peer, *wish);
   } else if (!std::holds_alternative<wire::NotUnderstood>(message)) {
     ++counters_.malformed;
     send(peer, wire::NotUnderstood{"only a scheduler sends this message"});
@@ -143,7 +149,7 @@ Effects Core::stop(Now now) {
   stopping_ = true;
   for (auto& [id, job] : jobs_)
     if (!is_terminal(job.state)) stop_job(job, "the scheduler was stopped");
-  for (auto& [id, peer] : peers_) peer.want_due = true;
+  for (auto& [id, peer] : peers_) want_due_.insert(id);
   return finish();
 }
 
@@ -157,10 +163,13 @@ Time Core::next_tick(Now now) const {
       if (end > now.steady) next = std::min(next, end);
     }
   }
+  if (const auto check = boards_.next_tick()) next = std::min(next, *check);
   return std::max(next, now.steady + Time(1));
 }
 
 Effects Core::finish() {
+  boards_changed();
+  if (std::exchange(workers_changed_, false)) count_workers();
   for (auto& [id, job] : jobs_) advance(job);
   if (!stopping_) dispatch();
   send_wants();
@@ -207,11 +216,12 @@ void Core::trim_artifacts() {
   artifacts_.trim(needed);
 }
 
-std::vector<JournalEntry> Core::snapshot_entries(Now) const {
+std::vector<JournalEntry> Core::snapshot_entries(Now now) const {
   Recovered now_recovered;
   now_recovered.boot = recovered_.boot;
   for (const auto& [id, job] : jobs_) now_recovered.jobs[id] = saved(job);
   now_recovered.issued = issued_;
+  for (const auto& [name, board] : boards_.all()) now_recovered.boards[name] = boards_.summary(board, now);
   return snapshot(now_recovered);
 }
 

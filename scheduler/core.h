@@ -13,10 +13,12 @@
 #include "codegen/base/target.h"
 #include "logs/database.h"
 #include "scheduler/artifact_store.h"
+#include "scheduler/boards.h"
 #include "scheduler/effects.h"
 #include "scheduler/job.h"
 #include "scheduler/job_journal.h"
 #include "scheduler/settings.h"
+#include "scheduler/share.h"
 
 namespace hone::scheduler {
 
@@ -33,8 +35,10 @@ struct RoundWork {
 struct MeasureWork {
   Record record;  ///< all but its measurement
   Digest reference;
-  uint32_t unhealthy = 0;  ///< times a board said it was unwell
-  Digest id;               ///< of the board it is leased to
+  uint32_t unhealthy = 0;                                ///< times a board said it was unwell
+  Digest id;                                             ///< of the board it is leased to
+  std::vector<std::pair<std::string, uint64_t>> killed;  ///< boards lost with it: name, instance
+  double charged = 0;                                    ///< ms that its job was charged for this lease
 };
 
 /// One piece of work, from when it is made until it is through. Its id is the lease's id; every lease of it
@@ -42,7 +46,7 @@ struct MeasureWork {
 struct Work {
   uint64_t id = 0, job = 0;
   size_t task = 0;
-  uint32_t losses = 0;  ///< workers lost while they held it
+  uint32_t losses = 0;  ///< rounds: tuners lost while they held it
   std::variant<RoundWork, MeasureWork> what;
 
   // While it is leased:
@@ -57,14 +61,14 @@ struct PeerState {
   uint64_t worker = 0;
   std::string name;
   uint32_t capacity = 1;
-  Board board;  ///< runners
+  uint32_t protocol = wire::protocol_version;
+  uint64_t instance = 0;
+  std::string key_name;    ///< the listed name of its key; empty without keys
+  Board board;             ///< runners
+  std::string board_name;  ///< runners: in Core::boards()
   Time heard{0};
-  std::vector<std::string> labels;
-  uint64_t measured = 0, failed = 0;  ///< results since it came; those of them that are not ok
-  double temperature_celsius = -1, frequency_mhz = -1;
   std::vector<uint64_t> leases;  ///< work ids in the order of granting
   Time idle_since{0};
-  bool want_due = false;
   std::map<uint64_t, bool> target_fits;  ///< by job; asked often
 };
 
@@ -81,9 +85,12 @@ class Core {
   Core(Settings settings, LogDatabase log, Recovered recovered);
 
   Effects start(Now now);
-  Effects message(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs);
+  /// `key_name`: how the list of keys calls the sender; empty without keys.
+  Effects message(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
+                  const std::string& key_name = {});
   /// message() in two steps, so that many messages share the second, in which work is dealt out.
-  void take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs);
+  void take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
+            const std::string& key_name = {});
   Effects finish(Now now);
   /// A frame that made no sense.
   Effects malformed(Now now, const PeerId& peer, const std::string& why);
@@ -105,12 +112,13 @@ class Core {
   const std::map<uint64_t, Work>& works() const { return works_; }
   const std::map<PeerId, PeerState>& peers() const { return peers_; }
   const LogDatabase& log() const { return log_; }
+  const Boards& boards() const { return boards_; }
   const Counters& counters() const { return counters_; }
   const ArtifactStore& artifacts() const { return artifacts_; }
 
  private:
   // core_peers.cpp
-  void hello(const PeerId& peer, const wire::Hello& hello);
+  void hello(const PeerId& peer, const wire::Hello& hello, const std::string& key_name);
   void state(const PeerId& peer, const wire::WorkerState& state);
   void fetch(const PeerId& peer, const wire::Fetch& fetch);
   void lose_peer(const PeerId& peer, const std::string& why);
@@ -122,6 +130,19 @@ class Core {
   uint32_t free_slots(const PeerState& peer) const;
   void dispatch();
   void expire();
+  void lease_ran_out(Work& work);
+  void hold_still(const PeerId& peer);  ///< work that waits at a board goes back; what runs goes on
+
+  // core_boards.cpp
+  void greet_runner(const PeerId& peer, PeerState state, const wire::Hello& hello, Board board);
+  void take_over(const PeerId& from, const PeerId& to);
+  void health(const PeerId& peer, const wire::HealthReport& report);
+  void board_request(const PeerId& peer, const wire::BoardRequest& request);
+  void list_boards(const PeerId& peer);
+  wire::BoardSummary board_summary(const BoardRecord& board) const;
+  void boards_changed();
+  void count_workers();
+  BoardRecord* board_of(const PeerId& peer);
 
   // core_rounds.cpp
   void built(const PeerId& peer, const wire::Built& built, std::vector<wire::Bytes> blobs);
@@ -136,7 +157,10 @@ class Core {
   void queue_measurement(Job& job, size_t task, Record record, bool first);
   void measured(const PeerId& peer, const wire::Measured& measured);
   void settle_measurement(Work& work, Measurement measurement, const PeerId& peer);
-  void measurement_lost(Work& work, const std::string& why);
+  /// `board`: whose fault it is, unless the work turns out to kill boards; nullptr: nobody's.
+  void measurement_lost(Work& work, const std::string& why, BoardRecord* board);
+  void requeue(Work& work);
+  std::optional<uint64_t> next_measurement(const PeerId& runner);
   void commit(Record record);
   void acknowledge(const PeerId& peer, const Digest& id);
   bool lease_measurement(const PeerId& runner);
@@ -150,12 +174,13 @@ class Core {
   void stop_job(Job& job, const std::string& reason);
   void query(const PeerId& peer, const wire::Query& query);
   void list_jobs(const PeerId& peer, uint64_t id);
-  void list_boards(const PeerId& peer);
+  static void set_up_tasks(Job& job);
   void load(Job& job);
   void advance(Job& job);
   void advance_task(Job& job, size_t task);
   void search_limits(Job& job);
   void workers_missing(Job& job);
+  std::string unusable_boards(const Job& job);
   void set_state(Job& job, JobState state, const std::string& reason);
   /// Takes away all rounds and waiting measurements, of one task or all; leased measurements only if
   /// `leased_too`.
@@ -165,13 +190,14 @@ class Core {
   void note_failure(Job& job, MeasureStatus status, const std::string& message);
   RecoveredJob saved(const Job& job) const;
   void journal(JournalEntry entry);
-  bool fits(const Job& job, PeerState& peer) const;
+  bool fits(const Job& job, PeerState& peer);
 
   // core.cpp
   Effects finish();
   void send(const PeerId& peer, wire::Message message, std::vector<BlobPointer> blobs = {});
   void trim_artifacts();
   Job* live_job(uint64_t id);
+  static Claim claim_of(const Job& job);
 
   Settings settings_;
   LogDatabase log_;
@@ -183,7 +209,13 @@ class Core {
   std::map<PeerId, PeerState> peers_;
   std::map<uint64_t, Job> jobs_;
   std::map<uint64_t, Work> works_;
-  std::deque<uint64_t> measure_queue_, round_queue_;
+  Boards boards_{settings_};
+  std::map<uint64_t, std::deque<uint64_t>> measure_queues_;  ///< by job; none is empty
+  std::deque<uint64_t> round_queue_;
+  std::set<PeerId> hungry_;      ///< workers that may have free slots
+  std::set<PeerId> want_due_;    ///< workers to be told
+  bool workers_changed_ = true;  ///< jobs must count theirs again
+  FairShare board_share_{5000}, round_share_{64};
   std::map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too
   uint64_t next_work_ = 0, next_epoch_ = 0, next_worker_ = 1, next_job_ = 0, next_train_ = 1;
 

@@ -29,7 +29,9 @@ bool has_all_of(const Target& has, const Target& wanted) {
   });
 }
 
-void set_up_tasks(Job& job) {
+}  // namespace
+
+void Core::set_up_tasks(Job& job) {
   if (auto target = parse_target(job.request.target)) job.target = std::move(*target);
   for (const wire::JobTask& task : job.request.tasks) {
     TaskState state;
@@ -39,13 +41,13 @@ void set_up_tasks(Job& job) {
   }
 }
 
-}  // namespace
-
-bool Core::fits(const Job& job, PeerState& peer) const {
+bool Core::fits(const Job& job, PeerState& peer) {
   if (peer.role != wire::Role::runner || (!job.board_model.empty() && job.board_model != peer.board.model))
     return false;
   const auto [place, is_new] = peer.target_fits.try_emplace(job.id, false);
-  if (is_new) place->second = has_all_of(peer.board.target, job.target);
+  if (is_new)
+    place->second =
+        has_all_of(peer.board.target, job.target) && boards_.find(peer.board_name)->has(job.request.require);
   return place->second;
 }
 
@@ -74,6 +76,7 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& request) {
   job.followers.insert(peer);
   job.changed = true;
   jobs_.emplace(id, std::move(job));
+  workers_changed_ = true;
   after_[sequence_].push_back({peer, wire::Accepted{id}, {}});
 }
 
@@ -144,16 +147,6 @@ void Core::cancel(Job& job, std::optional<size_t> task, bool leased_too) {
 void Core::advance(Job& job) {
   if (is_terminal(job.state)) return;
   if (job.tasks.empty()) set_up_tasks(job);
-  job.boards = job.tuners = 0;
-  for (auto& [id, peer] : peers_) {
-    if (peer.role == wire::Role::tuner) ++job.tuners;
-    if (!fits(job, peer)) continue;
-    ++job.boards;
-    if (job.board_model.empty()) {
-      job.board_model = peer.board.model;
-      journal(state_entry(job.id, saved(job)));
-    }
-  }
   if (!job.followers.empty()) job.followed = now_.steady;
   if (settings_.abandon > Time(0) && job.state != JobState::stopping &&
       now_.steady - job.followed >= settings_.abandon)
@@ -195,6 +188,22 @@ void Core::advance(Job& job) {
   }
 }
 
+/// "; b1 is Bad: ..." for the boards that the job could have had.
+std::string Core::unusable_boards(const Job& job) {
+  std::string out;
+  for (const auto& [name, board] : boards_.all()) {
+    if ((!job.board_model.empty() && job.board_model != board.board.model) ||
+        !has_all_of(board.board.target, job.target))
+      continue;
+    if (!board.has(job.request.require))
+      out += "; " + name + " lacks the labels";
+    else
+      out += "; " + name + " is " + std::string(to_text(board.state)) + ": " + board.reason;
+    if (out.size() > 500) return out + "; and others";
+  }
+  return out;
+}
+
 void Core::workers_missing(Job& job) {
   if (job.boards > 0 && job.tuners > 0) {
     job.waiting_since = now_.steady;
@@ -205,7 +214,8 @@ void Core::workers_missing(Job& job) {
   if (job.boards == 0)
     set_state(job, JobState::failed,
               "no board that fits the target" +
-                  (job.board_model.empty() ? "" : " and is a " + job.board_model) + " came" + waited);
+                  (job.board_model.empty() ? "" : " and is a " + job.board_model) + " was Good" + waited +
+                  unusable_boards(job));
   else
     set_state(job, JobState::failed, "no tuner came" + waited);
 }

@@ -1,4 +1,4 @@
-// What clients may look at: the jobs and the boards, as they are now.
+// What clients may look at: the jobs as they are now.
 #include <algorithm>
 
 #include "scheduler/core.h"
@@ -33,30 +33,6 @@ void Core::list_jobs(const PeerId& peer, uint64_t id) {
     send(peer, wire::NotUnderstood{"there is no job " + std::to_string(id)});
   else
     send(peer, std::move(answer));
-}
-
-void Core::list_boards(const PeerId& peer) {
-  wire::Boards answer;
-  for (const auto& [id, board] : peers_) {
-    if (board.role != wire::Role::runner || answer.boards.size() == wire::Limits::tasks) continue;
-    wire::BoardSummary summary;
-    summary.name = board.name;
-    summary.board = to_text(board.board);
-    summary.labels = board.labels;
-    std::set<uint64_t> jobs;
-    for (const uint64_t work : board.leases) jobs.insert(works_.at(work).job);
-    summary.jobs.assign(jobs.begin(), jobs.end());
-    summary.leases = static_cast<uint32_t>(board.leases.size());
-    summary.measured = board.measured;
-    summary.failed = board.failed;
-    if (board.leases.empty()) summary.idle_ms = (now_.steady - board.idle_since).count();
-    summary.silent_ms = (now_.steady - board.heard).count();
-    summary.temperature_celsius = board.temperature_celsius;
-    summary.frequency_mhz = board.frequency_mhz;
-    answer.boards.push_back(std::move(summary));
-  }
-  std::ranges::stable_sort(answer.boards, {}, &wire::BoardSummary::name);
-  send(peer, std::move(answer));
 }
 
 }  // namespace hone::scheduler

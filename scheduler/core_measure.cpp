@@ -14,29 +14,55 @@ void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
   ++job.tasks[task].measuring;
   job.tasks[task].pending.insert(candidate_key(record.formulation, record.parameters));
   work.what = MeasureWork{std::move(record), job.tasks[task].reference, 0, {}};
+  auto& queue = measure_queues_[job.id];
   if (first)
-    measure_queue_.push_front(work.id);
+    queue.push_front(work.id);
   else
-    measure_queue_.push_back(work.id);
+    queue.push_back(work.id);
   works_.emplace(work.id, std::move(work));
+}
+
+void Core::requeue(Work& work) {
+  HONE_CHECK(work.holder.empty());
+  measure_queues_[work.job].push_back(work.id);
+}
+
+Claim Core::claim_of(const Job& job) {
+  return {job.request.user, job.id, std::max(1u, job.request.priority)};
+}
+
+std::optional<uint64_t> Core::next_measurement(const PeerId& runner) {
+  PeerState& board = peers_.at(runner);
+  std::vector<Claim> claims;
+  std::vector<uint64_t> first;
+  for (const auto& [job_id, queue] : measure_queues_) {
+    const Job& job = jobs_.at(job_id);
+    if (!fits(job, board)) continue;
+    // What a board was lost with goes to another one, if there is one.
+    const auto place = std::ranges::find_if(queue, [&](uint64_t id) {
+      const auto& killed = std::get<MeasureWork>(works_.at(id).what).killed;
+      return job.boards < 2 ||
+             std::ranges::none_of(killed, [&](const auto& lost) { return lost.first == board.board_name; });
+    });
+    if (place == queue.end()) continue;
+    claims.push_back(claim_of(job));
+    first.push_back(*place);
+  }
+  if (claims.empty()) return std::nullopt;
+  return first[claims.size() == 1 ? 0 : board_share_.pick(claims)];
 }
 
 bool Core::lease_measurement(const PeerId& runner) {
   PeerState& board = peers_.at(runner);
-  for (size_t i = 0; i < measure_queue_.size();) {
-    const uint64_t id = measure_queue_[i];
-    Work& work = works_.at(id);
-    const Job& job = jobs_.at(work.job);
-    if (!fits(job, board)) {
-      ++i;
-      continue;
-    }
-    // From here on it leaves the queue, so that the same place holds the next.
+  if (!boards_.find(board.board_name)->is_usable()) return false;
+  while (const auto id = next_measurement(runner)) {
+    Work& work = works_.at(*id);
+    Job& job = jobs_.at(work.job);
     MeasureWork& measure = std::get<MeasureWork>(work.what);
     if (!artifacts_.has(measure.record.artifact) || !artifacts_.has(measure.reference)) {
       out_.notes.push_back("an artifact of " + measure.record.task_summary +
                            " is no longer kept; its measurement is left out");
-      remove(id);
+      remove(*id);
       continue;
     }
     measure.record.board_model = board.board.model;
@@ -44,10 +70,14 @@ bool Core::lease_measurement(const PeerId& runner) {
     measure.id = record_identity(measure.record);
     if (log_.contains(measure.id)) {
       ++counters_.duplicates;  // another job measured it in the meantime
-      remove(id);
+      remove(*id);
       continue;
     }
-    measure_queue_.erase(measure_queue_.begin() + static_cast<std::ptrdiff_t>(i));
+    auto queue = measure_queues_.find(work.job);
+    queue->second.erase(std::ranges::find(queue->second, *id));
+    if (queue->second.empty()) measure_queues_.erase(queue);
+    measure.charged = job.measure_ms > 0 ? job.measure_ms : 50;
+    board_share_.charge(claim_of(job), measure.charged);
     grant(work, runner);
     if (issued_.emplace(measure.id, measure.record).second)
       if (auto entry = issued_entry({measure.id, measure.record})) out_.jobs.push_back(std::move(*entry));
@@ -100,14 +130,19 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
   measurement.threads = issued->second.measurement.threads;
   measurement.mode = issued->second.measurement.mode;
   summarise(measurement);
-  ++peers_.at(peer).measured;
-  if (measurement.status != MeasureStatus::ok && measurement.status != MeasureStatus::raced_out)
-    ++peers_.at(peer).failed;
   const bool has_time =
       measurement.status == MeasureStatus::ok || measurement.status == MeasureStatus::raced_out;
   if (has_time && measurement.median_ns <= 0) {
     measurement.status = MeasureStatus::board_unhealthy;
     measurement.message = "the board sent no time";
+  }
+  if (BoardRecord* board = board_of(peer)) {
+    boards_.result(now_, *board,
+                   measurement.status == MeasureStatus::ok ||
+                       measurement.status == MeasureStatus::raced_out ||
+                       measurement.status == MeasureStatus::wrong_answer);
+    if (measurement.status == MeasureStatus::board_unhealthy)
+      boards_.fault(now_, *board, measurement.message);
   }
 
   const auto place = works_.find(said.lease.id);
@@ -121,6 +156,9 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     job.stages.run_ms += said.run_ms;
     const double whole = said.check_ms + said.run_ms;
     job.measure_ms = job.measure_ms == 0 ? whole : 0.9 * job.measure_ms + 0.1 * whole;
+    job.board_ms += whole;
+    board_share_.charge(claim_of(job), whole - std::get<MeasureWork>(place->second.what).charged);
+    std::get<MeasureWork>(place->second.what).charged = whole;
     settle_measurement(place->second, std::move(measurement), peer);
     return;
   }
@@ -138,12 +176,13 @@ void Core::settle_measurement(Work& work, Measurement measurement, const PeerId&
   MeasureWork& measure = std::get<MeasureWork>(work.what);
   const Digest id = measure.id;
   if (measurement.status == MeasureStatus::board_lost) {
-    measurement_lost(work, measurement.message);
+    measurement_lost(work, measurement.message, nullptr);
   } else if (measurement.status == MeasureStatus::board_unhealthy &&
              ++measure.unhealthy < settings_.unhealthy_attempts) {
-    std::erase(measure_queue_, work.id);
-    release(work);
-    measure_queue_.push_back(work.id);
+    if (!work.holder.empty()) {
+      release(work);
+      requeue(work);
+    }
   } else {
     Record record = measure.record;
     record.measurement = std::move(measurement);
@@ -153,17 +192,22 @@ void Core::settle_measurement(Work& work, Measurement measurement, const PeerId&
   acknowledge(peer, id);
 }
 
-void Core::measurement_lost(Work& work, const std::string& why) {
-  release(work);
-  std::erase(measure_queue_, work.id);
-  if (++work.losses < settings_.board_attempts) {
-    measure_queue_.push_back(work.id);
-    return;
+void Core::measurement_lost(Work& work, const std::string& why, BoardRecord* board) {
+  MeasureWork& measure = std::get<MeasureWork>(work.what);
+  if (!work.holder.empty()) {
+    release(work);
+    requeue(work);
   }
-  Record record = std::get<MeasureWork>(work.what).record;
+  measure.killed.emplace_back(board == nullptr ? "" : board->name, board == nullptr ? 0 : board->instance);
+  if (measure.killed.size() < settings_.board_attempts) return;
+  Record record = measure.record;
   record.measurement.status = MeasureStatus::board_lost;
-  record.measurement.message = "set aside after " + std::to_string(work.losses) + " attempts: " + why;
+  record.measurement.message =
+      "set aside after " + std::to_string(measure.killed.size()) + " attempts: " + why;
   out_.notes.push_back("a candidate of " + record.task_summary + " was " + record.measurement.message);
+  // It was the candidate's fault then, not the boards'.
+  for (const auto& [name, instance] : measure.killed)
+    if (BoardRecord* innocent = boards_.find(name)) boards_.forgive(now_, *innocent);
   remove(work.id);
   commit(std::move(record));
 }

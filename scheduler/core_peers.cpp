@@ -23,7 +23,7 @@ std::string no_common_protocol(const wire::Hello& hello) {
 
 }  // namespace
 
-void Core::hello(const PeerId& peer, const wire::Hello& hello) {
+void Core::hello(const PeerId& peer, const wire::Hello& hello, const std::string& key_name) {
   if (peers_.contains(peer)) lose_peer(peer, "it said hello again");
   const uint32_t protocol = std::min(hello.protocol_max, wire::protocol_version);
   if (protocol < std::max(hello.protocol_min, wire::protocol_oldest)) {
@@ -31,32 +31,39 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello) {
     return;
   }
   PeerState state;
+  state.role = hello.role;
+  state.worker = next_worker_++;
+  state.name = hello.name;
+  state.protocol = protocol;
+  state.instance = hello.instance;
+  state.key_name = key_name;
+  state.capacity = std::max(1u, hello.capacity);
+  state.heard = state.idle_since = now_.steady;
   if (hello.role == wire::Role::runner) {
     auto board = parse_board(hello.board);
     if (!board) {
       send(peer, wire::Refuse{"its board is not understood: " + board.error().text()});
       return;
     }
-    state.board = std::move(*board);
+    greet_runner(peer, std::move(state), hello, std::move(*board));
+  } else {
+    peers_.emplace(peer, std::move(state));
   }
-  state.role = hello.role;
-  state.worker = next_worker_++;
-  state.name = hello.name;
-  state.labels = hello.labels;
-  state.capacity = std::max(1u, hello.capacity);
-  state.heard = state.idle_since = now_.steady;
-  peers_.emplace(peer, std::move(state));
+  workers_changed_ = true;
+  if (hello.role != wire::Role::client) hungry_.insert(peer);
   send(peer,
        wire::Welcome{protocol, peers_.at(peer).worker, static_cast<uint32_t>(settings_.heartbeat.count()),
                      static_cast<uint32_t>(settings_.lease.count())});
-  if (stopping_) peers_.at(peer).want_due = true;
+  if (stopping_) want_due_.insert(peer);
 }
 
 void Core::state(const PeerId& peer, const wire::WorkerState& said) {
   PeerState& worker = peers_.at(peer);
-  worker.want_due = true;
-  worker.temperature_celsius = said.temperature_celsius;
-  worker.frequency_mhz = said.frequency_mhz;
+  want_due_.insert(peer);
+  if (BoardRecord* board = board_of(peer)) {
+    board->last.temperature_celsius = said.temperature_celsius;
+    board->last.frequency_mhz = said.frequency_mhz;
+  }
   std::set<uint64_t> held;
   for (const wire::LeaseRef& lease : said.leases) {
     Work* work = leased(lease, peer);
@@ -73,7 +80,7 @@ void Core::state(const PeerId& peer, const wire::WorkerState& said) {
       if (std::holds_alternative<RoundWork>(work.what))
         round_lost(work, "the tuner dropped the round");
       else
-        measurement_lost(work, "the runner dropped the measurement");
+        measurement_lost(work, "the runner dropped the measurement", nullptr);
     } else if (work.is_told && now_.steady - work.told >= settings_.heartbeat * 2) {
       work.is_told = false;  // the want was lost or crossed with this state: send the work again
     }
@@ -114,7 +121,7 @@ void Core::grant(Work& work, const PeerId& peer) {
       job->stages.idle_ms +=
           static_cast<double>((now_.steady - std::max(worker.idle_since, job->started)).count());
   worker.leases.push_back(work.id);
-  worker.want_due = true;
+  want_due_.insert(peer);
 }
 
 void Core::release(Work& work) {
@@ -125,7 +132,8 @@ void Core::release(Work& work) {
       place->second.idle_since = now_.steady;
     else
       works_.at(place->second.leases.front()).moved = now_.steady;  // its turn begins
-    place->second.want_due = true;
+    want_due_.insert(work.holder);
+    hungry_.insert(work.holder);
   }
   work.holder.clear();
 }
@@ -134,7 +142,10 @@ void Core::remove(uint64_t id) {
   const auto place = works_.find(id);
   if (place == works_.end()) return;
   release(place->second);
-  std::erase(measure_queue_, id);
+  if (const auto queue = measure_queues_.find(place->second.job); queue != measure_queues_.end()) {
+    std::erase(queue->second, id);
+    if (queue->second.empty()) measure_queues_.erase(queue);
+  }
   std::erase(round_queue_, id);
   if (const auto job = jobs_.find(place->second.job);
       job != jobs_.end() && place->second.task < job->second.tasks.size()) {
@@ -156,7 +167,17 @@ void Core::lose_peer(const PeerId& peer, const std::string& why) {
   const std::vector<uint64_t> leases = place->second.leases;
   const bool is_worker = place->second.role != wire::Role::client;
   const std::string name = place->second.name;
+  BoardRecord* board = board_of(peer);
   peers_.erase(place);
+  hungry_.erase(peer);
+  want_due_.erase(peer);
+  workers_changed_ = true;
+  if (board != nullptr) {
+    if (board->peer == peer)
+      boards_.disconnect(now_, *board, why, !leases.empty());
+    else if (!leases.empty())
+      boards_.fault(now_, *board, "it was lost at work: " + why);
+  }
   for (auto& [id, job] : jobs_) job.followers.erase(peer);
   if (is_worker) {
     ++counters_.lost_workers;
@@ -170,10 +191,10 @@ void Core::lose_peer(const PeerId& peer, const std::string& why) {
     if (std::holds_alternative<RoundWork>(work->second.what)) {
       round_lost(work->second, "the tuner was lost: " + why);
     } else if (first) {
-      measurement_lost(work->second, "the board was lost while it held this candidate: " + why);
+      measurement_lost(work->second, "the board was lost while it held this candidate: " + why, board);
     } else {
       release(work->second);
-      measure_queue_.push_back(id);
+      requeue(work->second);
     }
     first = false;
   }
@@ -204,18 +225,35 @@ void Core::expire() {
     if (std::holds_alternative<RoundWork>(place->second.what))
       round_lost(place->second, "the lease of the round ran out");
     else
-      measurement_lost(place->second, "the lease of the measurement ran out");
+      lease_ran_out(place->second);
   }
+  std::set<std::string> busy;
+  for (const auto& [id, peer] : peers_)
+    if (!peer.leases.empty()) busy.insert(peer.board_name);
+  boards_.tick(now_, busy);
+}
+
+void Core::lease_ran_out(Work& work) {
+  BoardRecord* board = board_of(work.holder);
+  const std::string why = "the lease of the measurement ran out";
+  measurement_lost(work, why, board);
+  if (board != nullptr) boards_.fault(now_, *board, why);
 }
 
 void Core::dispatch() {
+  if (hungry_.empty()) return;
   std::vector<PeerId> runners, tuners;
-  for (const auto& [id, peer] : peers_) {
-    if (peer.role == wire::Role::runner) runners.push_back(id);
-    if (peer.role == wire::Role::tuner) tuners.push_back(id);
+  for (auto id = hungry_.begin(); id != hungry_.end();) {
+    const auto place = peers_.find(*id);
+    if (place == peers_.end() || free_slots(place->second) == 0) {
+      id = hungry_.erase(id);
+      continue;
+    }
+    (place->second.role == wire::Role::runner ? runners : tuners).push_back(*id);
+    ++id;
   }
   // One lease each in turn, so that two boards share a short queue.
-  for (bool progress = true; progress;) {
+  for (bool progress = true; progress && !measure_queues_.empty();) {
     progress = false;
     for (const PeerId& id : runners)
       if (free_slots(peers_.at(id)) > 0 && lease_measurement(id)) progress = true;
@@ -228,13 +266,12 @@ void Core::dispatch() {
 }
 
 void Core::send_wants() {
-  for (auto& [id, peer] : peers_) {
-    if (!peer.want_due) continue;
-    peer.want_due = false;
-    if (peer.role == wire::Role::client) continue;
+  for (const PeerId& id : std::exchange(want_due_, {})) {
+    const auto place = peers_.find(id);
+    if (place == peers_.end() || place->second.role == wire::Role::client) continue;
     wire::Want want;
     want.stopping = stopping_;
-    for (const uint64_t lease : peer.leases) {
+    for (const uint64_t lease : place->second.leases) {
       Work& work = works_.at(lease);
       want.leases.push_back({work.id, work.epoch});
       if (work.is_told) continue;
@@ -244,6 +281,12 @@ void Core::send_wants() {
         want.rounds.push_back(round->round);
       else
         want.measurements.push_back(request_of(work));
+    }
+    if (const BoardRecord* board = board_of(id); board != nullptr && board->peer == id) {
+      want.check = board->check;
+      want.check_ms = board->check == 0 ? 0 : static_cast<uint32_t>(settings_.check.count());
+      want.board_state = to_text(board->state);
+      want.board_reason = board->reason;
     }
     send(id, std::move(want));
   }

@@ -99,6 +99,7 @@ struct Job {
   std::map<MeasureStatus, std::pair<uint64_t, std::string>> failed;
   wire::Stages stages;
   double measure_ms = 0;  ///< mean of one measurement on a board, all its stages
+  double board_ms = 0;    ///< time on boards so far
   uint32_t boards = 0, tuners = 0;
 
   uint64_t trials() const;

@@ -88,6 +88,14 @@ Result<JournalEntry> issued_entry(const Issued& issued) {
   return JournalEntry{kIssuedEntry, out.take()};
 }
 
+JournalEntry board_entry(const wire::BoardSummary& board) {
+  const auto bytes = wire::encode(wire::Boards{{board}});
+  HONE_CHECK(bytes);  // it came over the wire within the limits
+  Writer out;
+  out.bytes(*bytes);
+  return {kBoardEntry, out.take()};
+}
+
 Result<Recovered> recover(const std::vector<JournalEntry>& entries) {
   Recovered out;
   for (size_t i = 0; i < entries.size(); ++i) {
@@ -120,6 +128,12 @@ Result<Recovered> recover(const std::vector<JournalEntry>& entries) {
       auto record = wire::decode_record(std::as_bytes(std::span(bytes)));
       if (!record) return fail("holds no record: " + record.error().what, where);
       out.issued[id] = std::move(*record);
+    } else if (entry.type == kBoardEntry) {
+      const std::string_view bytes = in.text();
+      const auto message = wire::decode(std::as_bytes(std::span(bytes)));
+      const auto* boards = message ? std::get_if<wire::Boards>(&*message) : nullptr;
+      if (!in.sound() || boards == nullptr || boards->boards.size() != 1) return fail("is no board", where);
+      out.boards[boards->boards[0].name] = boards->boards[0];
     } else {
       return fail("is of the unknown type " + std::to_string(entry.type), where, "use a newer hone");
     }
@@ -139,6 +153,7 @@ std::vector<JournalEntry> snapshot(const Recovered& recovered) {
   }
   for (const auto& [id, record] : recovered.issued)
     if (auto entry = issued_entry({id, record})) entries.push_back(std::move(*entry));
+  for (const auto& [name, board] : recovered.boards) entries.push_back(board_entry(board));
   return entries;
 }
 

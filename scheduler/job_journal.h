@@ -14,7 +14,8 @@
 
 namespace hone::scheduler {
 
-inline constexpr uint32_t kBootEntry = 16, kSubmitEntry = 17, kStateEntry = 18, kIssuedEntry = 19;
+inline constexpr uint32_t kBootEntry = 16, kSubmitEntry = 17, kStateEntry = 18, kIssuedEntry = 19,
+                          kBoardEntry = 20;
 
 /// A measurement that was handed to a board: enough to commit its result even after a restart.
 struct Issued {
@@ -34,12 +35,14 @@ struct Recovered {
   uint64_t boot = 0;  ///< starts of a scheduler on this log so far; lease ids and epochs begin at boot << 32
   std::map<uint64_t, RecoveredJob> jobs;
   std::map<Digest, Record> issued;
+  std::map<std::string, wire::BoardSummary> boards;  ///< by name
 };
 
 JournalEntry boot_entry(uint64_t boot);
 Result<JournalEntry> submit_entry(uint64_t job, const wire::JobRequest& request);
 JournalEntry state_entry(uint64_t job, const RecoveredJob& state);
 Result<JournalEntry> issued_entry(const Issued& issued);
+JournalEntry board_entry(const wire::BoardSummary& board);
 
 /// Applies entries in order; a later one replaces an earlier one. Errors: unknown types, torn payloads.
 Result<Recovered> recover(const std::vector<JournalEntry>& entries);

@@ -29,9 +29,16 @@ struct Settings {
   uint32_t prefetch = 3;    ///< measurements leased to one board at once: one runs, the others upload
   uint32_t queue_rounds =
       3;  ///< rounds' worth of built candidates that wait for a board before tuners get no more
-  uint32_t board_attempts = 2;  ///< boards lost by one candidate before it is set aside
+  uint32_t board_attempts = 3;  ///< boards lost by one candidate before it is set aside
   uint32_t unhealthy_attempts = 3;
   uint32_t round_attempts = 2;  ///< tuners lost by one round before it is dropped
+
+  Milliseconds check{10000};                        ///< deadline of a health check on its board
+  Milliseconds backoff{2000}, backoff_most{60000};  ///< first and longest time of a quarantine; it doubles
+  uint32_t quarantine_after = 3;  ///< faults of a board before a passed check no longer suffices
+  uint32_t forgive_after = 10;    ///< good results in a row that take back one fault
+  uint32_t suspect_after = 8;     ///< failed results in a row after which a board is checked
+  double slow_factor = 1.5;       ///< a reference kernel that takes so many times the usual is a failed check
 
   SamplingParameters sampling = {};
   SamplingParameters final_sampling = {.min_samples = 10,

@@ -84,7 +84,7 @@ class Shell {
       }
       auto& [message, blobs] = received->received;
       if (message)
-        core_.take(now(), received->peer, *message, std::move(blobs));
+        core_.take(now(), received->peer, *message, std::move(blobs), received->key_name);
       else
         carry_out(core_.malformed(now(), received->peer, message.error().text()));
     }

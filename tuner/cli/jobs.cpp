@@ -1,4 +1,4 @@
-// `hone jobs` and `hone boards`: what a running scheduler works on, and on what.
+// `hone jobs`: what a running scheduler works on; and the programs of a lab as commands.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -103,39 +103,6 @@ int follow(const JobFlags& flags, bool stop, const Output& output) {
   return kSuccess;
 }
 
-std::string known(double value, const char* unit) {
-  return value < 0 ? "-" : fmt::format("{:.0f} {}", value, unit);
-}
-
-int boards(const LabFlags& lab, const Output& output) {
-  const auto answer = ask(lab, wire::ListBoards{});
-  if (!answer) return fail_with(answer.error(), output);
-  const auto* boards = std::get_if<wire::Boards>(&*answer);
-  if (boards == nullptr) return fail_with({"the scheduler answered something else", lab.scheduler}, output);
-  for (const wire::BoardSummary& board : boards->boards) {
-    output.data(
-        fmt::format("{}  {}", board.name.empty() ? "(no name)" : board.name, fmt::join(board.labels, " ")));
-    if (const auto facts = parse_board(board.board)) {
-      output.data(fmt::format("  {}, {} cores, {:.1f} GiB, L1d {} KiB, L2 {} KiB, last level {} KiB",
-                              facts->model, facts->cores,
-                              static_cast<double>(facts->memory_bytes) / (1 << 30), facts->l1d_bytes >> 10,
-                              facts->l2_bytes >> 10, facts->llc_bytes >> 10));
-      output.data(fmt::format("  {} {} {}-bit, kernel {}, boot {}", facts->target.triple, facts->target.cpu,
-                              facts->target.vector_bits, facts->kernel, facts->boot_id));
-    }
-    output.data(fmt::format(
-        "  {}, {} measured, {} failed, heard {:.1f} s ago, {}, {}",
-        board.leases == 0
-            ? fmt::format("idle for {:.1f} s", static_cast<double>(board.idle_ms) / 1000)
-            : fmt::format("works for job {} ({} measurements)", fmt::join(board.jobs, ", "), board.leases),
-        board.measured, board.failed, static_cast<double>(board.silent_ms) / 1000,
-        known(board.temperature_celsius, "degrees"), known(board.frequency_mhz, "MHz")));
-  }
-  if (boards->boards.empty())
-    output.message("no boards: start hone-runner --scheduler " + lab.scheduler + " on one");
-  return kSuccess;
-}
-
 constexpr const char* daemons[] = {"scheduler", "tuner", "runner"};
 
 }  // namespace
@@ -158,13 +125,6 @@ void add_jobs(CLI::App& app, Context& context) {
       [](const JobFlags& job, const Output& output) { return follow(job, false, output); });
   add("stop", "stop a job and wait until it has ended", true,
       [](const JobFlags& job, const Output& output) { return follow(job, true, output); });
-}
-
-void add_boards(CLI::App& app, Context& context) {
-  auto flags = std::make_shared<LabFlags>();
-  CLI::App* command = app.add_subcommand("boards", "what a scheduler's boards are, and what they do");
-  add_lab_flags(*command, *flags, true);
-  command->callback([flags, &context] { context.exit_code = boards(*flags, context.output); });
 }
 
 std::optional<int> become_daemon(int argc, char** argv) {

@@ -204,15 +204,17 @@ TEST(Leases, ResultsOfAnOlderEpochAreDroppedIfBuiltAndCommittedIfMeasured) {
   EXPECT_EQ(hand.core.counters().stale, 1u);
 }
 
-TEST(Candidates, ThatLoseTwoBoardsAreSetAsideWithAReason) {
+TEST(Candidates, ThatLoseThreeBoardsAreSetAsideWithAReason) {
   Measuring hand;
   hand.take(hand.core.gone({hand.now, 1}, "runner"));
-  hand.hello("runner2", wire::Role::runner);
-  EXPECT_TRUE(hand.records.empty());
-  hand.take(hand.core.gone({hand.now, 1}, "runner2"));
+  for (const char* next : {"runner2", "runner3"}) {
+    hand.hello(next, wire::Role::runner);
+    EXPECT_TRUE(hand.records.empty());
+    hand.take(hand.core.gone({hand.now, 1}, next));
+  }
   ASSERT_EQ(hand.records.size(), 1u);
   EXPECT_EQ(hand.records[0].measurement.status, MeasureStatus::board_lost);
-  EXPECT_THAT(hand.records[0].measurement.message, HasSubstr("set aside after 2 attempts"));
+  EXPECT_THAT(hand.records[0].measurement.message, HasSubstr("set aside after 3 attempts"));
 }
 
 TEST(Candidates, OfWhichAnUnhealthyBoardSaysNothingAreMeasuredAgain) {
@@ -293,7 +295,7 @@ TEST(Jobs, FailWithAReasonWhenNoBoardOrNoTunerComes) {
   hand.durable();
   EXPECT_EQ(hand.last<wire::JobEvent>("client")->state, "Failed");
   EXPECT_THAT(hand.last<wire::JobEvent>("client")->reason,
-              HasSubstr("no board that fits the target came within 2 s"));
+              HasSubstr("no board that fits the target was Good within 2 s"));
   hand.say("client", make_request(1, 10));
   for (int i = 0; i < 25; ++i) {
     hand.tick(100);

@@ -18,6 +18,7 @@ TEST_P(Faulty, SchedulesKeepTheInvariantsAndTheJobEnds) {
   Settings settings;
   settings.settle_trials = 1000;
   settings.round_limit = Time(20000);
+  settings.worker_wait = Time(100000);  // longer than any quarantine
   test::Nature nature;
   nature.kills_board = seed % 4 == 0 ? 0.02 : 0;
   test::World world(settings, seed, nature);
@@ -32,9 +33,12 @@ TEST_P(Faulty, SchedulesKeepTheInvariantsAndTheJobEnds) {
                   .freeze = 0.001,
                   .kill_scheduler = seed % 2 == 0 ? 0.002 : 0,
                   .disk_full = 0.002,
-                  .lose_connection = 0.001};
+                  .lose_connection = 0.001,
+                  .sicken = seed % 3 == 0 ? 0.0005 : 0,
+                  .drain = seed % 5 == 1 ? 0.001 : 0};
   for (int i = 0; i < 3000 && world.broken.empty(); ++i) world.step();
   world.faults = {};
+  for (const char* board : {"board-a", "board-b"}) world.ask({board, wire::BoardAction::resume, ""});
   const bool ended = world.run(Time(1200000));
   EXPECT_THAT(world.broken, testing::IsEmpty());
   ASSERT_TRUE(ended) << "trials " << world.last_event().trials << " candidates "

@@ -84,6 +84,7 @@ void World::add_tuner(const std::string& name) {
   Worker worker;
   worker.name = name;
   worker.role = wire::Role::tuner;
+  worker.instance = random_();
   say_hello(workers_.emplace(name, worker).first->second);
 }
 
@@ -91,6 +92,7 @@ void World::add_runner(const std::string& name) {
   Worker worker;
   worker.name = name;
   worker.role = wire::Role::runner;
+  worker.instance = random_();
   say_hello(workers_.emplace(name, worker).first->second);
 }
 
@@ -110,6 +112,9 @@ void World::say_hello(Worker& worker) {
   hello.role = worker.role;
   hello.name = worker.name;
   hello.capacity = worker.role == wire::Role::runner ? 8 : 2;
+  hello.instance = worker.instance;
+  hello.can_check = worker.can_check;
+  worker.check = 0;
   if (worker.role == wire::Role::runner) hello.board = to_text(make_board(worker.name));
   to_scheduler(worker, hello);
 }
@@ -189,11 +194,13 @@ void World::deliver(const Outgoing& outgoing) {
       uint64_t& highest = epochs_[lease.id];
       const auto holder = lease_holders_.find(lease);
       if (holder == lease_holders_.end() && lease.epoch <= highest) breach("an epoch did not rise");
-      if (holder != lease_holders_.end() && holder->second != outgoing.peer)
+      const std::string process = worker->name + std::to_string(worker->instance);
+      if (holder != lease_holders_.end() && holder->second != process)
         breach("one lease went to two workers");
-      lease_holders_[lease] = outgoing.peer;
+      lease_holders_[lease] = process;
       highest = std::max(highest, lease.epoch);
     };
+    if (want->check != 0) worker->check = want->check;
     for (const wire::Round& round : want->rounds) {
       check_grant(round.lease);
       rounds_seen.push_back(round);
@@ -203,6 +210,7 @@ void World::deliver(const Outgoing& outgoing) {
     }
     for (const wire::MeasureRequest& request : want->measurements) {
       check_grant(request.lease);
+      if (want->board_state != "Good") breach("work for a board that is " + want->board_state);
       if (on_disk_.contains(request.id)) breach("something was measured twice");
       measurements_seen.push_back(request);
       const bool has = std::any_of(worker->measurements.begin(), worker->measurements.end(),
@@ -224,6 +232,7 @@ void World::die(Worker& worker) {
   worker.built.clear();
   worker.measurements.clear();
   worker.results.clear();
+  worker.instance = random_();
   worker.connection.clear();
   worker.welcomed = false;
   worker.back_at = now + Time(200 + static_cast<int64_t>(random_() % 2000));
@@ -244,7 +253,10 @@ void World::work(Worker& worker) {
   }
   if (!worker.welcomed || worker.role == wire::Role::client) return;
   if (now >= worker.busy_until) {
-    if (!worker.rounds.empty()) {
+    if (worker.check != 0) {
+      worker.busy_until = now + Time(5);
+      check_health(worker);
+    } else if (!worker.rounds.empty()) {
       worker.busy_until = now + Time(nature_.build_ms);
       build_one(worker);
     } else if (!worker.measurements.empty()) {
@@ -268,6 +280,12 @@ void World::step(Time step) {
   for (auto& [name, worker] : workers_) {
     const double kill = worker.role == wire::Role::tuner ? faults.kill_tuner : faults.kill_runner;
     if (!worker.connection.empty() && chance(kill)) die(worker);
+    if (worker.role == wire::Role::runner && chance(faults.sicken))
+      worker.sick_until = now + Time(static_cast<int64_t>(random_() % 5000));
+    if (worker.role == wire::Role::runner && chance(faults.drain))
+      to_scheduler(client_,
+                   wire::BoardRequest{
+                       worker.name, chance(0.5) ? wire::BoardAction::drain : wire::BoardAction::resume, ""});
     if (chance(faults.freeze)) worker.frozen_until = now + Time(static_cast<int64_t>(random_() % 8000));
     if (!worker.connection.empty() && chance(faults.lose_connection)) {
       const PeerId old = worker.connection;
@@ -307,6 +325,16 @@ void World::check() {
       if (rounds == 0 && job.tasks[i].asked != 0) breach("candidates are asked for by no round");
       if (is_terminal(job.state) && rounds + measurements > 0) breach("an ended job has work");
     }
+  }
+  for (const auto& [name, board] : core_->boards().all()) {
+    if (board.is_connected() && !core_->peers().contains(board.peer))
+      breach("a board is connected to nobody");
+    const bool is_stuck = board.is_connected() && !board.draining && board.check == 0 && !board.retry_at;
+    if (is_stuck && (board.state == BoardState::unknown || board.state == BoardState::bad))
+      breach("board " + name + " has no way back");
+    for (size_t i = 1; i < board.history.size(); ++i)
+      if (board.history[i].state == board.history[i - 1].state)
+        breach("board " + name + " went from " + board.history[i].state + " to the same");
   }
   if (core_->artifacts().count() > settings_.artifact_count * 2) breach("the artifact store grows");
   static const std::map<std::string, int> order = {{"Starting", 0}, {"InProgress", 1}, {"Stopping", 2},

@@ -29,8 +29,8 @@ struct Nature {
   int build_ms = 8, measure_ms = 20;
 };
 struct Faults {
-  double kill_tuner = 0, kill_runner = 0, freeze = 0, kill_scheduler = 0, disk_full = 0,
-         lose_connection = 0;  ///< per step
+  double kill_tuner = 0, kill_runner = 0, freeze = 0, kill_scheduler = 0, disk_full = 0, lose_connection = 0,
+         sicken = 0, drain = 0;  ///< per step
 };
 
 class World {
@@ -41,6 +41,9 @@ class World {
   void add_runner(const std::string& name);
   /// Submits through a client that says hello first; the job's id comes with `accepted`.
   void submit(wire::JobRequest request);
+
+  /// Through the same client.
+  void ask(const wire::BoardRequest& request) { to_scheduler(client_, request); }
 
   /// Delivers everything that is due in the next `step` of time, lets faults happen, ticks. Checks the
   /// invariants.
@@ -70,7 +73,9 @@ class World {
     wire::Role role;
     PeerId connection;
     bool welcomed = false, dead = false;
-    Time frozen_until{0}, back_at{0}, next_state{0}, heard{0};
+    Time frozen_until{0}, back_at{0}, next_state{0}, heard{0}, sick_until{0};
+    uint64_t instance = 0, check = 0;  ///< of this process; number of the health check to answer
+    bool can_check = true;
     std::map<wire::LeaseRef, wire::Round> rounds;
     std::map<wire::LeaseRef, uint32_t> built;       ///< how many of a round are out
     std::deque<wire::MeasureRequest> measurements;  ///< front runs
@@ -86,6 +91,7 @@ class World {
   void say_hello(Worker& worker);
   void die(Worker& worker);
   void work(Worker& worker);
+  void check_health(Worker& worker);
   void build_one(Worker& worker);
   void measure_one(Worker& worker);
   void check();
@@ -110,8 +116,9 @@ class World {
   std::set<Digest> on_disk_;
   uint64_t wanted_ = 0, durable_ = 0;
   bool disk_full_ = false;
-  std::map<uint64_t, uint64_t> epochs_;  ///< highest epoch granted by work id
-  std::map<wire::LeaseRef, PeerId> lease_holders_;
+  std::map<uint64_t, uint64_t> epochs_;                  ///< highest epoch granted by work id
+  std::map<wire::LeaseRef, std::string> lease_holders_;  ///< processes, not connections
+  std::map<std::string, BoardState> board_states_;
   std::set<Digest> forgettable_;  ///< results that are acknowledged without a record
 };
 

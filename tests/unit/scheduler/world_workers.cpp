@@ -68,6 +68,15 @@ void World::build_one(Worker& worker) {
   to_scheduler(worker, built, blobs);
 }
 
+void World::check_health(Worker& worker) {
+  wire::HealthReport report;
+  report.check = std::exchange(worker.check, 0);
+  report.ok = now >= worker.sick_until;
+  if (!report.ok) report.message = "the known kernel gave another answer";
+  report.reference_ns = 200000 + static_cast<double>(random_() % 2000);
+  to_scheduler(worker, report);
+}
+
 void World::measure_one(Worker& worker) {
   const wire::MeasureRequest request = worker.measurements.front();
   const BlobPointer artifact = const_cast<ArtifactStore&>(core_->artifacts()).get(request.artifact);
@@ -85,6 +94,9 @@ void World::measure_one(Worker& worker) {
   if (!artifact) {
     result.measurement.status = MeasureStatus::board_lost;
     result.measurement.message = "the artifact is gone";
+  } else if (now < worker.sick_until) {
+    result.measurement.status = MeasureStatus::board_unhealthy;
+    result.measurement.message = "the reference kernel slowed down";
   } else if (part("crash " + name) < nature_.crash) {
     result.measurement.status = MeasureStatus::crashed;
     result.measurement.message = "signal 11";
