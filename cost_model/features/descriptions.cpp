@@ -5,6 +5,8 @@ namespace hone {
 
 const std::vector<FeatureDescription>& feature_descriptions() {
   static const std::vector<FeatureDescription> list = {
+      // what the learner starts from: always the first
+      {"estimate", "log2 cycles", "all tiles on a nominal core, see estimate.h"},
       // whole program
       {"work", "log2 operations",
        "arithmetic of all tiles, combiner included; a copied element counts as one"},
@@ -66,6 +68,37 @@ const std::vector<FeatureDescription>& feature_descriptions() {
       {"all_constant", "log2 bytes", "constants touched in all"},
       {"all_output", "log2 bytes", "outputs touched in all"},
       {"intensity", "log2 operations per byte", "work of the main tile / all that it touches"},
+      // where the estimate's cycles go, all tiles together; what overlaps counts twice
+      {"share_arithmetic", "ratio", "vector operations of reductions / estimated cycles"},
+      {"share_loads", "ratio", "loads of reductions / estimated cycles"},
+      {"share_latency", "ratio", "dependent multiply-adds / estimated cycles"},
+      {"share_front", "ratio", "instructions of reductions / estimated cycles"},
+      {"share_edges", "ratio", "entering and leaving reduce loops / estimated cycles"},
+      {"share_epilogue", "ratio", "arithmetic and stores once an element / estimated cycles"},
+      {"share_l2", "ratio", "lines from beyond the L1d cache / estimated cycles"},
+      {"share_llc", "ratio", "lines from beyond the L2 cache / estimated cycles"},
+      {"share_memory", "ratio", "lines from beyond the last-level cache / estimated cycles"},
+      {"main_core", "ratio", "main tile: cycles of the core / all cycles, memory included"},
+      {"grain", "log2 bytes", "most that one parallel iteration of a phase touches, all its tiles together"},
+      {"locals", "log2 bytes", "tensors that live inside one iteration of a phase"},
+      // stages, by estimated cycles
+      {"first_share", "ratio", "estimated cycles of the dearest stage / of all"},
+      {"second_share", "ratio", "estimated cycles of the second stage / of all"},
+      {"second_core", "ratio", "its main tile: cycles of the core / all cycles, memory included"},
+      {"second_registers", "vector registers", "its main tile: copies x registers per vector"},
+      {"second_loads", "per copy", "its main tile: loads at one reduce point / copies"},
+      {"second_strided", "ratio", "its main tile: loads whose lanes do not lie side by side / loads"},
+      {"second_contiguous_store", "0 or 1", "its main tile: lanes of the store lie side by side"},
+      {"second_tile_all", "log2 bytes", "its main tile: touched by one tile"},
+      {"second_grain_all", "log2 bytes", "its main tile: touched by one parallel iteration"},
+      {"third_share", "ratio", "estimated cycles of the third stage / of all"},
+      {"third_core", "ratio", "its main tile: cycles of the core / all cycles, memory included"},
+      {"third_registers", "vector registers", "its main tile: copies x registers per vector"},
+      {"third_loads", "per copy", "its main tile: loads at one reduce point / copies"},
+      {"third_strided", "ratio", "its main tile: loads whose lanes do not lie side by side / loads"},
+      {"third_contiguous_store", "0 or 1", "its main tile: lanes of the store lie side by side"},
+      {"third_tile_all", "log2 bytes", "its main tile: touched by one tile"},
+      {"third_grain_all", "log2 bytes", "its main tile: touched by one parallel iteration"},
   };
   return list;
 }

@@ -2,44 +2,38 @@
 #include "cost_model/features/features.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <map>
+#include <memory>
 
+#include "cost_model/features/estimate.h"
+#include "cost_model/features/footprints.h"
 #include "cost_model/features/nest.h"
 
 namespace hone {
 namespace {
 
-using features::footprint;
+using features::Estimate;
+using features::estimate_of;
+using features::Footprints;
+using features::groups;
 using features::lane_kind;
 using features::LaneKind;
 using features::Level;
 using features::loads_per_point;
 using features::Nest;
+using features::registers_per_vector;
+using features::unroll_of_reduce;
 
 float log2_of(double value) { return static_cast<float>(std::log2(1 + std::max(0.0, value))); }
 
-/// Roles as the features tell them apart.
-enum { input_group, constant_group, output_group, groups };
-int group_of(Role role) {
-  if (role == Role::input) return input_group;
-  return role == Role::constant ? constant_group : output_group;
-}
-
 double registers_of(const Nest& nest, const Target& target) {
-  return nest.copies * std::ceil(static_cast<double>(nest.tile->lanes) / target.lanes());
-}
-
-double unroll_of_reduce(const Nest& nest) {
-  double unroll = 1;
-  for (const loop::TileLoop& reduce : nest.tile->reduce)
-    unroll *= static_cast<double>(std::max<int64_t>(1, reduce.unroll));
-  return unroll;
+  return nest.copies * registers_per_vector(nest, target);
 }
 
 /// Loads and arithmetic of one reduce point for the whole register tile (of one element without a reduction).
 double operations_per_point(const Nest& nest, const Target& target) {
-  const double registers = std::ceil(static_cast<double>(nest.tile->lanes) / target.lanes());
+  const double registers = registers_per_vector(nest, target);
   double operations = nest.copies * registers * std::max(1.0, nest.update_operations);
   for (const loop::Access& access : nest.tile->accesses)
     operations += loads_per_point(nest, access) * registers;
@@ -47,7 +41,7 @@ double operations_per_point(const Nest& nest, const Target& target) {
 }
 
 double code_of(const Nest& nest, const Target& target) {
-  const double registers = std::ceil(static_cast<double>(nest.tile->lanes) / target.lanes());
+  const double registers = registers_per_vector(nest, target);
   double surrounding = 1;
   for (size_t i = nest.parallel; i < nest.first_reduce; ++i) {
     surrounding *= static_cast<double>(std::max<int64_t>(1, nest.levels[i].unroll));
@@ -56,61 +50,6 @@ double code_of(const Nest& nest, const Target& target) {
       nest.tile->reduce.empty() ? 0 : operations_per_point(nest, target) * unroll_of_reduce(nest);
   return surrounding * (body + nest.copies * registers * (nest.value_operations + 1));
 }
-
-/// Everything the main tile touches, by role and by level.
-class Footprints {
- public:
-  Footprints(const loop::Program& program, const Nest& nest) : nest_(nest), bytes_(nest.levels.size() + 1) {
-    for (size_t from = 0; from <= nest.levels.size(); ++from) {
-      for (const loop::Access& access : nest.tile->accesses) add(program, access, from);
-      add(program, nest.tile->store, from);
-    }
-  }
-
-  double at(size_t from, int group) const { return bytes_[from][group]; }
-  double all(size_t from) const { return bytes_[from][0] + bytes_[from][1] + bytes_[from][2]; }
-
-  /// The outermost level inside which everything fits `cache`.
-  size_t fitting_level(double cache) const {
-    size_t from = nest_.levels.size();
-    while (from > 0 && all(from - 1) <= cache) --from;
-    return from;
-  }
-
-  /// Bytes of a role that come from beyond `cache`: what is touched inside the fitting level, once per
-  /// iteration around it.
-  double traffic(double cache, int group) const {
-    const size_t from = fitting_level(cache);
-    double iterations = 1;
-    for (size_t i = 0; i < from; ++i) iterations *= static_cast<double>(nest_.levels[i].extent);
-    return iterations * at(from, group);
-  }
-
-  /// Bytes touched between two uses of the same element: inside the innermost loop around the register tile
-  /// that the role's accesses do not depend on; everything if there is none.
-  double reuse_distance(const loop::Program& program, int group) const {
-    for (size_t i = nest_.first_copy; i-- > 0;) {
-      if (nest_.levels[i].extent > 1 && !touched(program, group, nest_.levels[i].variable)) return all(i + 1);
-    }
-    return all(0);
-  }
-
- private:
-  void add(const loop::Program& program, const loop::Access& access, size_t from) {
-    bytes_[from][group_of(program.tensors[access.tensor].role)] += footprint(program, nest_, access, from);
-  }
-  bool touched(const loop::Program& program, int group, const std::string& variable) const {
-    const auto uses = [&](const loop::Access& access) {
-      return group_of(program.tensors[access.tensor].role) == group &&
-             features::depends_on(access.offset, variable);
-    };
-    return uses(nest_.tile->store) ||
-           std::any_of(nest_.tile->accesses.begin(), nest_.tile->accesses.end(), uses);
-  }
-
-  const Nest& nest_;
-  std::vector<std::array<double, groups>> bytes_;
-};
 
 /// Extents of the `count` levels that end before `end`, innermost first; 1 where there are fewer.
 void push_extents(const Nest& nest, size_t begin, size_t end, size_t count, std::vector<float>& out) {
@@ -158,9 +97,8 @@ void push_loops(const Nest& nest, std::vector<float>& out) {
   out.push_back(static_cast<float>(nest.first_reduce));
 }
 
-void push_memory(const loop::Program& program, const Nest& nest, const CacheSizes& caches,
+void push_memory(const Nest& nest, const Footprints& bytes, const CacheSizes& caches,
                  std::vector<float>& out) {
-  const Footprints bytes(program, nest);
   const double work = nest.work();
   for (int group = 0; group < groups; ++group) out.push_back(log2_of(bytes.at(nest.first_reduce, group)));
   out.push_back(log2_of(bytes.all(nest.first_reduce)));
@@ -174,7 +112,7 @@ void push_memory(const loop::Program& program, const Nest& nest, const CacheSize
       out.push_back(static_cast<float>(std::log2(per_operation + 1e-6)));
     }
   }
-  for (int group = 0; group < groups; ++group) out.push_back(log2_of(bytes.reuse_distance(program, group)));
+  for (int group = 0; group < groups; ++group) out.push_back(log2_of(bytes.reuse_distance(group)));
   for (const int64_t cache : {caches.l1d_bytes, caches.l2_bytes}) {
     const size_t from = bytes.fitting_level(static_cast<double>(cache));
     double iterations = 1;
@@ -186,34 +124,128 @@ void push_memory(const loop::Program& program, const Nest& nest, const CacheSize
   out.push_back(static_cast<float>(std::log2(work / std::max(64.0, bytes.all(0)))));
 }
 
-const Nest& main_nest(const std::vector<Nest>& nests) {
-  return *std::max_element(nests.begin(), nests.end(),
-                           [](const Nest& a, const Nest& b) { return a.work() < b.work(); });
+/// A nest with what is worked out of it.
+struct Costed {
+  Nest nest;
+  Footprints bytes;
+  Estimate cost;
+};
+
+/// What the tiles of one stage take together, and the one of them that takes most.
+struct StageCost {
+  double cycles = 0;
+  const Costed* main = nullptr;
+};
+
+/// Dearest first.
+std::vector<StageCost> stages_of(const std::vector<std::unique_ptr<Costed>>& nests) {
+  std::map<std::string, StageCost> by_name;
+  for (const auto& costed : nests) {
+    StageCost& stage = by_name[costed->nest.tile->stage];
+    stage.cycles += costed->cost.cycles();
+    if (stage.main == nullptr || stage.main->cost.cycles() < costed->cost.cycles()) stage.main = costed.get();
+  }
+  std::vector<StageCost> stages;
+  for (const auto& [name, stage] : by_name) stages.push_back(stage);
+  std::ranges::stable_sort(stages, std::greater<>(), &StageCost::cycles);
+  return stages;
+}
+
+float ratio_of(double part, double whole) { return static_cast<float>(whole > 0 ? part / whole : 0); }
+
+/// Shares of the whole estimate, so that they mean the same for every shape.
+void push_estimate(const Estimate& all, std::vector<float>& out) {
+  const double cycles = all.cycles();
+  for (const double part : {all.arithmetic, all.loads, all.latency, all.front, all.edges, all.epilogue,
+                            all.l2, all.llc, all.memory})
+    out.push_back(ratio_of(part, cycles));
+}
+
+/// A stage beside the dearest: a Winograd convolution transforms its input and its output in such ones.
+void push_stage(const StageCost* stage, double cycles, const Target& target, std::vector<float>& out) {
+  if (stage == nullptr) {
+    out.insert(out.end(), 8, 0.0f);
+    return;
+  }
+  const Costed& main = *stage->main;
+  const Nest& nest = main.nest;
+  double strided = 0, loads = 0;
+  for (const loop::Access& access : nest.tile->accesses) {
+    const double here = loads_per_point(nest, access);
+    loads += here;
+    if (lane_kind(nest, access) == LaneKind::strided) strided += here;
+  }
+  out.push_back(ratio_of(stage->cycles, cycles));
+  out.push_back(ratio_of(main.cost.core(), main.cost.cycles()));
+  out.push_back(static_cast<float>(registers_of(nest, target)));
+  out.push_back(static_cast<float>(loads / nest.copies));
+  out.push_back(ratio_of(strided, loads));
+  out.push_back(lane_kind(nest, nest.tile->store) == LaneKind::contiguous ? 1.0f : 0.0f);
+  out.push_back(log2_of(main.bytes.all(nest.first_reduce)));
+  out.push_back(log2_of(main.bytes.all(std::min(nest.parallel, nest.first_reduce))));
+}
+
+/// Largest number of bytes that one parallel iteration of a phase touches, all its tiles together; and the
+/// phases' locals.
+std::pair<double, double> grain_bytes(const loop::Program& program,
+                                      const std::vector<std::unique_ptr<Costed>>& nests) {
+  double most = 0, locals = 0;
+  size_t at = 0;
+  for (const loop::Phase& phase : program.phases) {
+    const size_t count = features::tile_count(phase.body);
+    double here = 0;
+    for (size_t i = 0; i < count; ++i, ++at)
+      here += nests[at]->bytes.all(std::min(nests[at]->nest.parallel, nests[at]->nest.first_reduce));
+    most = std::max(most, here);
+    for (const int local : phase.locals)
+      locals += static_cast<double>(program.geometries[static_cast<size_t>(local)].elements) *
+                size_of(program.tensors[static_cast<size_t>(local)].type.dtype);
+  }
+  return {most, locals};
 }
 
 }  // namespace
 
 std::vector<float> features_of(const loop::Program& program, const Target& target, const CacheSizes& caches) {
-  const std::vector<Nest> nests = features::nests_of(program);
+  std::vector<std::unique_ptr<Costed>> nests;
+  for (Nest& nest : features::nests_of(program)) {
+    auto& costed = nests.emplace_back(new Costed{std::move(nest), {}, {}});
+    costed->bytes = Footprints(program, costed->nest);
+    costed->cost = estimate_of(costed->nest, costed->bytes, target, caches);
+  }
   std::vector<float> out;
   out.reserve(feature_descriptions().size());
   if (nests.empty()) return std::vector<float>(feature_descriptions().size(), 0.0f);
-  const Nest& main = main_nest(nests);
+  const Costed& main = **std::ranges::max_element(nests, {}, [](const auto& it) { return it->nest.work(); });
   double work = 0, stage_work = 0, code = 0;
-  for (const Nest& nest : nests) {
+  Estimate all;
+  double cycles = 0;
+  for (const auto& costed : nests) {
+    const Nest& nest = costed->nest;
     work += nest.work();
-    if (nest.tile->stage == main.tile->stage) stage_work += nest.work();
+    if (nest.tile->stage == main.nest.tile->stage) stage_work += nest.work();
     code += code_of(nest, target);
+    all += costed->cost;
+    cycles += costed->cost.cycles();
   }
+  out.push_back(static_cast<float>(std::log2(1 + cycles)));
   out.push_back(log2_of(work));
   out.push_back(static_cast<float>(program.phases.size()));
   out.push_back(static_cast<float>(nests.size()));
-  out.push_back(static_cast<float>(main.work() / work));
-  out.push_back(static_cast<float>(1 - main.work() / stage_work));
+  out.push_back(static_cast<float>(main.nest.work() / work));
+  out.push_back(static_cast<float>(1 - main.nest.work() / stage_work));
   out.push_back(log2_of(code));
-  push_tile(main, target, out);
-  push_loops(main, out);
-  push_memory(program, main, caches, out);
+  push_tile(main.nest, target, out);
+  push_loops(main.nest, out);
+  push_memory(main.nest, main.bytes, caches, out);
+  push_estimate(all, out);
+  out.push_back(ratio_of(main.cost.core(), main.cost.cycles()));
+  const auto [grain, locals] = grain_bytes(program, nests);
+  out.push_back(log2_of(grain));
+  out.push_back(log2_of(locals));
+  const std::vector<StageCost> stages = stages_of(nests);
+  out.push_back(ratio_of(stages[0].cycles, cycles));
+  for (size_t i = 1; i <= 2; ++i) push_stage(i < stages.size() ? &stages[i] : nullptr, cycles, target, out);
   HONE_CHECK(out.size() == feature_descriptions().size());
   return out;
 }

@@ -104,6 +104,15 @@ std::vector<Nest> nests_of(const loop::Program& program) {
   return nests;
 }
 
+size_t tile_count(const std::vector<loop::Statement>& body) {
+  size_t count = 0;
+  for (const loop::Statement& statement : body) {
+    count += statement.tile.size();
+    for (const loop::Loop& loop : statement.loop) count += tile_count(loop.body);
+  }
+  return count;
+}
+
 bool depends_on(const Index& index, const std::string& variable) {
   return std::any_of(index.terms.begin(), index.terms.end(), [&](const Index::Term& term) {
     if (term.atom.kind == Atom::Kind::axis) return term.atom.axis == variable;

@@ -32,7 +32,9 @@ struct Nest {
   double transcendentals = 0;    ///< exp, log, tanh, sigmoid, sqrt, div per element (update and value)
   double work() const;           ///< operations in total
 };
+/// In the order of the program: phase by phase.
 std::vector<Nest> nests_of(const loop::Program& program);
+size_t tile_count(const std::vector<loop::Statement>& body);
 
 /// Unique bytes, in whole 64-byte lines, that `access` touches while the levels from `from` inwards run once.
 double footprint(const loop::Program& program, const Nest& nest, const loop::Access& access, size_t from);

@@ -1,5 +1,5 @@
-// XGBoost behind ranking.h: regressions on each score's part of its group's best, histogram trees, one
-// thread.
+// XGBoost behind ranking.h: two regressions a member, on each score's part of its group's best and on the
+// error of the estimate; histogram trees, one thread.
 #include "cost_model/ranking/ranking.h"
 
 #include <xgboost/c_api.h>
@@ -16,7 +16,7 @@
 namespace hone {
 namespace {
 
-constexpr std::string_view kMagic = "hone-ranking 2 ";
+constexpr std::string_view kMagic = "hone-ranking 3 ";
 
 tl::unexpected<Error> xgboost_error(const std::string& what) {
   std::string reason = XGBGetLastError();
@@ -33,14 +33,47 @@ struct Owned {
   }
 };
 
-/// Score divided by the best of its group; 0 where a group has no positive score.
-std::vector<float> labels_of(std::span<const int> groups, std::span<const double> scores) {
+/// How much the forest that corrects the estimate (in log2) counts beside the one that learns the part of the
+/// best; then what brings near the best one unit of their sum to one part of the time.
+constexpr double residual_weight = 0.35;
+constexpr double score_unit = 1 / (1 + residual_weight / 0.6931);
+
+/// What the two forests of a member learn of each row.
+struct Labels {
+  std::vector<float> part;  ///< score divided by the best of its group; 0 where that has no positive score
+  std::vector<float> residual;  ///< log2 of the score plus the estimate; 0 for failures, which do not count
+};
+
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+Labels labels_of(const FeatureMatrix& rows, std::span<const int> groups, std::span<const double> scores) {
   std::map<int, double> best;
-  for (size_t i = 0; i < scores.size(); ++i) best[groups[i]] = std::max(best[groups[i]], scores[i]);
-  std::vector<float> labels;
-  for (size_t i = 0; i < scores.size(); ++i)
-    labels.push_back(best[groups[i]] > 0 ? static_cast<float>(std::max(0.0, scores[i]) / best[groups[i]])
-                                         : 0.0f);
+  std::map<int, std::vector<double>> residuals;
+  std::vector<double> all;
+  const auto residual = [&](size_t i) {
+    return std::log2(scores[i]) + static_cast<double>(rows.values[i * static_cast<size_t>(rows.columns)]);
+  };
+  for (size_t i = 0; i < scores.size(); ++i) {
+    best[groups[i]] = std::max(best[groups[i]], scores[i]);
+    if (scores[i] <= 0) continue;
+    all.push_back(residual(i));
+    residuals[groups[i]].push_back(all.back());
+  }
+  // Half of what a group is faster than others stays in the labels: a model of shapes helps other shapes, but
+  // that of boards, which no feature names, would only be noise.
+  const double middle = all.empty() ? 0 : median_of(all);
+  std::map<int, double> offset;
+  for (const auto& [group, values] : residuals) offset[group] = (middle + median_of(values)) / 2;
+  Labels labels;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const bool good = scores[i] > 0;
+    labels.part.push_back(good ? static_cast<float>(scores[i] / best[groups[i]]) : 0.0f);
+    labels.residual.push_back(good ? static_cast<float>(residual(i) - offset[groups[i]]) : 0.0f);
+  }
   return labels;
 }
 
@@ -62,19 +95,14 @@ std::vector<float> weights_of(int member, size_t count, const RankingParameters&
   return weights;
 }
 
-Result<std::string> train_member(const FeatureMatrix& rows, const std::vector<float>& labels,
-                                 const std::vector<float>& weights, int member,
+using Matrix = Owned<XGDMatrixFree>;
+
+/// One forest on the labels and weights that `matrix` has now, from `base` on.
+Result<std::string> train_forest(const Matrix& matrix, const char* base, uint64_t seed,
                                  const RankingParameters& parameters) {
-  const auto count = static_cast<size_t>(rows.rows());
-  Owned<XGDMatrixFree> matrix;
   Owned<XGBoosterFree> booster;
-  if (XGDMatrixCreateFromMat_omp(rows.values.data(), count, static_cast<bst_ulong>(rows.columns),
-                                 std::numeric_limits<float>::quiet_NaN(), &matrix.handle, 1) != 0 ||
-      XGDMatrixSetFloatInfo(matrix.handle, "label", labels.data(), count) != 0 ||
-      XGDMatrixSetFloatInfo(matrix.handle, "weight", weights.data(), count) != 0 ||
-      XGBoosterCreate(&matrix.handle, 1, &booster.handle) != 0)
+  if (XGBoosterCreate(&matrix.handle, 1, &booster.handle) != 0)
     return xgboost_error("training data were not accepted");
-  const uint64_t seed = (parameters.seed * 64 + static_cast<uint64_t>(member)) & 0x7fffffff;
   const std::pair<const char*, std::string> settings[] = {
       {"verbosity", "0"},
       {"nthread", "1"},
@@ -82,13 +110,13 @@ Result<std::string> train_member(const FeatureMatrix& rows, const std::vector<fl
       {"tree_method", "hist"},
       {"max_bin", "32"},
       {"objective", "reg:squarederror"},
-      {"base_score", "0.5"},
+      {"base_score", base},
       {"max_depth", std::to_string(parameters.depth)},
       {"eta", std::to_string(parameters.learning_rate)},
       {"min_child_weight", "2"},
       {"subsample", "0.8"},
       {"colsample_bytree", "0.5"},
-      {"seed", std::to_string(seed)},
+      {"seed", std::to_string(seed & 0x7fffffff)},
   };
   for (const auto& [name, value] : settings)
     if (XGBoosterSetParam(booster.handle, name, value.c_str()) != 0)
@@ -103,23 +131,54 @@ Result<std::string> train_member(const FeatureMatrix& rows, const std::vector<fl
   return std::string(bytes, length);
 }
 
-/// The first line of a payload: how many members, and the bytes of each, which must be all that follow.
-Result<std::vector<size_t>> member_lengths(std::string_view payload) {
+/// The two forests of each member, one after the other.
+Result<std::vector<std::string>> train_forests(const FeatureMatrix& rows, const Labels& labels,
+                                               std::span<const double> scores,
+                                               const RankingParameters& parameters) {
+  const auto count = static_cast<size_t>(rows.rows());
+  Matrix matrix;
+  if (XGDMatrixCreateFromMat_omp(rows.values.data(), count, static_cast<bst_ulong>(rows.columns),
+                                 std::numeric_limits<float>::quiet_NaN(), &matrix.handle, 1) != 0)
+    return xgboost_error("training data were not accepted");
+  const auto set = [&](const char* what, const std::vector<float>& values) {
+    return XGDMatrixSetFloatInfo(matrix.handle, what, values.data(), count) == 0;
+  };
+  std::vector<std::string> forests;
+  for (int member = 0; member < std::max(1, parameters.members); ++member) {
+    const uint64_t seed = parameters.seed * 64 + static_cast<uint64_t>(member);
+    std::vector<float> weights = weights_of(member, count, parameters);
+    if (!set("label", labels.part) || !set("weight", weights))
+      return xgboost_error("training data were not accepted");
+    HONE_TRY(std::string part, train_forest(matrix, "0.5", seed, parameters));
+    for (size_t i = 0; i < count; ++i)
+      if (scores[i] <= 0) weights[i] = 0;
+    if (!set("label", labels.residual) || !set("weight", weights))
+      return xgboost_error("training data were not accepted");
+    HONE_TRY(std::string residual, train_forest(matrix, "0", seed, parameters));
+    forests.push_back(std::move(part));
+    forests.push_back(std::move(residual));
+  }
+  return forests;
+}
+
+/// The first line of a payload: how many forests, and the bytes of each, which must be all that follow.
+Result<std::vector<size_t>> forest_lengths(std::string_view payload) {
   const size_t end = payload.find('\n');
-  if (end == std::string_view::npos) return fail("the cost model names no members", "cost model");
+  if (end == std::string_view::npos) return fail("the cost model names no forests", "cost model");
   std::vector<size_t> numbers;
   for (const char* at = payload.data(); at < payload.data() + end;) {
     size_t number = 0;
     const auto [next, error] = std::from_chars(at, payload.data() + end, number);
     if (error != std::errc() || number == 0 || number > payload.size())
-      return fail("the cost model's members are no numbers", "cost model");
+      return fail("the cost model's forests are no numbers", "cost model");
     numbers.push_back(number);
     at = next + 1;
   }
   size_t sum = 0;
   for (size_t i = 1; i < numbers.size(); ++i) sum += numbers[i];
-  if (numbers.size() < 2 || numbers.front() + 1 != numbers.size() || sum != payload.size() - end - 1)
-    return fail("the cost model's members do not fill it", "cost model");
+  if (numbers.size() % 2 != 1 || numbers.size() < 3 || numbers.front() + 1 != numbers.size() ||
+      sum != payload.size() - end - 1)
+    return fail("the cost model's forests do not fill it", "cost model");
   numbers.erase(numbers.begin());
   return numbers;
 }
@@ -150,17 +209,12 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
   for (double score : scores)
     if (!std::isfinite(score)) return fail("a score is not finite", "cost model");
 
-  const std::vector<float> labels = labels_of(groups, scores);
-  std::vector<std::string> members;
-  for (int member = 0; member < std::max(1, parameters.members); ++member) {
-    HONE_TRY(std::string bytes,
-             train_member(rows, labels, weights_of(member, count, parameters), member, parameters));
-    members.push_back(std::move(bytes));
-  }
-  std::string payload = std::to_string(members.size());
-  for (const std::string& member : members) payload += " " + std::to_string(member.size());
+  HONE_TRY(const std::vector<std::string> forests,
+           train_forests(rows, labels_of(rows, groups, scores), scores, parameters));
+  std::string payload = std::to_string(forests.size());
+  for (const std::string& forest : forests) payload += " " + std::to_string(forest.size());
   payload += "\n";
-  for (const std::string& member : members) payload += member;
+  for (const std::string& forest : forests) payload += forest;
   return std::string(kMagic) + std::to_string(rows.columns) + " " + digest_of(payload) + "\n" + payload;
 }
 
@@ -176,7 +230,7 @@ Result<RankingModel> RankingModel::load(std::string_view bytes) {
   if (model.columns_ <= 0 || rest == line_end || *rest != ' ' ||
       std::string_view(rest + 1, static_cast<size_t>(line_end - rest - 1)) != digest_of(payload))
     return fail("the cost model is damaged", "cost model");
-  HONE_TRY(const std::vector<size_t> lengths, member_lengths(payload));
+  HONE_TRY(const std::vector<size_t> lengths, forest_lengths(payload));
   payload.remove_prefix(payload.find('\n') + 1);
   for (const size_t length : lengths) {
     void*& booster = model.boosters_.emplace_back(nullptr);
@@ -221,23 +275,30 @@ Result<Prediction> RankingModel::predict_with_spread(const FeatureMatrix& rows) 
                             R"(,true],"shape":[)" + std::to_string(rows.rows()) + "," +
                             std::to_string(rows.columns) + R"(],"typestr":"<f4","version":3})";
   const auto count = static_cast<size_t>(rows.rows());
-  std::vector<double> sum(count, 0), squares(count, 0);
-  for (void* booster : boosters_) {
+  std::vector<double> sum(count, 0), squares(count, 0), member(count, 0);
+  for (size_t forest = 0; forest < boosters_.size(); ++forest) {
+    const bool corrects_estimate = forest % 2 == 1;
     const bst_ulong* shape = nullptr;
     bst_ulong dimensions = 0;
     const float* scores = nullptr;
     if (XGBoosterPredictFromDense(
-            booster, array.c_str(),
+            boosters_[forest], array.c_str(),
             R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":true,)"
             R"("missing":NaN,"cache_id":0})",
             nullptr, &shape, &dimensions, &scores) != 0)
       return xgboost_error("prediction failed");
     for (size_t i = 0; i < count; ++i) {
-      sum[i] += scores[i];
-      squares[i] += static_cast<double>(scores[i]) * scores[i];
+      if (!corrects_estimate) {
+        member[i] = scores[i];
+        continue;
+      }
+      const double estimate = rows.values[i * static_cast<size_t>(columns_)];
+      member[i] = (member[i] + residual_weight * (scores[i] - estimate)) * score_unit;
+      sum[i] += member[i];
+      squares[i] += member[i] * member[i];
     }
   }
-  const auto members = static_cast<double>(boosters_.size());
+  const auto members = static_cast<double>(boosters_.size() / 2);
   Prediction prediction;
   for (size_t i = 0; i < count; ++i) {
     const double mean = sum[i] / members;

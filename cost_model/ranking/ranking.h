@@ -24,26 +24,30 @@ struct FeatureMatrix {
 };
 
 struct RankingParameters {
-  int members = 4;  ///< forests; 1: no uncertainty, a quarter of the time
-  int trees = 60;
+  int members = 4;  ///< pairs of forests; 1: no uncertainty, a quarter of the time
+  int trees = 60;   ///< of each forest
   int depth = 6;
   double learning_rate = 0.2;
   uint64_t seed = 0;
 };
 
-/// Trains on `rows`. `groups[i]` names what row i may be compared with (one task, mode and board: only rows
-/// of one group are ordered against each other); `scores[i]` is higher for better, e.g. throughput; failures
-/// have 0. Scores are normalised to their group's best. Gives the model as bytes: send them only to peers
-/// that trust the sender, never load a stranger's. Errors: no rows, lengths that differ, values that are not
-/// finite.
+/// Trains on `rows`, whose first column must be an estimate of log2(time), however coarse: half of the trees
+/// learn what is wrong with it, which is alike for rows of any group; the other half learn each score's part
+/// of its group's best. `groups[i]` names what row i may be compared with (one task, mode and board: only
+/// rows of one group are ordered against each other); `scores[i]` is higher for better, proportional to 1 /
+/// time; failures have 0. Gives the model as bytes: send them only to peers that trust the sender, never load
+/// a stranger's. Errors: no rows, lengths that differ, values that are not finite.
 Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int> groups,
                                   std::span<const double> scores, const RankingParameters& parameters = {});
 
 /// What a model thinks of some rows: one entry each.
 struct Prediction {
-  std::vector<float> mean;    ///< higher is expected to be faster: part of the best of its group
-  std::vector<float> spread;  ///< standard deviation among the members, in the unit of `mean`; 0 for one
-                              ///< member. mean + k * spread is what an optimist explores by
+  /// Higher is expected to be faster. Only differences within a group mean anything: among its fastest, 0.05
+  /// more is about 5 % less time.
+  std::vector<float> mean;
+  /// Standard deviation among the members, in the unit of `mean`; 0 for one member. mean + k * spread is what
+  /// an optimist explores by.
+  std::vector<float> spread;
 };
 
 /// A trained model. Moves, never copies; one thread at a time.

@@ -179,6 +179,46 @@ TEST(Features, ACopyWithoutArithmeticHasFiniteFeatures) {
   EXPECT_EQ(static_cost(program, avx512()).accumulator_registers, 0);
 }
 
+TEST(Features, TheFirstIsTheEstimateOfANominalCoreByHand) {
+  // 8 tiles of 64 points: 14 multiply-adds (7 cycles at two a cycle), 15 loads (7.5 cycles), 15 instructions
+  // and a loop counter every fourth point (2.625); a chain of 4 cycles. Entering: 8 + 14 / 4; storing: 14.
+  const double core = 8 * (64 * 7.5 + 8 + 3.5 + 14);
+  // Everything fits the first cache: each byte comes once from beyond every one of them that it has to.
+  const double bytes = 29696, traffic = bytes / 32 + bytes / 12 + bytes / 6;
+  ASSERT_GT(traffic, core);
+  const std::vector<float> values = features_of(matmul(), avx512());
+  EXPECT_EQ(feature_descriptions().front().name, "estimate");
+  EXPECT_NEAR(values.front(), std::log2(1 + traffic + 0.3 * core), 1e-5);
+  const auto value = named(matmul());
+  EXPECT_NEAR(value.at("share_loads"), 8 * 64 * 7.5 / (traffic + 0.3 * core), 1e-5);
+  EXPECT_NEAR(value.at("share_memory"), bytes / 6 / (traffic + 0.3 * core), 1e-5);
+}
+
+TEST(Features, TheEstimateFallsWithEveryLoadThatATileShares) {
+  loop::Program narrow = matmul();
+  narrow.phases[0].body = {statement("ow.o", 28, {statement(matmul_tile(2))})};
+  EXPECT_LT(features_of(matmul(), avx512()).front(), features_of(narrow, avx512()).front());
+}
+
+TEST(Features, StagesBesideTheDearestAreDescribed) {
+  EXPECT_EQ(named(matmul()).at("first_share"), 1);
+  EXPECT_EQ(named(matmul()).at("second_share"), 0);
+  loop::Program program = matmul();
+  loop::Tile copy = matmul_tile(14);
+  copy.stage = "copy";
+  copy.reduce.clear();
+  copy.update = nullptr;
+  copy.accesses.pop_back();
+  copy.value = scalar::read(0, {Index(0)});
+  program.phases[0].body.push_back(statement("ow.o", 4, {statement(copy)}));
+  const auto value = named(program);
+  EXPECT_GT(value.at("second_share"), 0);
+  EXPECT_NEAR(value.at("first_share") + value.at("second_share"), 1, 1e-5);
+  EXPECT_EQ(value.at("second_registers"), 14);
+  EXPECT_EQ(value.at("second_contiguous_store"), 1);
+  EXPECT_EQ(value.at("third_share"), 0);
+}
+
 TEST(Features, OfAnEmptyProgramAreZero) {
   EXPECT_THAT(features_of(loop::Program{}, avx512()), testing::Each(0.0f));
 }
