@@ -21,6 +21,14 @@ std::string describe(const Plan& plan, const Kernels& kernels, const BuildOption
   for (size_t i = 0; i < plan.ops.size(); ++i) {
     const PlannedOp& op = plan.ops[i];
     const Signature& signature = kernels.kernels[kernels.of_op[i]].signature;
+    double arithmetic = 0, constant_bytes = 0;
+    json extents = json::array();
+    for (const PhaseSpec& phase : signature.phases) {
+      arithmetic += phase.flops;
+      extents.push_back(phase.extent);
+    }
+    for (const BufferSpec& buffer : signature.buffers)
+      if (buffer.role == Role::constant) constant_bytes += static_cast<double>(buffer.bytes);
     operators.push_back({{"name", op.op.name},
                          {"task", summary(op.op.task)},
                          {"key", op.op.task.key},
@@ -31,6 +39,9 @@ std::string describe(const Plan& plan, const Kernels& kernels, const BuildOption
                          {"tuned", op.tuned},
                          {"seconds", op.seconds},
                          {"flops", signature.flops},
+                         {"arithmetic", arithmetic},
+                         {"extents", extents},
+                         {"constant_bytes", constant_bytes},
                          {"bytes", signature.min_bytes}});
   }
   json result{{"hone", 1},

@@ -195,6 +195,31 @@ TEST_F(Model, BenchMeasuresTheWholeAndEveryOperator) {
   EXPECT_GT(json.at("operators").size(), 0u);
 }
 
+TEST_F(Model, BenchSaysHowNearEveryOperatorIsToTheRoofAndDrawsIt) {
+  const std::string plot = (*scratch_ / "roof.svg").string();
+  const Finished bench =
+      hone({"bench", so(), "--seconds", "0.05", "--threads", "2", "--plot", plot, "--json"}, *scratch_);
+  EXPECT_EQ(bench.exit_code, 0) << bench.err;
+  EXPECT_THAT(bench.out, HasSubstr("of roof"));
+  EXPECT_THAT(bench.out, HasSubstr("roof of 2 threads"));
+  EXPECT_THAT(bench.out, HasSubstr("speed-up"));
+  const auto json = nlohmann::json::parse(bench.last_line());
+  EXPECT_GT(json.at("roof").at("gflops").get<double>(), 0);
+  for (const auto& op : json.at("operators")) {
+    EXPECT_GT(op.at("roof_share").get<double>(), 0);
+    EXPECT_GT(op.at("one_thread_ms").get<double>(), 0);
+    EXPECT_TRUE(op.contains("schedule") && op.contains("parameters") && op.contains("extents"));
+  }
+  EXPECT_THAT(read_file(plot), HasSubstr("</svg>"));
+}
+
+TEST_F(Model, BenchNamesAPictureThatCannotBeWritten) {
+  const Finished bench =
+      hone({"bench", so(), "--seconds", "0.05", "--plot", "/nonexistent/p.svg"}, *scratch_);
+  EXPECT_EQ(bench.exit_code, 1);
+  EXPECT_THAT(bench.err, HasSubstr("/nonexistent/p.svg: cannot write the picture"));
+}
+
 TEST_F(Model, BuildNamesAMissingModelAndAMissingLog) {
   const Finished model =
       hone({"build", "/nonexistent/m.onnx", "-o", (*scratch_ / "no.so").string()}, *scratch_);
