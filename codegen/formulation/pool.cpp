@@ -1,5 +1,6 @@
-// Pooling in NCHW[V]c. Maximum clamps its window to the image, which repeats elements and changes nothing;
-// averages read a halo of zeros and divide by the window, or by how much of it lies inside.
+// Pooling in NCHW[V]c. Maximum clamps its window to the image, which repeats elements and changes nothing,
+// and of larger windows takes each column's first; averages read a halo of zeros and divide by the window, or
+// by how much of it lies inside.
 #include <algorithm>
 #include <limits>
 
@@ -7,6 +8,8 @@
 #include "codegen/formulation/builder.h"
 #include "codegen/formulation/conv.h"
 #include "codegen/formulation/families.h"
+#include "codegen/formulation/plain_schedule.h"
+#include "codegen/formulation/tiles.h"
 
 namespace hone {
 namespace {
@@ -83,6 +86,38 @@ ScalarPtr count_inside(const Index& first, int64_t kernel, int64_t extent, const
   return scalar::from_index(minimum(first + kernel, extent, ranges) - maximum(first, 0, ranges));
 }
 
+/// Whether the maximum of each column of the window is taken first, and the maximum of those then: a row of
+/// outputs shares its columns, so 3x3 needs 4 instead of 9.
+bool by_columns(const Task& task) {
+  const PoolShape p = pool_shape(task);
+  return anchor_is(task, Op::max_pool) && !p.dilated() && p.kh > 2 && p.kw > 2;
+}
+
+/// Maxima over the rows of the window, for all columns that windows reach, padding included.
+int column_maxima(Builder& builder, const PoolShape& p, int x, int64_t channels, int64_t block) {
+  const Index n = Index::axis("n"), c = Index::axis("c"), oh = Index::axis("oh"), w = Index::axis("w"),
+              kh = Index::axis("kh");
+  const int64_t columns = (p.ow - 1) * p.stride_w + p.kw;
+  Stage stage;
+  stage.name = "columns";
+  stage.axes = {{"n", p.n}, {"c", channels}, {"oh", p.oh}, {"w", columns}};
+  stage.store_index = {n, c, oh, w};
+  const AxisRanges ranges = [&](const std::string& name) {
+    return Interval{0, name == "oh" ? p.oh - 1 : name == "kh" ? p.kh - 1 : name == "w" ? columns - 1 : 0};
+  };
+  Index row = oh * p.stride_h + kh - p.pad_h, column = w - p.pad_w;
+  if (p.padded()) {
+    row = minimum(maximum(row, 0, ranges), p.h - 1, ranges);
+    column = minimum(maximum(column, 0, ranges), p.w - 1, ranges);
+  }
+  stage.reduction = Reduction{{{"kh", p.kh}}, Combiner::maximum, scalar::read(x, {n, c, row, column})};
+  stage.value = scalar::accumulator();
+  stage.output = builder.scratch("maxima", {p.n, channels, p.oh, columns},
+                                 block > 1 ? Layout::channel_blocked(block) : Layout::plain(4));
+  builder.stage(stage);
+  return stage.output;
+}
+
 Result<Formulated> formulate(const Task& task, const Target& target, const Ports& ports) {
   const PoolShape p = pool_shape(task);
   const Node& node = task.anchor();
@@ -96,7 +131,8 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   stage.name = "pool";
   stage.axes = {{"n", p.n}, {"c", channels}, {"oh", p.oh}, {"ow", p.ow}};
   stage.store_index = {n, c, oh, ow};
-  const std::vector<Axis> window{{"kh", p.kh}, {"kw", p.kw}};
+  const bool columns_first = by_columns(task);
+  const std::vector<Axis> window{{"kh", columns_first ? 1 : p.kh}, {"kw", p.kw}};
   std::vector<Axis> all = stage.axes;
   all.insert(all.end(), window.begin(), window.end());
   const AxisRanges ranges = [all](const std::string& name) {
@@ -114,8 +150,10 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   } else if (p.padded() && (maximal || !covers(ports.inputs.at(x).placement, p))) {
     outside = maximal ? kLowest : 0;
   }
-  stage.reduction =
-      Reduction{window, maximal ? Combiner::maximum : Combiner::sum, scalar::read(x, {n, c, h, w}, outside)};
+  const ScalarPtr element = columns_first ? scalar::read(column_maxima(builder, p, x, channels, block),
+                                                         {n, c, oh, ow * p.stride_w + kw})
+                                          : scalar::read(x, {n, c, h, w}, outside);
+  stage.reduction = Reduction{window, maximal ? Combiner::maximum : Combiner::sum, element};
   ScalarPtr value = scalar::accumulator();
   if (!maximal) {
     if (p.padded() && node.integer("include_pad", 0) == 0) {
@@ -134,6 +172,35 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   return builder.finish(kBound);
 }
 
+/// As of any window; the columns' maxima of a row are made where the row is.
+Result<Schedule> schedule(const Task& task, const Target& target, const Ports& ports, const Parameters& p) {
+  HONE_TRY(Schedule result, window_formulation("pool").schedule(task, target, ports, p));
+  if (!by_columns(task)) return result;
+  const PoolShape shape = pool_shape(task);
+  const int64_t block = block_of(ports.output.layout, 1);
+  const int64_t columns = (shape.ow - 1) * shape.stride_w + shape.kw;
+  const int64_t tile = std::min<int64_t>({8, accumulator_budget(target), columns});
+  StageSchedule first{"columns", {{StepKind::compute_at, {"oh"}, 0, Tail::exact, "pool"}}};
+  std::vector<std::string> loops{"n", "c", "oh", "w", "kh"};
+  if (block > 1) {
+    first.steps.push_back(steps::split("c", block, "c.b", "c.v"));
+    loops[1] = "c.b";
+  }
+  if (tile > 1) {
+    first.steps.push_back(
+        steps::split("w", tile, "w.o", "w.t", columns % tile == 0 ? Tail::exact : Tail::peel));
+    loops[3] = "w.o";
+    loops.push_back("w.t");
+  }
+  if (block > 1) loops.push_back("c.v");
+  first.steps.push_back(steps::reorder(loops));
+  if (shape.kh <= 11) first.steps.push_back(steps::unroll("kh", shape.kh));
+  if (tile > 1) first.steps.push_back(steps::tile({"w.t"}));
+  if (block > 1) first.steps.push_back(steps::vectorize("c.v"));
+  result.stages.insert(result.stages.begin(), std::move(first));
+  return result;
+}
+
 }  // namespace
 
 Formulation pool_formulation() {
@@ -141,6 +208,8 @@ Formulation pool_formulation() {
   f.applies = applies;
   f.halo = halo;
   f.formulate = formulate;
+  f.space_version = 2;
+  f.schedule = schedule;
   return f;
 }
 

@@ -11,6 +11,7 @@ struct InstructionSet {
   bool fma = false;             ///< fused multiply-add as one instruction
   bool round = false;           ///< floor as one instruction
   bool native_maximum = false;  ///< maximum that propagates NaN, as one instruction
+  int x86_maximum = 0;          ///< f32 lanes of the widest maximum that gives its second operand for NaN
   bool half = false;            ///< conversions from and to f16
   bool scale = false;           ///< AVX-512's x - floor(x) and a * 2^floor(b), each as one instruction
   bool scale_short = false;     ///< the same for vectors of 256 and 128 bits
@@ -55,6 +56,8 @@ class Arithmetic {
   llvm::Value* exp_of_negative(llvm::Value* x);
   bool has_scale(const llvm::Type* type) const;
   llvm::Value* scale_intrinsic(bool reduce, llvm::Value* a, llvm::Value* b);
+  bool has_x86_maximum(const llvm::Type* type) const;
+  llvm::Value* x86_extremum(llvm::Value* a, llvm::Value* b, bool maximum);  ///< b if either is NaN
   llvm::Value* extremum(llvm::Value* a, llvm::Value* b, bool maximum);
   /// maximum or minimum with a constant: NaN in x stays.
   llvm::Value* clamp_below(llvm::Value* x, double least);

@@ -82,6 +82,10 @@ Result<Machine> make(const Target& target) {
   machine.set.round = !x86 || subtarget->checkFeatures("+sse4.1");
   machine.set.half = !x86 || subtarget->checkFeatures("+f16c");
   machine.set.native_maximum = !x86;
+  machine.set.x86_maximum = !x86                                   ? 0
+                            : subtarget->checkFeatures("+avx512f") ? 16
+                            : subtarget->checkFeatures("+avx")     ? 8
+                                                                   : 4;
   machine.set.scale = x86 && subtarget->checkFeatures("+avx512f,+avx512dq");
   machine.set.scale_short = machine.set.scale && subtarget->checkFeatures("+avx512vl");
   return machine;
