@@ -1,6 +1,7 @@
 // Elementwise chains as scalar expressions, see chain.h.
 #include "codegen/formulation/chain.h"
 
+#include <algorithm>
 #include <map>
 
 namespace hone {
@@ -44,6 +45,9 @@ bool fits(const Task& task, size_t activations, size_t max_constants) {
   if (anchor.inputs.size() < activations || anchor.inputs.size() > activations + max_constants) return false;
   for (size_t i = 0; i < anchor.inputs.size(); ++i)
     if (task.graph.value(anchor.inputs[i]).is_constant != (i >= activations)) return false;
+  const auto& inputs = task.graph.inputs;
+  for (size_t i = 0; i < activations; ++i)
+    if (std::find(inputs.begin(), inputs.end(), anchor.inputs[i]) == inputs.end()) return false;
   return anchor_shape(task) == output_type(task).shape;
 }
 
@@ -101,6 +105,7 @@ ScalarPtr chain_value(const Task& task, const ScalarPtr& anchor_value, const Ope
     const Node& node = task.graph.nodes[i];
     if (static_cast<NodeId>(i) == anchor) continue;
     if (anchor_value && node.output == task.anchor().output) continue;
+    if (anchor_value && node.output == task.anchor().inputs[0]) continue;  // before the anchor
     std::vector<ScalarPtr> args;
     for (const ValueId id : node.inputs) {
       auto& value = known[id];

@@ -18,7 +18,7 @@ const TensorType& output_type(const Task& task);
 const Shape& anchor_shape(const Task& task);
 const Shape& operand_shape(const Task& task, size_t operand);  ///< of the anchor's operand
 bool anchor_is(const Task& task, Op op);
-/// The anchor's first operand is the task's first input, all other anchor operands up to `constants` more are
+/// The anchor's first operands are inputs of the task, all other anchor operands up to `constants` more are
 /// constants, everything is float32, and the chain keeps the anchor's shape.
 bool fits(const Task& task, size_t activations, size_t max_constants);
 

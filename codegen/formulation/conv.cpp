@@ -38,6 +38,48 @@ bool is_plain_conv(const Task& task) {
          operand_shape(task, 0).size() == 4;
 }
 
+std::optional<Gate> gate_of(const Task& task) {
+  const Graph& graph = task.graph;
+  if (graph.nodes.size() < 2 || !anchor_is(task, Op::conv) || &task.anchor() != &graph.nodes[1]) return {};
+  const Node& product = graph.nodes[0];
+  if (product.op != Op::mul || product.output != task.anchor().inputs[0]) return {};
+  std::optional<Gate> gate;
+  for (const size_t i : {size_t{0}, size_t{1}}) {
+    const Value &x = graph.value(product.inputs[i]), &g = graph.value(product.inputs[1 - i]);
+    const Shape& shape = x.type.shape;
+    if (x.is_constant || g.is_constant || shape.size() != 4 || shape[0] != 1) continue;
+    if (x.type == graph.value(product.output).type && g.type.shape == Shape{1, shape[1], 1, 1})
+      gate = Gate{product.inputs[i], product.inputs[1 - i]};
+  }
+  if (!gate || gate->x == gate->gate || !is_plain_conv(without_gate(task))) return {};
+  const ConvShape c = conv_shape(task);
+  const bool pointwise = c.kh * c.kw == 1 && c.stride_h * c.stride_w == 1 && c.groups == 1;
+  return pointwise && c.oh == c.h && c.ow == c.w ? gate : std::nullopt;
+}
+
+Task without_gate(const Task& task) {
+  Task plain = task;
+  Graph& graph = plain.graph;
+  const Node product = graph.nodes[0];
+  const bool first = graph.value(product.inputs[0]).type == graph.value(product.output).type;
+  graph.nodes.erase(graph.nodes.begin());
+  graph.nodes[0].inputs[0] = product.inputs[first ? 0 : 1];
+  const ValueId gate = product.inputs[first ? 1 : 0];
+  const bool read_again = std::ranges::any_of(
+      graph.nodes, [&](const Node& node) { return std::ranges::count(node.inputs, gate) > 0; });
+  if (!read_again) std::erase(graph.inputs, gate);
+  return plain;
+}
+
+Ports without_gate(const Task& task, const Ports& ports) {
+  const Task plain = without_gate(task);
+  Ports result{{}, ports.output};
+  for (size_t i = 0; i < task.graph.inputs.size(); ++i)
+    if (std::ranges::find(plain.graph.inputs, task.graph.inputs[i]) != plain.graph.inputs.end())
+      result.inputs.push_back(ports.inputs.at(i));
+  return result;
+}
+
 std::vector<HaloNeed> conv_halo(const Task& task, const Target&) {
   const ConvShape c = conv_shape(task);
   std::vector<HaloNeed> needs(task.graph.inputs.size());
@@ -73,7 +115,8 @@ Formulated formulate_conv(const Task& task, const Target& target, const Ports& p
   const ConvShape c = conv_shape(task);
   const Node& node = task.anchor();
   Builder builder(task, target, ports);
-  const int x = builder.input(node.inputs[0]);
+  const std::optional<Gate> gate = gate_of(task);
+  const int x = builder.input(gate ? gate->x : node.inputs[0]);
   const int64_t unit = reduce_unit(c.in, block_of(ports.inputs.at(x).layout, 1));
   const int64_t output_block = block_of(ports.output.layout, 1);
   const bool grouped = c.groups > 1;
@@ -97,8 +140,19 @@ Formulated formulate_conv(const Task& task, const Target& target, const Ports& p
   // Padding channels lie beyond the logical extents and are 0; with one group g is 0 there.
   auto weight = scalar::read(builder.logical(node.inputs[1]), {pack_g * c.out + oc, ic, kh, kw},
                              padded ? std::optional<double>(0) : std::nullopt);
-  const int w = builder.packed(task.graph.value(node.inputs[1]).name, {c.groups, out, in, c.kh, c.kw}, layout,
-                               range_for(task, node.inputs[1]), pack_axes, indices_of(pack_axes), weight);
+  int w = builder.packed(task.graph.value(node.inputs[1]).name, {c.groups, out, in, c.kh, c.kw}, layout,
+                         range_for(task, node.inputs[1]), pack_axes, indices_of(pack_axes), weight);
+  if (gate) {
+    const int scaled = builder.scratch("scaled", {1, out, in, 1, 1}, layout);
+    builder.stage({"scale",
+                   scaled,
+                   {{"oc", out}, {"ic", in}},
+                   {0, oc, ic, 0, 0},
+                   {},
+                   scalar::binary(ScalarOp::mul, scalar::read(w, {0, oc, ic, 0, 0}),
+                                  scalar::read(builder.input(gate->gate), {0, ic, 0, 0}))});
+    w = scaled;
+  }
 
   Stage stage;
   stage.name = "conv";

@@ -2,6 +2,8 @@
 // `direct`, `first_layer`, `grouped`, `depthwise` and the reference differ in layouts and schedules only.
 #pragma once
 
+#include <optional>
+
 #include "codegen/formulation/builder.h"
 #include "codegen/formulation/formulation.h"
 
@@ -19,6 +21,16 @@ struct ConvShape {
 ConvShape conv_shape(const Task& task);
 /// A float32 convolution of one activation with constant weights and a chain that keeps its shape.
 bool is_plain_conv(const Task& task);
+
+/// What a 1x1 convolution of x * gate reads, the gate one number per channel (squeeze-and-excite).
+struct Gate {
+  ValueId x, gate;
+};
+/// Of a task whose first node makes the convolution's operand so; all else as in `is_plain_conv`, batch 1.
+std::optional<Gate> gate_of(const Task& task);
+/// The task as if its convolution read x itself, and its ports without the gate's. `task` has a gate.
+Task without_gate(const Task& task);
+Ports without_gate(const Task& task, const Ports& ports);
 
 /// Margins of the convolution's input; other inputs have none.
 std::vector<HaloNeed> conv_halo(const Task& task, const Target& target);

@@ -212,13 +212,69 @@ Formulation base(std::string_view name) {
   return f;
 }
 
+// --- gated: x * gate, and a 1x1 convolution of that: the gate goes into the weights, which are fewer
+// ----------
+
+bool gated_applies(const Task& task, const Target&) { return gate_of(task).has_value(); }
+
+SearchSpace gated_space(const Task& task, const Target& target, const Ports& ports) {
+  return direct_space(without_gate(task), target, without_gate(task, ports));
+}
+
+Parameters gated_default(const Task& task, const Target& target, const Ports& ports) {
+  return direct_default(without_gate(task), target, without_gate(task, ports));
+}
+
+Result<Schedule> gated_schedule(const Task& task, const Target& target, const Ports& ports,
+                                const Parameters& p) {
+  const Task plain = without_gate(task);
+  const Ports plain_ports = without_gate(task, ports);
+  HONE_TRY(Schedule schedule, direct_schedule(plain, target, plain_ports, p));
+  const DirectShape d = direct_shape(plain, plain_ports);
+  StageSchedule scale{"scale", {}};
+  std::vector<std::string> loops{"oc", "ic"}, lanes, copies;
+  if (d.output_block > 1) {
+    scale.steps.push_back(steps::split("oc", d.output_block, "oc.b", "oc.v"));
+    loops[0] = "oc.b";
+    lanes = {"oc.v"};
+  }
+  if (d.unit > 1) {
+    scale.steps.push_back(steps::split("ic", d.unit, "ic.o", "ic.v"));
+    loops[1] = "ic.o";
+    copies = {"ic.v"};
+  }
+  const std::vector<std::string> divided{loops[0]};
+  loops.insert(loops.end(), copies.begin(), copies.end());
+  loops.insert(loops.end(), lanes.begin(), lanes.end());
+  scale.steps.push_back(steps::reorder(loops));
+  if (!copies.empty()) scale.steps.push_back(steps::tile(copies));
+  if (!lanes.empty()) scale.steps.push_back(steps::vectorize(lanes[0]));
+  scale.steps.push_back(steps::parallel(divided));
+  schedule.stages.insert(schedule.stages.begin(), std::move(scale));
+  return schedule;
+}
+
 // --- grouped: any groups, plain layouts, vector over columns ---------------------------------------------
 
 bool grouped_applies(const Task& task, const Target&) { return is_plain_conv(task); }
 
 }  // namespace
 
-Formulation direct_formulation() { return base("direct"); }
+Formulation direct_formulation() {
+  Formulation f = base("direct");
+  f.space_version = 2;
+  return f;
+}
+
+Formulation gated_formulation() {
+  Formulation f = base("gated");
+  f.applies = gated_applies;
+  f.halo = no_halo;
+  f.space = gated_space;
+  f.default_parameters = gated_default;
+  f.schedule = gated_schedule;
+  return f;
+}
 
 Formulation first_layer_formulation() {
   Formulation f = base("first_layer");

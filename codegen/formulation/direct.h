@@ -7,5 +7,6 @@
 namespace hone {
 Formulation direct_formulation();
 Formulation first_layer_formulation();
+Formulation gated_formulation();
 Formulation grouped_formulation();
 }  // namespace hone

@@ -1,7 +1,7 @@
-// Partition: groups of nodes that become one task each. An anchor takes the elementwise nodes that follow it;
-// pure elementwise nodes form groups of their own. A group is grown node by node; it may pass through a
-// diamond (x * sigmoid(x)) but always ends with one open value, so running it at the place of its last node
-// is in order.
+// Partition: groups of nodes that become one task each. An anchor takes the elementwise nodes that follow it,
+// and a 1x1 convolution the gate before it (squeeze-and-excite); pure elementwise nodes form groups of their
+// own. A group is grown node by node; it may pass through a diamond (x * sigmoid(x)) but always ends with one
+// open value, so running it at the place of its last node is in order.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -33,6 +33,7 @@ class Grouping {
   explicit Grouping(const Graph& graph)
       : graph_(graph),
         readers_(graph.consumers()),
+        producers_(graph.producers()),
         group_of_(graph.nodes.size(), -1),
         is_output_(graph.values.size()) {
     for (const ValueId id : graph.outputs) is_output_[id] = true;
@@ -45,7 +46,8 @@ class Grouping {
       for (NodeId i = 0; i < static_cast<NodeId>(graph_.nodes.size()); ++i) {
         if (group_of_[i] >= 0 || is_elementwise(graph_.nodes[i].op) != elementwise) continue;
         std::vector<NodeId> group{i};
-        group_of_[i] = static_cast<int>(groups.size());
+        if (const NodeId gate = gate_of(i); gate >= 0) group.insert(group.begin(), gate);
+        for (const NodeId node : group) group_of_[node] = static_cast<int>(groups.size());
         if (takes_chain(graph_.nodes[i].op))
           while (grow(group)) {
           }
@@ -56,6 +58,30 @@ class Grouping {
   }
 
  private:
+  /// The product that gives convolution `i` its operand, where its other factor is one number per channel and
+  /// costs less as part of the weights than over all pixels; -1 if there is none.
+  NodeId gate_of(NodeId i) const {
+    const Node& conv = graph_.nodes[i];
+    if (conv.op != Op::conv || is_output_[conv.inputs[0]] || readers_[conv.inputs[0]].size() != 1) return -1;
+    const NodeId product = producers_[conv.inputs[0]];
+    if (product < 0 || graph_.nodes[product].op != Op::mul || group_of_[product] >= 0) return -1;
+    const Shape &x = shape(conv.inputs[0]), &w = shape(conv.inputs[1]), &y = shape(conv.output);
+    if (x.size() != 4 || y.size() != 4 || x[0] != 1 || x[1] != w[1] || w[2] * w[3] != 1) return -1;
+    if (x[2] != y[2] || x[3] != y[3] || 2 * y[1] > y[2] * y[3]) return -1;
+    for (const int64_t stride : conv.integers("strides"))
+      if (stride != 1) return -1;
+    for (const ValueId operand : conv.inputs)
+      if (graph_.values[operand].is_constant != (operand != conv.inputs[0])) return -1;
+    const Node& node = graph_.nodes[product];
+    for (const ValueId factor : node.inputs)
+      if (graph_.values[factor].is_constant || graph_.values[factor].type.dtype != DType::f32) return -1;
+    for (const size_t k : {size_t{0}, size_t{1}})
+      if (shape(node.inputs[k]) == x && shape(node.inputs[1 - k]) == Shape{1, x[1], 1, 1}) return product;
+    return -1;
+  }
+
+  const Shape& shape(ValueId id) const { return graph_.values[id].type.shape; }
+
   /// Adds the next node, or the next diamond, to `group`; false if the group ends here.
   bool grow(std::vector<NodeId>& group) {
     const ValueId tip = graph_.nodes[group.back()].output;
@@ -91,6 +117,7 @@ class Grouping {
 
   const Graph& graph_;
   std::vector<std::vector<NodeId>> readers_;
+  std::vector<NodeId> producers_;
   std::vector<int> group_of_;
   std::vector<bool> is_output_;
 };

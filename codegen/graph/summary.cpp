@@ -64,8 +64,10 @@ std::string summary(const Task& task) {
     default:
       text = std::string(to_text(anchor.op)) + ' ' + to_text(graph.value(anchor.output).type.shape);
   }
-  for (const Node& node : graph.nodes)
-    if (&node != &anchor) text += " +" + std::string(to_text(node.op));
+  for (const Node& node : graph.nodes) {
+    if (&node < &anchor) text = std::string(to_text(node.op)) + "+ " + text;
+    if (&node > &anchor) text += " +" + std::string(to_text(node.op));
+  }
   return text;
 }
 

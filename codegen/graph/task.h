@@ -11,7 +11,8 @@
 namespace hone {
 
 /// "task v1" and the graph's text. One anchor (conv, dense, pool, softmax, transform, ... or none for pure
-/// elementwise chains) followed by elementwise nodes; one output.
+/// elementwise chains) followed by elementwise nodes; one output. Before the anchor stands at most one node:
+/// the product x * gate that a 1x1 convolution reads.
 struct Task {
   Graph graph;  ///< values named x, x1, ... (inputs), w, b, c, c1, ... (constants), 0, 1, ... (nodes), y (the
                 ///< output)

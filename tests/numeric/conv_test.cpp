@@ -83,6 +83,32 @@ TEST(Conv, WinogradOfTwoByTwoMatchesTheReference) {
   EXPECT_THAT(s.failures, IsEmpty());
 }
 
+/// A 1x1 convolution of x * gate, the gate first or second.
+std::string gated_conv(std::mt19937& random) {
+  const int64_t in = pick<int64_t>(random, {5, 8, 16, 20, 24, 40, 96}),
+                out = pick<int64_t>(random, {1, 3, 16, 24, 40}), h = pick<int64_t>(random, {7, 9, 14}),
+                w = pick<int64_t>(random, {7, 14, 17, 28});
+  const bool adds = random() % 2;
+  std::string s = input("x", {1, in, h, w}) + input("g", {1, in, 1, 1});
+  if (adds) s += input("r", {1, out, h, w});
+  const bool bias = random() % 2;
+  s += constant("w", {out, in, 1, 1}) + (bias ? constant("b", {out}) : "");
+  s += random() % 2 ? "%0 = mul %x %g\n" : "%0 = mul %g %x\n";
+  s += bias ? "%1 = conv %0 %w %b\n" : "%1 = conv %0 %w\n";
+  if (adds) return s + "%2 = add %1 %r\n%3 = relu %2\noutput %3\n";
+  return s + pick<std::string>(random, {"%2 = hard_swish %1\noutput %2\n", "output %1\n",
+                                        "%2 = sigmoid %1\n%3 = mul %1 %2\noutput %3\n"});
+}
+
+TEST(Conv, GatedMatchesTheReference) {
+  const Sweep s = sweep("gated", 30, 8, gated_conv);
+  report("gated", s);
+  EXPECT_THAT(s.failures, IsEmpty());
+  const Sweep placed = sweep("gated", 15, 9, gated_conv, true);
+  report("gated in any placement", placed);
+  EXPECT_THAT(placed.failures, IsEmpty());
+}
+
 TEST(Conv, DepthwiseMatchesTheReference) {
   const Sweep s = sweep("depthwise", 25, 5, [](std::mt19937& random) {
     ConvText c = random_conv(random);

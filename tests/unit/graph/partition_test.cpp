@@ -81,6 +81,30 @@ TEST(Partition, SqueezeAndExciteKeepsTheBigTensorOutOfTheSmallChain) {
                                    "conv1x1 8>8 1x1 +sigmoid", "mul 1x8x6x6"));
 }
 
+/// x * gate, the gate from x's means, and what reads the product.
+std::string gated(const std::string& rest, const char* pixels = "6x6", int batch = 1) {
+  const std::string shape = "f32[" + std::to_string(batch) + "x8x";
+  return "%x = input " + shape + pixels + "]\n%g = input " + shape +
+         "1x1]\n%w = constant f32[16x8x1x1]\n%v = constant f32[16x8x3x3]\n%0 = mul %g %x\n" + rest;
+}
+
+TEST(Partition, APointwiseConvolutionTakesTheGateBeforeIt) {
+  EXPECT_THAT(summaries(gated("%1 = conv %0 %w\n%2 = relu %1\noutput %2\n")),
+              testing::ElementsAre("mul+ conv1x1 8>16 6x6 +relu"));
+}
+
+TEST(Partition, TheGateStaysOutsideWhereItIsReadTwiceOrWeightsAreManyOrWindowsLargeOrSamplesSeveral) {
+  const auto apart = [](const std::string& text) {
+    return summaries(text).front().starts_with("mul 1x8") || summaries(text).front().starts_with("mul 2x8");
+  };
+  EXPECT_TRUE(apart(gated("%1 = conv %0 %w\noutput %1\noutput %0\n")));
+  EXPECT_TRUE(apart(gated("%1 = conv %0 %w\n%2 = relu %0\noutput %1\noutput %2\n")));
+  EXPECT_TRUE(apart(gated("%1 = conv %0 %w\noutput %1\n", "5x6")));
+  EXPECT_TRUE(apart(gated("%1 = conv %0 %v {pads=[1,1,1,1]}\noutput %1\n")));
+  EXPECT_TRUE(apart(gated("%1 = conv %0 %w {strides=[2,2]}\noutput %1\n", "20x20")));
+  EXPECT_TRUE(apart(gated("%1 = conv %0 %w\noutput %1\n", "6x6", 2)));
+}
+
 TEST(Partition, PureElementwiseNodesFuseTogether) {
   EXPECT_THAT(summaries("%x = input f32[1x8x6x6]\n%s = constant f32[8x1x1]\n%0 = mul %x %s\n%1 = add %0 "
                         "%s\n%2 = relu %1\noutput %2\n"),

@@ -46,6 +46,28 @@ output %3
 )");
 }
 
+TEST(Build, SqueezeAndExciteGoesIntoTheWeightsBehindIt) {
+  const Plan plan = built_and_right(R"(%x = input f32[1x24x9x11]
+%d = constant f32[24x1x3x3]
+%s = constant f32[6x24x1x1]
+%e = constant f32[24x6x1x1]
+%w = constant f32[40x24x1x1]
+%b = constant f32[40]
+%0 = conv %x %d {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=24}
+%1 = hard_swish %0
+%2 = global_average_pool %1
+%3 = conv %2 %s
+%4 = relu %3
+%5 = conv %4 %e
+%6 = hard_sigmoid %5
+%7 = mul %6 %1
+%8 = conv %7 %w %b
+output %8
+)");
+  EXPECT_EQ(count_formulation(plan, "gated"), 1);
+  EXPECT_EQ(count_formulation(plan, "elementwise"), 0);
+}
+
 TEST(Build, ConcatenationInPlaceNeedsNoOperator) {
   const Plan plan = built_and_right(R"(%x = input f32[1x16x9x11]
 %w0 = constant f32[32x16x1x1]
