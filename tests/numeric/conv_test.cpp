@@ -46,6 +46,20 @@ TEST(Conv, GroupsMatchTheReference) {
   EXPECT_THAT(s.failures, IsEmpty());
 }
 
+TEST(Conv, PointwiseGroupsOfAnySizeMatchTheReference) {
+  const Sweep s = sweep("grouped", 25, 10, [](std::mt19937& random) {
+    ConvText c = random_conv(random);
+    c.groups = pick<int64_t>(random, {1, 2, 4});
+    c.in = c.groups * pick<int64_t>(random, {1, 3, 7, 34});
+    c.out = c.groups * pick<int64_t>(random, {1, 2, 5, 34});
+    c.kernel = c.stride = 1;
+    c.pad = 0;
+    return c.text();
+  });
+  report("pointwise groups", s);
+  EXPECT_THAT(s.failures, IsEmpty());
+}
+
 TEST(Conv, GroupsOfWholeBlocksMatchTheReference) {
   const Sweep s = sweep("direct", 10, 4, [](std::mt19937& random) {
     ConvText c = random_conv(random);
