@@ -98,6 +98,16 @@ SearchSpace direct_space(const Task& task, const Target& target, const Ports& po
           {"unroll", unroll_choices(d)}};
 }
 
+double direct_cycles(const Task& task, const Target& target) {
+  const DirectShape d = direct_shape(task, blocked_ports(task, target));
+  const TileProblem problem = tile_problem(d);
+  const auto steps = static_cast<double>(d.conv.n * d.conv.groups * problem.reduced);
+  const double bytes = 4.0 * static_cast<double>(problem.reduced * d.conv.groups) *
+                       static_cast<double>(d.blocks * d.output_block);
+  const double cycles = steps * tile_cost(target, problem, best_tile(target, problem));
+  return cycles + exposed_cycles(cycles, bytes);
+}
+
 Parameters direct_default(const Task& task, const Target& target, const Ports& ports) {
   const DirectShape d = direct_shape(task, ports);
   const RegisterTile tile = best_tile(target, tile_problem(d));
@@ -209,6 +219,7 @@ Formulation base(std::string_view name) {
   f.space = direct_space;
   f.default_parameters = direct_default;
   f.schedule = direct_schedule;
+  f.cycles = direct_cycles;
   return f;
 }
 
@@ -366,6 +377,7 @@ Formulation direct_formulation() {
 
 Formulation gated_formulation() {
   Formulation f = base("gated");
+  f.cycles = nullptr;  // alone where it applies
   f.applies = gated_applies;
   f.halo = no_halo;
   f.space = gated_space;
@@ -378,6 +390,7 @@ Formulation first_layer_formulation() {
   Formulation f = base("first_layer");
   f.applies = first_layer_applies;
   f.layouts = first_layer_ports;
+  f.cycles = nullptr;
   return f;
 }
 

@@ -82,13 +82,20 @@ struct Formulation {
   /// Trial 0.
   Parameters (*default_parameters)(const Task&, const Target&, const Ports& ports);
   Result<Schedule> (*schedule)(const Task&, const Target&, const Ports& ports, const Parameters&);
+  /// Roughly how many cycles trial 0 takes on one core with constants from memory, from the Target alone: for
+  /// the choice among formulations. Null: no estimate, the order of the table decides.
+  double (*cycles)(const Task&, const Target&) = nullptr;
 };
 
 /// All formulations, the preferred one first where several apply.
 const std::vector<Formulation>& formulations();
+/// Those that cover the task on this target, the one that trial 0 uses first: in the order of the table, but
+/// among those with an estimate of their cycles the one with the fewest comes first.
+std::vector<const Formulation*> formulations_for(const Task& task, const Target& target);
 /// By name; null if there is none.
 const Formulation* find_formulation(std::string_view name);
-/// The first that applies: the one trial 0 uses. Error: no formulation covers the task on this target.
+/// The first of `formulations_for`: the one trial 0 uses. Error: no formulation covers the task on this
+/// target.
 Result<const Formulation*> default_formulation(const Task& task, const Target& target);
 /// `formulation`'s own layouts with exactly the margins it needs: what a task is measured with when it stands
 /// alone.

@@ -1,4 +1,5 @@
 // The table of formulations, and the questions asked of it.
+#include <algorithm>
 #include <utility>
 
 #include "codegen/formulation/direct.h"
@@ -10,12 +11,12 @@ namespace hone {
 
 const std::vector<Formulation>& formulations() {
   static const std::vector<Formulation> table{
-      depthwise_formulation(),   first_layer_formulation(), winograd4_formulation(), winograd2_formulation(),
-      direct_formulation(),      gated_formulation(),       grouped_formulation(),   pool_formulation(),
-      global_pool_formulation(), dense_formulation(),       matmul_formulation(),    softmax_formulation(),
-      transform_formulation(),   concat_formulation(),      pad_formulation(),       transpose_formulation(),
-      slice_formulation(),       gather_formulation(),      reshape_formulation(),   lrn_formulation(),
-      elementwise_formulation(),
+      depthwise_formulation(), first_layer_formulation(), winograd4_formulation(), winograd2_formulation(),
+      winograd6_formulation(), direct_formulation(),      gated_formulation(),     grouped_formulation(),
+      pool_formulation(),      global_pool_formulation(), dense_formulation(),     matmul_formulation(),
+      softmax_formulation(),   transform_formulation(),   concat_formulation(),    pad_formulation(),
+      transpose_formulation(), slice_formulation(),       gather_formulation(),    reshape_formulation(),
+      lrn_formulation(),       elementwise_formulation(),
   };
   return table;
 }
@@ -26,9 +27,26 @@ const Formulation* find_formulation(std::string_view name) {
   return nullptr;
 }
 
+std::vector<const Formulation*> formulations_for(const Task& task, const Target& target) {
+  std::vector<const Formulation*> all;
+  std::vector<std::pair<double, size_t>> estimated;
+  for (const Formulation& formulation : formulations()) {
+    if (!formulation.applies(task, target)) continue;
+    if (formulation.cycles != nullptr) estimated.emplace_back(formulation.cycles(task, target), all.size());
+    all.push_back(&formulation);
+  }
+  std::vector<const Formulation*> sorted = all;
+  std::vector<size_t> places;
+  for (const auto& one : estimated) places.push_back(one.second);
+  std::stable_sort(estimated.begin(), estimated.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t k = 0; k < places.size(); ++k) sorted[places[k]] = all[estimated[k].second];
+  return sorted;
+}
+
 Result<const Formulation*> default_formulation(const Task& task, const Target& target) {
-  for (const Formulation& formulation : formulations())
-    if (formulation.applies(task, target)) return &formulation;
+  const auto all = formulations_for(task, target);
+  if (!all.empty()) return all.front();
   return fail("no formulation covers this task", task.graph.nodes.empty() ? "empty task" : summary(task),
               "float32 with static shapes; an elementwise chain keeps its anchor's shape");
 }

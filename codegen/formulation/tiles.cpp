@@ -70,6 +70,11 @@ double tile_cost(const Target& target, const TileProblem& problem, const Registe
   return cost * static_cast<double>(problem.blocks / tile.channels);
 }
 
+double exposed_cycles(double cycles, double weight_bytes) {
+  const double memory = weight_bytes / 10;
+  return std::max(0.2 * memory, memory - cycles);
+}
+
 RegisterTile best_tile(const Target& target, const TileProblem& problem) {
   RegisterTile best;
   double best_cost = tile_cost(target, problem, best);

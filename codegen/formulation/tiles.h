@@ -32,6 +32,10 @@ int64_t accumulator_budget(const Target& target);
 bool fits_registers(const Target& target, const RegisterTile& tile);
 /// Estimated cycles per reduce step over the whole output; smaller is better.
 double tile_cost(const Target& target, const TileProblem& problem, const RegisterTile& tile);
+/// Cycles that weights from memory add to `cycles` of arithmetic during which they arrive, asked for ahead:
+/// what arithmetic cannot hide, at least a fifth of their way. Memory gives 10 bytes a cycle, as measured for
+/// one core (44 GB/s at 4.2 GHz).
+double exposed_cycles(double cycles, double weight_bytes);
 RegisterTile best_tile(const Target& target, const TileProblem& problem);
 /// Values of one tile dimension among good tiles (cost within 1.3 of the best), ascending.
 std::vector<RegisterTile> good_tiles(const Target& target, const TileProblem& problem);

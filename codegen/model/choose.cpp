@@ -34,13 +34,13 @@ Result<const Formulation*> choose_formulation(const Task& task, const Target& ta
   any_weights.max_weight_growth = 0;
   const Formulation* least = nullptr;
   double least_growth = 0;
-  for (const Formulation& formulation : formulations()) {
-    if (!may_use(formulation, task, target, any_weights)) continue;
-    if (options.max_weight_growth <= 0) return &formulation;
-    const double growth = weight_growth(formulation, task, target);
-    if (growth <= options.max_weight_growth) return &formulation;
+  for (const Formulation* formulation : formulations_for(task, target)) {
+    if (!may_use(*formulation, task, target, any_weights)) continue;
+    if (options.max_weight_growth <= 0) return formulation;
+    const double growth = weight_growth(*formulation, task, target);
+    if (growth <= options.max_weight_growth) return formulation;
     if (least != nullptr && growth >= least_growth) continue;
-    least = &formulation;
+    least = formulation;
     least_growth = growth;
   }
   if (least != nullptr) return least;

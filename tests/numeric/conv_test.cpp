@@ -72,29 +72,56 @@ TEST(Conv, GroupsOfWholeBlocksMatchTheReference) {
   EXPECT_THAT(s.failures, IsEmpty());
 }
 
-/// 3x3, stride 1, with sizes that tiles divide and that they hang over.
-std::string winograd_conv(std::mt19937& random) {
+/// Stride 1, with sizes that tiles divide and that they hang over. A window of height 1 or width 1 where
+/// `side` says.
+enum class Side { both, height, width };
+ConvText winograd_conv(std::mt19937& random, int64_t window, Side side = Side::both) {
   ConvText c = random_conv(random);
   c.in = pick<int64_t>(random, {16, 20, 32, 48});
   c.out = pick<int64_t>(random, {16, 24, 32, 64});
-  c.kernel = 3;
   c.stride = c.dilation = 1;
-  c.pad = pick<int64_t>(random, {0, 1, 1});
+  c.kernel = window;
+  c.pad = pick<int64_t>(random, {0, window / 2, window / 2});
+  if (side != Side::both) c.kernel_w = window, c.pad_w = c.pad;
+  if (side == Side::height) c.kernel_w = 1, c.pad_w = 0;
+  if (side == Side::width) c.kernel = 1, c.pad = 0;
   c.h = pick<int64_t>(random, {12, 13, 14, 16, 17, 28});
   c.w = pick<int64_t>(random, {12, 13, 14, 16, 17, 35});
-  return c.text();
+  return c;
+}
+
+/// Shapes are drawn again until the formulation takes them: tiny images do not pay.
+void expect_winograd(const char* name, uint32_t seed, int count, const std::vector<int64_t>& windows,
+                     const std::vector<Side>& sides) {
+  const Target widest = runnable_targets()[0];
+  for (const int64_t window : windows)
+    for (const Side side : sides) {
+      const Sweep s = sweep(name, count, seed, [&](std::mt19937& random) {
+        for (int tries = 0; tries < 100; ++tries) {
+          const std::string text = winograd_conv(random, window, side).text();
+          if (find_formulation(name)->applies(task_of(text), widest)) return text;
+        }
+        return winograd_conv(random, window, side).text();
+      });
+      report((name + std::string(side == Side::both ? " " : " along one side ") + std::to_string(window))
+                 .c_str(),
+             s);
+      EXPECT_THAT(s.failures, IsEmpty()) << window;
+    }
 }
 
 TEST(Conv, WinogradOfFourByFourMatchesTheReference) {
-  const Sweep s = sweep("winograd4", 25, 6, winograd_conv);
-  report("winograd4", s);
-  EXPECT_THAT(s.failures, IsEmpty());
+  expect_winograd("winograd4", 6, 25, {3}, {Side::both});
 }
-
-TEST(Conv, WinogradOfTwoByTwoMatchesTheReference) {
-  const Sweep s = sweep("winograd2", 25, 7, winograd_conv);
-  report("winograd2", s);
-  EXPECT_THAT(s.failures, IsEmpty());
+TEST(Conv, WinogradOfTwoByTwoMatchesTheReference) { expect_winograd("winograd2", 7, 25, {3}, {Side::both}); }
+TEST(Conv, WinogradOfSixBySixMatchesTheReference) { expect_winograd("winograd6", 8, 25, {3}, {Side::both}); }
+TEST(Conv, WinogradOfLargerWindowsMatchesTheReference) {
+  expect_winograd("winograd2", 9, 12, {5, 7}, {Side::both});
+  expect_winograd("winograd4", 9, 12, {5}, {Side::both});
+}
+TEST(Conv, WinogradAlongOneSideMatchesTheReference) {
+  for (const char* name : {"winograd2", "winograd4", "winograd6"})
+    expect_winograd(name, 10, 6, {3, 5, 7}, {Side::height, Side::width});
 }
 
 /// A 1x1 convolution of x * gate, the gate first or second.

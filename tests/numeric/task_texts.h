@@ -12,16 +12,24 @@ struct ConvText {
   int64_t in, out, h, w, kernel, stride = 1, pad = 0, dilation = 1, groups = 1, batch = 1;
   std::string chain = "relu";
   bool bias = true;
+  int64_t kernel_w = 0, pad_w = 0;  ///< of a window that is no square; 0: as `kernel` and `pad`
 
-  int64_t extent(int64_t size) const { return (size + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1; }
+  int64_t width() const { return kernel_w > 0 ? kernel_w : kernel; }
+  int64_t pad_across() const { return kernel_w > 0 ? pad_w : pad; }
+  int64_t extent(int64_t size, int64_t window, int64_t around) const {
+    return (size + 2 * around - dilation * (window - 1) - 1) / stride + 1;
+  }
   std::string text() const {
     std::string s = fmt::format("%x = input f32[{}x{}x{}x{}]\n", batch, in, h, w);
-    if (chain == "add") s += fmt::format("%r = input f32[{}x{}x{}x{}]\n", batch, out, extent(h), extent(w));
+    if (chain == "add")
+      s += fmt::format("%r = input f32[{}x{}x{}x{}]\n", batch, out, extent(h, kernel, pad),
+                       extent(w, width(), pad_across()));
     if (chain == "mul") s += fmt::format("%r = input f32[1x{}x1x1]\n", out);
-    s += fmt::format("%w = constant f32[{}x{}x{}x{}]\n", out, in / groups, kernel, kernel);
+    s += fmt::format("%w = constant f32[{}x{}x{}x{}]\n", out, in / groups, kernel, width());
     if (bias) s += fmt::format("%b = constant f32[{}]\n", out);
     s += fmt::format("%0 = conv %x %w{} {{strides=[{},{}] pads=[{},{},{},{}] dilations=[{},{}] groups={}}}\n",
-                     bias ? " %b" : "", stride, stride, pad, pad, pad, pad, dilation, dilation, groups);
+                     bias ? " %b" : "", stride, stride, pad, pad_across(), pad, pad_across(), dilation,
+                     dilation, groups);
     if (chain == "none") return s + "output %0\n";
     if (chain == "add") return s + "%1 = add %0 %r\n%2 = relu %1\noutput %2\n";
     if (chain == "mul") return s + "%1 = mul %0 %r\n%2 = hard_swish %1\noutput %2\n";

@@ -49,7 +49,7 @@ INLINE void multiply(int columns, int blocks, const float* v, const float* u, fl
     for (int c = 0; c < LANES; ++c, u += LANES) {
       vector w[4];
 #pragma clang loop unroll(full)
-      for (int o = 0; o < blocks; ++o) w[o] = load(u + o * ic * LANES);
+      for (int o = 0; o < blocks; ++o) w[o] = load(u + o * POINTS * ic * LANES);
 #pragma clang loop unroll(full)
       for (int t = 0; t < columns; ++t)
 #pragma clang loop unroll(full)
@@ -65,7 +65,7 @@ INLINE void multiply_all(int columns, int blocks, const float* v, const float* u
                          const hone_winograd_shape* s, int64_t tiles) {
   for (int64_t o = 0; o < s->oc / LANES; o += blocks)
     for (int64_t t = 0; t < tiles; t += columns)
-      multiply(columns, blocks, v + t * LANES, u + o * s->ic * LANES, m + (o * tiles + t) * LANES, s->ic,
+      multiply(columns, blocks, v + t * LANES, u + o * POINTS * s->ic * LANES, m + (o * tiles + t) * LANES, s->ic,
                tiles);
 }
 
@@ -79,7 +79,7 @@ static void products(const float* v, const float* u, float* m, const hone_winogr
       multiply_all(8, 2, v, u, m, s, tiles);
     else
       multiply_all(4, 4, v, u, m, s, tiles);
-    v += s->ic * tiles, u += s->ic * s->oc, m += s->oc * tiles;
+    v += s->ic * tiles, u += s->ic * LANES, m += s->oc * tiles;
   }
 }
 

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* A 3x3 convolution of one image, stride 1, padding 1, then bias and max(., 0), on square images of `size`:
- * x[ic/V][4 t + 2][4 t + 2][V] with its halo, t = (size + 3) / 4 tiles a row; u[6][6][oc/V][ic][V], the
+ * x[ic/V][4 t + 2][4 t + 2][V] with its halo, t = (size + 3) / 4 tiles a row; u[oc/V][6][6][ic][V], the
  * transformed weights; b[oc]; y[oc/V][size][size][V]. V is hone_hand_lanes(). `block_rows` rows of tiles are
  * worked on together, a divisor of t; their tiles are a multiple of one of 14, 8, 7, 4. oc is a multiple of 4
  * V. */

@@ -31,8 +31,8 @@ Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
   std::string reason = "no formulation covers it";
   // Transforms and elementwise chains take whatever layouts their neighbours have: second pass.
   for (const bool own_layouts : {true, false}) {
-    for (const Formulation& formulation : formulations()) {
-      if (!formulation.applies(task, target)) continue;
+    for (const Formulation* one : formulations_for(task, target)) {
+      const Formulation& formulation = *one;
       if (own_layouts != same_layouts(formulation.layouts(task, target), ports)) continue;
       Result<Formulated> formulated = formulation.formulate(task, target, ports);
       if (!formulated) {

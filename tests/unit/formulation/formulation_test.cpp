@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "codegen/artifact/artifact.h"
 #include "codegen/formulation/blocks.h"
 #include "codegen/formulation/magnitude.h"
@@ -12,6 +14,7 @@
 namespace hone {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 Task task_of(const std::string& text) {
@@ -84,18 +87,100 @@ TEST(Formulations, HaveDistinctNames) {
   EXPECT_EQ(find_formulation("winograd9"), nullptr);
 }
 
+std::string conv_text(int64_t in, int64_t out, int64_t size, int64_t kh, int64_t kw, int64_t stride = 1) {
+  const auto n = [](int64_t value) { return std::to_string(value); };
+  return "%x = input f32[1x" + n(in) + "x" + n(size) + "x" + n(size) + "]\n%w = constant f32[" + n(out) +
+         "x" + n(in) + "x" + n(kh) + "x" + n(kw) + "]\n%0 = conv %x %w {strides=[" + n(stride) + "," +
+         n(stride) + "] pads=[" + n(kh / 2) + "," + n(kw / 2) + "," + n(kh / 2) + "," + n(kw / 2) +
+         "] dilations=[1,1] groups=1}\noutput %0\n";
+}
+
 TEST(Formulations, WinogradTakesARowOfAPrimeNumberOfTilesAtOnce) {
-  for (const char* out : {"32", "64"}) {
-    const Task task = task_of("%x = input f32[1x32x147x147]\n%w = constant f32[" + std::string(out) +
-                              "x32x3x3]\n%0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] "
-                              "groups=1}\noutput %0\n");
+  const Formulation& winograd = *find_formulation("winograd4");
+  for (const int64_t out : {32, 64}) {
+    const Task task = task_of(conv_text(32, out, 147, 3, 3));
     for (const char* name : {"x86-64-v3", "x86-64-v4", "aarch64-neon"}) {
-      const auto candidate = default_candidate(task, named(name));
-      ASSERT_TRUE(candidate) << candidate.error().text();
-      ASSERT_EQ(candidate->formulation, "winograd4");
-      EXPECT_EQ(candidate->parameters.at("columns"), 37) << to_text(candidate->parameters);
+      const Target target = named(name);
+      const Parameters first =
+          winograd.default_parameters(task, target, default_ports(winograd, task, target));
+      EXPECT_EQ(first.at("columns"), 37) << to_text(first);
     }
   }
+}
+
+std::string chosen(const std::string& text, const char* target = "x86-64-v4") {
+  return std::string((*default_formulation(task_of(text), named(target)))->name);
+}
+
+TEST(Formulations, LargerTilesAreChosenForLargerImages) {
+  EXPECT_EQ(chosen(conv_text(80, 192, 71, 3, 3)), "winograd6");
+  EXPECT_EQ(chosen(conv_text(256, 256, 14, 3, 3)), "winograd4") << "36 tiles of 6 would be no fewer products";
+  EXPECT_EQ(chosen(conv_text(512, 512, 7, 3, 3)), "winograd2") << "larger weights would take longer to read";
+}
+
+TEST(Formulations, WindowsAlongOneSideAndOfFiveAreTransformedToo) {
+  EXPECT_EQ(chosen(conv_text(192, 192, 17, 1, 7)), "winograd6");
+  EXPECT_EQ(chosen(conv_text(192, 192, 17, 7, 1)), "winograd6");
+  EXPECT_EQ(chosen(conv_text(64, 192, 27, 5, 5)), "winograd4");
+  EXPECT_THAT(chosen(conv_text(384, 384, 8, 3, 1)), HasSubstr("winograd"));
+}
+
+TEST(Formulations, WhatWinogradCannotDoIsDirect) {
+  EXPECT_EQ(chosen(conv_text(64, 64, 28, 3, 3, 2)), "direct") << "stride";
+  EXPECT_EQ(chosen(conv_text(64, 64, 28, 1, 1)), "direct");
+  EXPECT_EQ(chosen(conv_text(64, 64, 28, 3, 5)), "direct") << "sides differ";
+  EXPECT_EQ(chosen(conv_text(64, 64, 28, 7, 7)), "winograd2") << "eight products a side";
+  EXPECT_EQ(chosen(conv_text(64, 64, 28, 9, 9)), "direct") << "ten products a side on both";
+  EXPECT_EQ(chosen(conv_text(64, 64, 4, 3, 3)), "direct") << "few tiles";
+}
+
+TEST(Formulations, ForATaskAreThoseThatCoverItOnceEach) {
+  const Task task = task_of(conv_text(64, 64, 28, 3, 3));
+  const auto all = formulations_for(task, named("x86-64-v4"));
+  std::set<std::string_view> names;
+  for (const Formulation* one : all) names.insert(one->name);
+  EXPECT_EQ(names.size(), all.size());
+  EXPECT_EQ(names, (std::set<std::string_view>{"direct", "grouped", "winograd2", "winograd4", "winograd6"}));
+  EXPECT_EQ(all.back()->name, "grouped") << "has no estimate: keeps its place";
+}
+
+TEST(Formulations, EveryPointOfWinogradsSpacesLowersOrSaysWhyNot) {
+  for (const std::string& text :
+       {conv_text(32, 64, 14, 3, 3), conv_text(32, 32, 17, 1, 7), conv_text(32, 32, 9, 5, 5)})
+    for (const char* target_name : {"x86-64-v3", "x86-64-v4"})
+      for (const char* name : {"winograd2", "winograd4", "winograd6"}) {
+        const Task task = task_of(text);
+        const Target target = named(target_name);
+        const Formulation& winograd = *find_formulation(name);
+        if (!winograd.applies(task, target)) continue;
+        const Ports ports = default_ports(winograd, task, target);
+        std::vector<Parameters> points{{}};
+        for (const ParameterRange& range : winograd.space(task, target, ports)) {
+          std::vector<Parameters> more;
+          for (const Parameters& point : points)
+            for (const int64_t value : range.choices) {
+              if (range.name == "unroll" && value != 4) continue;
+              more.push_back(point);
+              more.back()[range.name] = value;
+            }
+          points = more;
+        }
+        int legal = 0, number = 0;
+        for (const Parameters& point : points) {
+          auto candidate = make_candidate(task, target, winograd, ports, point);
+          if (!candidate) {
+            EXPECT_THAT(candidate.error().text(), AnyOf(HasSubstr("does not fit the registers"),
+                                                        HasSubstr("part of one row of tiles or whole rows"),
+                                                        HasSubstr("bytes, at most")));
+            continue;
+          }
+          ++legal;
+          if (++number % 7 != 1) continue;  // lowering all of them would take seconds
+          auto lowered = lower_candidate(*candidate);
+          EXPECT_TRUE(lowered) << lowered.error().text() << to_text(point);
+        }
+        EXPECT_GT(legal, 4) << name << text;
+      }
 }
 
 TEST(Formulations, EveryPointOfASpaceLowersOrSaysWhyNot) {
