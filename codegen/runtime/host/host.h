@@ -75,6 +75,7 @@ class LoadedArtifact {
   /// One call of all phases on this thread.
   void run(void* const* buffers) const;
   void run_range(void* const* buffers, int32_t phase, int64_t begin, int64_t end) const;
+  hone_run_function* run_function() const { return run_; }
   /// Logical constants, then packed ones.
   void prepare(void* const* buffers) const;
 
