@@ -253,7 +253,7 @@ void Core::train_if_due(const std::string& target, int version) {
   if (model.request != 0 || (model.records_since < wait && model.version == version)) return;
   if (now_.steady < model.rest_until) return;
   if (model.records_since < settings_.train_every / 2) return;
-  auto request = training_rows(log_, target, version, settings_);
+  auto request = training_rows({&log_.records(), &transfer_}, target, version, settings_);
   if (!request) return;
   request->id = next_train_++;
   request->seed = request->id;

@@ -48,6 +48,7 @@ struct Settings {
                                        .race_factor = 0};
   int finalists = 3;     ///< measured again with trial 0 at the end of a task
   int repetitions = 3;   ///< of each finalist
+  size_t hints = 12;     ///< best points of like tasks that a round carries
   int top_records = 16;  ///< best records that a round carries
 
   uint32_t settle_trials =

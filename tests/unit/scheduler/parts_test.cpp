@@ -163,12 +163,12 @@ TEST(Training, TakesOneTargetAndFeatureVersionWithFailuresAsZero) {
   old.feature_version = 0;
   strange.target = "another";
   for (const Record& record : {old, strange, unwell}) log.add(record);
-  const auto request = training_rows(log, "target", 1, {});
+  const auto request = training_rows({&log.records()}, "target", 1, {});
   ASSERT_TRUE(request);
   EXPECT_EQ(request->rows.rows(), 4);
   EXPECT_THAT(request->scores, testing::ElementsAre(0, 10000, 2000, 1000));
   EXPECT_THAT(request->groups, testing::ElementsAre(0, 1, 0, 0));
-  EXPECT_FALSE(training_rows(log, "target", 9, {}));
+  EXPECT_FALSE(training_rows({&log.records()}, "target", 9, {}));
 }
 
 TEST(ArtifactStore, ForgetsWhatWasNotUsedForLongestButNothingNeeded) {
