@@ -108,7 +108,10 @@ void Core::load(Job& job) {
   for (const Record& record : log_.records())
     if (const auto task = job.task_of(record)) job.tasks[*task].observe(record, false);
   job.measured_before = job.trials();
-  for (TaskState& task : job.tasks) task.settled = !job.request.more && is_settled(task, settings_);
+  // Shares moved a little while other tasks became faster: what was finished then is finished now.
+  for (size_t i = 0; i < job.tasks.size(); ++i)
+    job.tasks[i].settled =
+        !job.request.more && is_settled(job.tasks[i], settings_, 0.6 * share_of_model(job, i));
   job.changed = true;
   for (TaskState& task : job.tasks)
     task.near = near_points({&log_.records(), &transfer_}, job.request, task.task, task.key, settings_);
@@ -294,7 +297,7 @@ void Core::advance_task(Job& job, size_t index) {
   TaskState& task = job.tasks[index];
   if (task.phase == TaskPhase::search) {
     const bool may_settle = !job.request.more || task.new_trials > settings_.settle_trials;
-    task.settled = task.settled || (may_settle && is_settled(task, settings_));
+    task.settled = task.settled || (may_settle && is_settled(task, settings_, share_of_model(job, index)));
     if (job.search_over || task.settled)
       cancel(job, index, false);
     else if (!task.exhausted || task.rounds > 0)

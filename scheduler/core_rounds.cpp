@@ -138,6 +138,8 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
     --task.asked;
   }
   job.stages.build_ms += built.build_ms;
+  task.spent_ms += built.build_ms;
+  ++task.candidates_paid;
   job.changed = true;
 
   Record record;

@@ -50,6 +50,8 @@ struct TaskState {
   std::vector<double> times;                ///< of good trials in the order of commits, ns
   std::vector<double> best_after;           ///< best time after each trial (raced out ones too), ns
   uint32_t new_trials = 0;                  ///< of this run
+  double spent_ms = 0;                      ///< building and measuring in this run
+  double candidates_paid = 0;               ///< that this was spent on
   uint32_t failures = 0;
   uint64_t next_trial = 0;
   uint32_t zero_rounds = 0;   ///< rounds that asked for trial 0
