@@ -55,13 +55,17 @@ Result<Predict> load_predictor(std::string_view bytes) {
 
 Result<Proposal> propose_round(TaskSpace& space, const wire::Round& round, std::string_view model,
                                const SearchSettings& settings) {
-  Predict predict;
+  const auto describe = [&](const Point& point) { return space.describe(point); };
   if (!model.empty()) {
-    HONE_TRY(predict, load_predictor(model));
+    HONE_TRY(const Predict predict, load_predictor(model));
+    return propose(search_input(space, round, settings), describe, predict);
   }
-  return propose(
-      search_input(space, round, settings), [&](const Point& point) { return space.describe(point); },
-      predict);
+  SearchInput input = search_input(space, round, settings);
+  input.settings.random_share = settings.prior_random_share;
+  input.settings.optimist_share = 0;
+  Proposal proposal = propose(input, describe, prior_predictor());
+  for (Proposal::Entry& entry : proposal.entries) entry.predicted = 0;  // no model said so
+  return proposal;
 }
 
 }  // namespace hone
