@@ -189,12 +189,10 @@ SamplingParameters sampling_of(const ChildRequest& request) {
 }
 
 /// Buffers are the first large allocation: failing here means that memory, not the artifact, is missing.
-ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request,
-                     const ChildEnvironment& environment, ChildReport& report) {
+ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request, ChildReport& report) {
   report.stage = ChildStage::filling;
   const int64_t start = clock_ns();
-  BufferArena arena = environment.arena;
-  auto buffers = make_buffers(artifact, request.seed, &arena);
+  auto buffers = make_buffers(artifact, request.seed);
   if (!buffers) end(report, MeasureStatus::out_of_memory, buffers.error().text());
   report.fill_ms = ms_since(start);
   return std::move(*buffers);
@@ -208,7 +206,7 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     ThreadTeam team(request.threads);
     LoadedArtifact artifact =
         load_sandboxed(environment, request, artifact_file, request.artifact_bytes, request.run_ms, report);
-    ArtifactBuffers buffers = fill(artifact, request, environment, report);
+    ArtifactBuffers buffers = fill(artifact, request, report);
     watched.signature = &artifact.signature();
     watched.buffers = &buffers;
 
@@ -256,8 +254,7 @@ void reference_in_child(const ChildRequest& request, const ChildEnvironment& env
                                              request.reference_ms, report);
     report.stage = ChildStage::checking;
     const int64_t start = clock_ns();
-    BufferArena arena = environment.arena;
-    auto result = run_reference(artifact, request.seed, &arena);
+    auto result = run_reference(artifact, request.seed);
     if (!result) end(report, MeasureStatus::load_error, result.error().text());
     if (result->value.size() > output.elements)
       end(report, MeasureStatus::out_of_memory,

@@ -27,9 +27,7 @@
 namespace hone {
 namespace {
 
-/// More than any model has tasks, with two seeds each: a reference takes as long as many measurements.
-constexpr size_t most_references = 256;
-constexpr size_t most_arena_bytes = size_t{256} << 20;    ///< larger buffers get fresh memory
+constexpr size_t most_references = 16;
 constexpr size_t most_reference_bytes = size_t{1} << 30;  ///< of all together, and of one while it is written
 
 /// Memory that children share with the server.
@@ -86,10 +84,7 @@ int64_t now_ms() { return clock_ns() / 1000000; }
 
 class Server {
  public:
-  explicit Server(int socket)
-      : socket_(socket), report_memory_(sizeof(ChildReport)), arena_(most_arena_bytes) {
-    if (arena_.data()) environment_.arena.pages = {static_cast<std::byte*>(arena_.data()), arena_.bytes()};
-  }
+  explicit Server(int socket) : socket_(socket), report_memory_(sizeof(ChildReport)) {}
 
   int run() {
     isolate();
@@ -281,7 +276,7 @@ class Server {
 
   int socket_;
   ChildEnvironment environment_;
-  SharedMemory report_memory_, arena_;
+  SharedMemory report_memory_;
   std::optional<SharedMemory> evict_;
   std::list<CachedReference> references_;  ///< most recently used first
 };

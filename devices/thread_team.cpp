@@ -34,7 +34,8 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::run_part(int part) const {
-  hone_run_part(artifact_->run_function(), buffers_, phase_, extent_, inner_, part, parts_);
+  const int64_t begin = extent_ * part / parts_, end = extent_ * (part + 1) / parts_;
+  if (begin < end) artifact_->run_range(buffers_, phase_, begin, end);
 }
 
 void ThreadTeam::work(int index) {
@@ -64,7 +65,6 @@ void ThreadTeam::run(const LoadedArtifact& artifact, void* const* buffers) {
     buffers_ = buffers;
     phase_ = static_cast<int32_t>(phase);
     extent_ = phases[phase].extent;
-    inner_ = phases[phase].inner;
     parts_ = parts;
     remaining_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
     ticket_.fetch_add(1, std::memory_order_acq_rel);

@@ -35,8 +35,9 @@ struct Owned {
 
 /// How much the forest that corrects the estimate (in log2) counts beside the one that learns the part of the
 /// best; then what brings near the best one unit of their sum to one part of the time.
-constexpr double residual_weight = 0.35;
-constexpr double score_unit = 1 / (1 + residual_weight / 0.6931);
+constexpr double residual_weight = 0.7;
+constexpr double part_power = 4;
+constexpr double score_unit = 1 / (part_power + residual_weight / 0.6931);
 
 /// What the two forests of a member learn of each row.
 struct Labels {
@@ -63,15 +64,19 @@ Labels labels_of(const FeatureMatrix& rows, std::span<const int> groups, std::sp
     all.push_back(residual(i));
     residuals[groups[i]].push_back(all.back());
   }
-  // Half of what a group is faster than others stays in the labels: a model of shapes helps other shapes, but
-  // that of boards, which no feature names, would only be noise.
-  const double middle = all.empty() ? 0 : median_of(all);
+  // What sets a group of shapes apart is learned, up to a factor of 1.6: more than that is another board,
+  // which no feature names, and would only be noise.
+  const double middle = all.empty() ? 0 : median_of(std::move(all));
   std::map<int, double> offset;
-  for (const auto& [group, values] : residuals) offset[group] = (middle + median_of(values)) / 2;
+  for (const auto& [group, values] : residuals) {
+    const double apart = median_of(values) - middle;
+    offset[group] = middle + apart - std::clamp(apart, -0.7, 0.7);
+  }
   Labels labels;
   for (size_t i = 0; i < scores.size(); ++i) {
     const bool good = scores[i] > 0;
-    labels.part.push_back(good ? static_cast<float>(scores[i] / best[groups[i]]) : 0.0f);
+    labels.part.push_back(good ? static_cast<float>(std::pow(scores[i] / best[groups[i]], part_power))
+                               : 0.0f);
     labels.residual.push_back(good ? static_cast<float>(residual(i) - offset[groups[i]]) : 0.0f);
   }
   return labels;
@@ -108,14 +113,14 @@ Result<std::string> train_forest(const Matrix& matrix, const char* base, uint64_
       {"nthread", "1"},
       {"booster", "gbtree"},
       {"tree_method", "hist"},
-      {"max_bin", "32"},
+      {"max_bin", std::to_string(parameters.bins)},
       {"objective", "reg:squarederror"},
       {"base_score", base},
       {"max_depth", std::to_string(parameters.depth)},
       {"eta", std::to_string(parameters.learning_rate)},
-      {"min_child_weight", "2"},
+      {"min_child_weight", std::to_string(parameters.least_rows)},
       {"subsample", "0.8"},
-      {"colsample_bytree", "0.5"},
+      {"colsample_bytree", std::to_string(parameters.column_share)},
       {"seed", std::to_string(seed & 0x7fffffff)},
   };
   for (const auto& [name, value] : settings)

@@ -28,6 +28,9 @@ struct RankingParameters {
   int trees = 60;   ///< of each forest
   int depth = 6;
   double learning_rate = 0.2;
+  int bins = 32;               ///< of each column
+  double column_share = 0.25;  ///< of the columns that each tree looks at
+  double least_rows = 8;       ///< in a leaf
   uint64_t seed = 0;
 };
 

@@ -24,9 +24,9 @@ using replay::RecordedTask;
 
 struct Options {
   std::vector<std::filesystem::path> logs;
-  int folds = 4, trees = RankingParameters().trees, depth = RankingParameters().depth,
-      members = RankingParameters().members;
-  double rate = RankingParameters().learning_rate;
+  int folds = 4;
+  RankingParameters ranking;
+  size_t every = 1;
   size_t least = 250;
   std::string dump;
 };
@@ -77,17 +77,14 @@ Result<RankingModel> train(const std::vector<const RecordedTask*>& tasks, const 
   std::vector<int> groups;
   std::vector<double> scores;
   for (size_t t = 0; t < tasks.size(); ++t)
-    for (const RecordedPoint& point : tasks[t]->points) {
+    for (size_t i = 0; i < tasks[t]->points.size(); i += options.every) {
+      const RecordedPoint& point = tasks[t]->points[i];
       HONE_RETURN_IF_ERROR(rows.add(point.features));
       groups.push_back(static_cast<int>(t));
       scores.push_back(1e6 / point.ns);
     }
   const auto start = std::chrono::steady_clock::now();
-  HONE_TRY(const std::string bytes, train_ranking(rows, groups, scores,
-                                                  {.members = options.members,
-                                                   .trees = options.trees,
-                                                   .depth = options.depth,
-                                                   .learning_rate = options.rate}));
+  HONE_TRY(const std::string bytes, train_ranking(rows, groups, scores, options.ranking));
   fmt::print(stderr, "trained on {} rows of {} tasks in {:.0f} ms\n", scores.size(), tasks.size(),
              std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   return RankingModel::load(bytes);
@@ -164,11 +161,17 @@ int main(int argc, char** argv) {
   CLI::App app("Judges the cost model on recorded shapes that it was not trained on");
   app.add_option("logs", options.logs, "recorded logs")->required();
   app.add_option("--folds", options.folds, "parts that the shapes are split into")->capture_default_str();
-  app.add_option("--trees", options.trees, "of each member")->capture_default_str();
-  app.add_option("--depth", options.depth, "of the trees")->capture_default_str();
-  app.add_option("--rate", options.rate, "learning rate")->capture_default_str();
-  app.add_option("--members", options.members, "of the model")->capture_default_str();
-  app.add_option("--least", options.least, "tasks with fewer points are trained on, not judged")->capture_default_str();
+  app.add_option("--trees", options.ranking.trees, "of each member")->capture_default_str();
+  app.add_option("--depth", options.ranking.depth, "of the trees")->capture_default_str();
+  app.add_option("--rate", options.ranking.learning_rate, "learning rate")->capture_default_str();
+  app.add_option("--members", options.ranking.members, "of the model")->capture_default_str();
+  app.add_option("--bins", options.ranking.bins, "of each column")->capture_default_str();
+  app.add_option("--columns", options.ranking.column_share, "share that each tree looks at")
+      ->capture_default_str();
+  app.add_option("--leaf", options.ranking.least_rows, "rows in a leaf at least")->capture_default_str();
+  app.add_option("--every", options.every, "train on every so many-th record only")->capture_default_str();
+  app.add_option("--least", options.least, "tasks with fewer points are trained on, not judged")
+      ->capture_default_str();
   app.add_option("--dump", options.dump, "write all rows with their features to this file");
   CLI11_PARSE(app, argc, argv);
   if (auto status = hone::judge_all(options); !status) {

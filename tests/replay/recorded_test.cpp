@@ -39,7 +39,7 @@ double mean_trials(const std::vector<RecordedTask>& tasks, Strategy strategy, in
   double sum = 0, count = 0;
   for (const RecordedTask& task : tasks) {
     const Lessons lessons =
-        strategy == Strategy::transfer ? Lessons::of_others(recorded(), task.shape, 1200) : Lessons();
+        strategy == Strategy::transfer ? Lessons::of_others(recorded(), task.shape, 3000) : Lessons();
     for (int seed = 1; seed <= seeds; ++seed, ++count)
       sum += trials_to_goal(task, strategy, static_cast<uint64_t>(seed), lessons, quick());
   }

@@ -10,7 +10,6 @@
 #include "codegen/model/model.h"
 #include "measure/measurement.h"
 #include "tuner/cli/progress.h"
-#include "tuner/cli/task_list.h"
 
 namespace hone::cli {
 
@@ -24,7 +23,9 @@ TimingMode timing_mode(const Graph& graph, const Board& board);
 /// features it lacks.
 Status can_run(const Board& board, const Target& target);
 
-/// Milliseconds above zero. Error: anything else.
-Status check_target_speed(double ms);
+/// Tasks whose summary holds one of `wanted` (all if empty), in order of the plan. Error: one of `wanted`
+/// matches nothing.
+Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
+                                              const std::vector<std::string>& wanted);
 
 }  // namespace hone::cli

@@ -44,7 +44,7 @@ double pair_accuracy(const Data& data, const std::vector<float>& predicted) {
 }
 
 TEST(Ranking, OrdersUnseenRowsWithinEachGroup) {
-  const Data train = make_data(1500, 20, 3, 1), unseen = make_data(300, 20, 3, 2);
+  const Data train = make_data(3000, 20, 3, 1), unseen = make_data(300, 20, 3, 2);
   auto bytes = train_ranking(train.rows, train.groups, train.scores);
   ASSERT_TRUE(bytes) << bytes.error().text();
   auto model = RankingModel::load(*bytes);
