@@ -189,10 +189,12 @@ SamplingParameters sampling_of(const ChildRequest& request) {
 }
 
 /// Buffers are the first large allocation: failing here means that memory, not the artifact, is missing.
-ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request, ChildReport& report) {
+ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request,
+                     const ChildEnvironment& environment, ChildReport& report) {
   report.stage = ChildStage::filling;
   const int64_t start = clock_ns();
-  auto buffers = make_buffers(artifact, request.seed);
+  BufferArena arena = environment.arena;
+  auto buffers = make_buffers(artifact, request.seed, &arena);
   if (!buffers) end(report, MeasureStatus::out_of_memory, buffers.error().text());
   report.fill_ms = ms_since(start);
   return std::move(*buffers);
@@ -206,7 +208,7 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     ThreadTeam team(request.threads);
     LoadedArtifact artifact =
         load_sandboxed(environment, request, artifact_file, request.artifact_bytes, request.run_ms, report);
-    ArtifactBuffers buffers = fill(artifact, request, report);
+    ArtifactBuffers buffers = fill(artifact, request, environment, report);
     watched.signature = &artifact.signature();
     watched.buffers = &buffers;
 
@@ -254,7 +256,8 @@ void reference_in_child(const ChildRequest& request, const ChildEnvironment& env
                                              request.reference_ms, report);
     report.stage = ChildStage::checking;
     const int64_t start = clock_ns();
-    auto result = run_reference(artifact, request.seed);
+    BufferArena arena = environment.arena;
+    auto result = run_reference(artifact, request.seed, &arena);
     if (!result) end(report, MeasureStatus::load_error, result.error().text());
     if (result->value.size() > output.elements)
       end(report, MeasureStatus::out_of_memory,

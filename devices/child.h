@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 
+#include "codegen/runtime/host/host.h"
 #include "devices/child_protocol.h"
 #include "devices/cold.h"
 #include "devices/sandbox.h"
@@ -15,6 +16,7 @@ namespace hone {
 struct ChildEnvironment {
   SyscallFilter loading, running;
   std::span<const std::byte> evict;  ///< streamed to make caches cold
+  BufferArena arena;                 ///< for buffers: one child after the other uses it
   uint64_t address_space_bytes = 0;  ///< what the server itself maps: a child's limit counts from there
 };
 

@@ -27,7 +27,9 @@
 namespace hone {
 namespace {
 
-constexpr size_t most_references = 16;
+/// More than any model has tasks, with two seeds each: a reference takes as long as many measurements.
+constexpr size_t most_references = 256;
+constexpr size_t most_arena_bytes = size_t{256} << 20;    ///< larger buffers get fresh memory
 constexpr size_t most_reference_bytes = size_t{1} << 30;  ///< of all together, and of one while it is written
 
 /// Memory that children share with the server.
@@ -84,7 +86,10 @@ int64_t now_ms() { return clock_ns() / 1000000; }
 
 class Server {
  public:
-  explicit Server(int socket) : socket_(socket), report_memory_(sizeof(ChildReport)) {}
+  explicit Server(int socket)
+      : socket_(socket), report_memory_(sizeof(ChildReport)), arena_(most_arena_bytes) {
+    if (arena_.data()) environment_.arena.pages = {static_cast<std::byte*>(arena_.data()), arena_.bytes()};
+  }
 
   int run() {
     isolate();
@@ -276,7 +281,7 @@ class Server {
 
   int socket_;
   ChildEnvironment environment_;
-  SharedMemory report_memory_;
+  SharedMemory report_memory_, arena_;
   std::optional<SharedMemory> evict_;
   std::list<CachedReference> references_;  ///< most recently used first
 };

@@ -34,8 +34,7 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::run_part(int part) const {
-  const int64_t begin = extent_ * part / parts_, end = extent_ * (part + 1) / parts_;
-  if (begin < end) artifact_->run_range(buffers_, phase_, begin, end);
+  hone_run_part(artifact_->run_function(), buffers_, phase_, extent_, inner_, part, parts_);
 }
 
 void ThreadTeam::work(int index) {
@@ -65,6 +64,7 @@ void ThreadTeam::run(const LoadedArtifact& artifact, void* const* buffers) {
     buffers_ = buffers;
     phase_ = static_cast<int32_t>(phase);
     extent_ = phases[phase].extent;
+    inner_ = phases[phase].inner;
     parts_ = parts;
     remaining_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
     ticket_.fetch_add(1, std::memory_order_acq_rel);

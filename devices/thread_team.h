@@ -32,7 +32,7 @@ class ThreadTeam {
   const LoadedArtifact* artifact_ = nullptr;
   void* const* buffers_ = nullptr;
   int32_t phase_ = 0;
-  int64_t extent_ = 0;
+  int64_t extent_ = 0, inner_ = 0;
   int parts_ = 0;
   std::atomic<int> ready_ = 0;
   std::atomic<uint32_t> ticket_ = 0;

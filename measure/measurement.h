@@ -82,7 +82,7 @@ struct SamplingParameters {
   int min_samples = 5, max_samples = 20;
   double target_spread = 0.03;  ///< stop early once the interquartile range is below this part of the median
   std::chrono::milliseconds budget{100};  ///< stop after this once min_samples are there
-  double race_factor = 1.5;               ///< raced_out after 2 samples if both are slower than best * this
+  double race_factor = 1.25;              ///< raced_out after 2 samples if both are slower than best * this
 };
 
 }  // namespace hone

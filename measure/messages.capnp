@@ -132,6 +132,8 @@ struct Round {
   seen @11 :List(Text);             # "formulation parameters" texts measured or in flight
   firstTrial @12 :UInt64;           # number of the first candidate; trial 0 comes first
   rebuild @13 :List(Candidate);     # protocol 2. Not empty: build exactly these again, propose nothing
+  hints @14 :List(Text);            # best points of like tasks, nearest first: proposed early, fitted to the space
+  seenVersions @15 :List(UInt32);   # space version of each of `seen`; 0 or missing: the present one
 }
 
 struct Built {
@@ -227,6 +229,7 @@ struct JobRequest {
   token @12 :Text;                  # drawn by the client: a second submission with it is the same job. Empty: none
   require @13 :List(Text);          # "key=value" labels that a board must have
   limitSeconds @14 :Float64;        # the job fails if it has not ended by then, waiting included; 0: no limit
+  targetMs @15 :Float64;            # the search ends once the tasks' times add up to less, and finals agree; 0: no target
 }
 
 struct JobId { id @0 :UInt64; }

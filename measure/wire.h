@@ -137,6 +137,7 @@ struct JobRequest {
   std::string token;                 ///< a second submission with it is the same job; empty: none
   std::vector<std::string> require;  ///< "key=value" labels that a board must have
   double limit_seconds = 0;  ///< the job fails if it has not ended by then, waiting included; 0: no limit
+  double target_ms = 0;  ///< the search ends once the tasks' times add up to less, and finals agree; 0: none
 };
 
 struct Follow {
@@ -225,7 +226,10 @@ struct Round {
   std::vector<Record> top;        ///< best so far, best first
   std::vector<std::string> seen;  ///< "formulation parameters" texts measured or in flight
   uint64_t first_trial = 0;
-  std::vector<Candidate> rebuild;  ///< not empty: build exactly these again, propose nothing
+  std::vector<Candidate> rebuild;       ///< not empty: build exactly these again, propose nothing
+  std::vector<std::string> hints = {};  ///< best points of like tasks, nearest first: proposed early, fitted
+  std::vector<uint32_t> seen_versions =
+      {};  ///< space version of each of `seen`; 0 or missing: the present one
 };
 
 struct MeasureRequest {

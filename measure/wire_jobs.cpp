@@ -54,6 +54,7 @@ void put(const JobRequest& from, schema::JobRequest::Builder to) {
   to.setToken(text("token", from.token));
   put_texts("label", from.require, to.initRequire(sized("labels", from.require.size(), Limits::labels)));
   to.setLimitSeconds(from.limit_seconds);
+  to.setTargetMs(from.target_ms);
 }
 void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.name = text("name", from.getName());
@@ -71,6 +72,7 @@ void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.token = text("token", from.getToken());
   to.require = get_texts("labels", from.getRequire(), Limits::labels);
   to.limit_seconds = from.getLimitSeconds();
+  to.target_ms = from.getTargetMs();
 }
 
 void put(const Query& from, schema::Query::Builder to) {

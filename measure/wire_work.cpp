@@ -157,6 +157,9 @@ void put(const Round& from, schema::Round::Builder to) {
   to.setCostModel(text("cost model", from.cost_model));
   put_list(from.top, to.initTop(sized("top records", from.top.size(), Limits::records)));
   put_texts("seen", from.seen, to.initSeen(sized("seen", from.seen.size(), Limits::texts)));
+  put_numbers("seen versions", from.seen_versions, Limits::texts,
+              to.initSeenVersions(sized("seen versions", from.seen_versions.size(), Limits::texts)));
+  put_texts("hints", from.hints, to.initHints(sized("hints", from.hints.size(), Limits::texts)));
   to.setFirstTrial(from.first_trial);
   put_list(from.rebuild, to.initRebuild(sized("candidates", from.rebuild.size(), Limits::leases)));
 }
@@ -173,6 +176,8 @@ void get(schema::Round::Reader from, Round& to) {
   to.cost_model = text("cost model", from.getCostModel());
   to.top = get_list<Record>("top records", from.getTop(), Limits::records);
   to.seen = get_texts("seen", from.getSeen());
+  to.seen_versions = get_numbers<uint32_t>("seen versions", from.getSeenVersions(), Limits::texts);
+  to.hints = get_texts("hints", from.getHints());
   to.first_trial = from.getFirstTrial();
   to.rebuild = get_list<Candidate>("candidates", from.getRebuild(), Limits::leases);
 }

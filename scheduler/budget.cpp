@@ -3,6 +3,7 @@
 #include "scheduler/budget.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace hone::scheduler {
@@ -30,6 +31,17 @@ double hope(const Job& job, const TaskState& task) {
   return std::clamp((best - reachable) / best, 0.02, kMostHope);
 }
 
+/// Milliseconds that building and measuring one candidate of `task` take; like the others while it has none.
+double cost_of(const Job& job, const TaskState& task) {
+  if (task.candidates_paid > 0 && task.spent_ms > 0) return task.spent_ms / task.candidates_paid;
+  double spent = 0, count = 0;
+  for (const TaskState& other : job.tasks) {
+    spent += other.spent_ms;
+    count += other.candidates_paid;
+  }
+  return spent > 0 && count > 0 ? spent / count : 1;
+}
+
 }  // namespace
 
 double expected_gain(const Job& job, size_t index, const Settings& settings) {
@@ -47,9 +59,17 @@ double expected_gain(const Job& job, size_t index, const Settings& settings) {
   return task.task.weight * (kBackward * seen + (1 - kBackward) * hoped);
 }
 
-bool is_settled(const TaskState& task, const Settings& settings) {
+double share_of_model(const Job& job, size_t index) {
+  double whole = 0;
+  for (const TaskState& task : job.tasks) whole += task.task.weight * task.best_ns;
+  return whole > 0 ? job.tasks[index].task.weight * job.tasks[index].best_ns / whole : 1;
+}
+
+bool is_settled(const TaskState& task, const Settings& settings, double share) {
   if (!task.has_time()) return task.failures >= settings.hopeless;
-  const size_t window = settings.settle_trials, trials = task.best_after.size();
+  const double part = std::clamp(share / settings.small_share, 0.25, 1.0);
+  const auto window = static_cast<size_t>(std::ceil(settings.settle_trials * part));
+  const size_t trials = task.best_after.size();
   if (trials <= window) return false;
   const double before = task.best_after[trials - 1 - window], last = task.best_after.back();
   return before > 0 && before - last <= settings.noise * before;
@@ -66,7 +86,8 @@ std::optional<size_t> choose_task(const Job& job, const Settings& settings) {
     if (is_first && (task.rounds > 0 || task.measuring > 0)) continue;
     const double in_flight = task.asked + task.measuring;
     const double gain = is_first ? std::numeric_limits<double>::max()
-                                 : expected_gain(job, i, settings) / (1 + in_flight / settings.round_size);
+                                 : expected_gain(job, i, settings) / cost_of(job, task) /
+                                       (1 + in_flight / settings.round_size);
     if (gain > most) {
       most = gain;
       chosen = i;

@@ -13,11 +13,15 @@ namespace hone::scheduler {
 /// in GFLOP/s (optimism that fades with every trial). Infinite before trial 0.
 double expected_gain(const Job& job, size_t task, const Settings& settings);
 
-/// Whether `task` is through: no improvement above the noise for long enough, or only failures.
-bool is_settled(const TaskState& task, const Settings& settings);
+/// Part of the model's time that a task takes, by the best times so far.
+double share_of_model(const Job& job, size_t task);
 
-/// The task that the next round goes to: trial 0 of every task first, then the largest gain for each
-/// candidate in flight. Nothing if no task may get more now.
+/// Whether `task` is through: no improvement above the noise for long enough, or only failures. A small part
+/// of the model has less to gain, and gets fewer trials.
+bool is_settled(const TaskState& task, const Settings& settings, double share_of_model = 1);
+
+/// The task that the next round goes to: trial 0 of every task first, then the largest gain a second of
+/// building and measuring, shared with the candidates in flight. Nothing if no task may get more now.
 std::optional<size_t> choose_task(const Job& job, const Settings& settings);
 
 }  // namespace hone::scheduler

@@ -6,9 +6,10 @@
 
 namespace hone::scheduler {
 
-Core::Core(Settings settings, LogDatabase log, Recovered recovered)
+Core::Core(Settings settings, LogDatabase log, Recovered recovered, std::vector<Record> transfer)
     : settings_(settings),
       log_(std::move(log)),
+      transfer_(std::move(transfer)),
       recovered_(std::move(recovered)),
       artifacts_(settings.artifact_count, settings.artifact_bytes) {
   next_work_ = next_epoch_ = (recovered_.boot << 32) + 1;

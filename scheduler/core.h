@@ -82,7 +82,8 @@ struct Counters {
 class Core {
  public:
   /// `log` as read; `recovered` from the jobs journal, its boot number already this start's.
-  Core(Settings settings, LogDatabase log, Recovered recovered);
+  /// `transfer`: records of other logs, to learn from and never to write.
+  Core(Settings settings, LogDatabase log, Recovered recovered, std::vector<Record> transfer = {});
 
   Effects start(Now now);
   /// `key_name`: how the list of keys calls the sender; empty without keys.
@@ -179,6 +180,8 @@ class Core {
   void advance(Job& job);
   void advance_task(Job& job, size_t task);
   void search_limits(Job& job);
+  /// After the finals of a job that ended for its target: true if they are over it and the search goes on.
+  bool reopen(Job& job);
   void workers_missing(Job& job);
   std::string unusable_boards(const Job& job);
   void set_state(Job& job, JobState state, const std::string& reason);
@@ -201,6 +204,7 @@ class Core {
 
   Settings settings_;
   LogDatabase log_;
+  std::vector<Record> transfer_;
   Recovered recovered_;
   ArtifactStore artifacts_;
   Now now_;

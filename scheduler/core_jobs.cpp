@@ -1,12 +1,20 @@
 // Jobs: submitted, followed, advanced through their states, stopped, saved; and questions about records.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "scheduler/budget.h"
 #include "scheduler/core.h"
+#include "scheduler/transfer.h"
 
 namespace hone::scheduler {
 namespace {
+
+std::string milliseconds(double ms) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g ms", ms);
+  return text;
+}
 
 double seconds(Time time) { return static_cast<double>(time.count()) / 1000; }
 
@@ -100,13 +108,21 @@ void Core::load(Job& job) {
   for (const Record& record : log_.records())
     if (const auto task = job.task_of(record)) job.tasks[*task].observe(record, false);
   job.measured_before = job.trials();
-  for (TaskState& task : job.tasks) task.settled = !job.request.more && is_settled(task, settings_);
+  // Shares moved a little while other tasks became faster: what was finished then is finished now.
+  for (size_t i = 0; i < job.tasks.size(); ++i)
+    job.tasks[i].settled =
+        !job.request.more && is_settled(job.tasks[i], settings_, 0.6 * share_of_model(job, i));
   job.changed = true;
+  for (TaskState& task : job.tasks)
+    task.near = near_points({&log_.records(), &transfer_}, job.request, task.task, task.key, settings_);
   // A warm start: the model learns from what the log holds before the first round.
   Model& model = models_[job.request.target];
   if (model.trained_on > 0 || model.request != 0) return;
-  for (const Record& record : log_.records())
-    if (record.target == job.request.target && !record.features.empty()) {
+  NearTargets is_near(job.request.target);
+  for (const std::vector<Record>* records :
+       {static_cast<const std::vector<Record>*>(&transfer_), &log_.records()})
+    for (const Record& record : *records) {
+      if (record.features.empty() || !is_near(record.target)) continue;
       ++model.records_since;
       model.version = record.feature_version;
     }
@@ -162,7 +178,7 @@ void Core::advance(Job& job) {
   if (job.loaded) {
     search_limits(job);
     for (size_t i = 0; i < job.tasks.size(); ++i) advance_task(job, i);
-    if (job.all_done()) {
+    if (job.all_done() && !reopen(job)) {
       const bool any = std::any_of(job.tasks.begin(), job.tasks.end(),
                                    [](const TaskState& task) { return task.has_time(); });
       if (any) {
@@ -231,6 +247,13 @@ void Core::search_limits(Job& job) {
     end("the log holds " + std::to_string(job.trials()) + " trials");
   if (request.max_trials > 0 && job.candidates >= 2 * request.max_trials)
     end(std::to_string(job.candidates) + " candidates were tried");
+  // What the finals then say counts: if that is over the target, the search goes on (see reopen).
+  const double estimate = request.target_ms > 0 ? job.model_ms(true) : 0;
+  if (estimate > 0 && estimate * job.target_trust <= request.target_ms && !job.search_over) {
+    job.for_target = true;
+    end("the model's tasks add up to " + milliseconds(estimate) + ", under the target of " +
+        milliseconds(request.target_ms));
+  }
   if (request.max_seconds <= 0) return;
   const double elapsed = seconds(now_.steady - job.started);
   const double finals =
@@ -245,11 +268,36 @@ void Core::search_limits(Job& job) {
   }
 }
 
+bool Core::reopen(Job& job) {
+  if (!job.for_target) return false;
+  job.for_target = false;
+  const double estimate = job.model_ms(true), confirmed = job.model_ms();
+  if (confirmed <= job.request.target_ms) {
+    job.search_reason = "the model's tasks add up to " + milliseconds(confirmed) + ", under the target of " +
+                        milliseconds(job.request.target_ms);
+    return false;
+  }
+  bool any = false;
+  for (TaskState& task : job.tasks) {
+    if (task.settled || task.exhausted) continue;
+    task.phase = TaskPhase::search;
+    task.finals_made = false;
+    any = true;
+  }
+  job.search_reason = "the finals add up to " + milliseconds(confirmed) + ", over the target of " +
+                      milliseconds(job.request.target_ms) + ", and every task is finished";
+  if (!any) return false;
+  job.target_trust = std::max(job.target_trust, confirmed / estimate);
+  job.search_over = false;
+  job.changed = true;
+  return true;
+}
+
 void Core::advance_task(Job& job, size_t index) {
   TaskState& task = job.tasks[index];
   if (task.phase == TaskPhase::search) {
     const bool may_settle = !job.request.more || task.new_trials > settings_.settle_trials;
-    task.settled = task.settled || (may_settle && is_settled(task, settings_));
+    task.settled = task.settled || (may_settle && is_settled(task, settings_, share_of_model(job, index)));
     if (job.search_over || task.settled)
       cancel(job, index, false);
     else if (!task.exhausted || task.rounds > 0)

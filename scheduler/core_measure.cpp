@@ -155,6 +155,7 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     job.stages.check_ms += said.check_ms;
     job.stages.run_ms += said.run_ms;
     const double whole = said.check_ms + said.run_ms;
+    if (!issued->second.final) job.tasks[place->second.task].spent_ms += whole;
     job.measure_ms = job.measure_ms == 0 ? whole : 0.9 * job.measure_ms + 0.1 * whole;
     job.board_ms += whole;
     board_share_.charge(claim_of(job), whole - std::get<MeasureWork>(place->second.what).charged);
@@ -253,7 +254,7 @@ void Core::train_if_due(const std::string& target, int version) {
   if (model.request != 0 || (model.records_since < wait && model.version == version)) return;
   if (now_.steady < model.rest_until) return;
   if (model.records_since < settings_.train_every / 2) return;
-  auto request = training_rows(log_, target, version, settings_);
+  auto request = training_rows({&log_.records(), &transfer_}, target, version, settings_);
   if (!request) return;
   request->id = next_train_++;
   request->seed = request->id;

@@ -3,6 +3,7 @@
 
 #include "scheduler/budget.h"
 #include "scheduler/core.h"
+#include "scheduler/transfer.h"
 
 namespace hone::scheduler {
 namespace {
@@ -90,10 +91,16 @@ bool Core::make_round(const PeerId& tuner) {
       round.cost_model = model->second.digest;
     for (const Shown* shown : task.top(static_cast<size_t>(settings_.top_records)))
       round.top.push_back(without_bulk(shown->record));
-    std::set<std::string> seen = task.pending;
-    seen.insert(task.aliases.begin(), task.aliases.end());
-    for (const auto& [key, shown] : task.candidates) seen.insert(key);
-    round.seen.assign(seen.begin(), seen.end());
+    std::map<std::string, uint32_t> seen;
+    for (const auto& [key, shown] : task.candidates)
+      seen[key] = static_cast<uint32_t>(shown.record.space_version);
+    for (const std::set<std::string>* present : {&task.pending, &task.aliases})
+      for (const std::string& key : *present) seen[key] = 0;
+    for (const auto& [key, version] : seen) {
+      round.seen.push_back(key);
+      round.seen_versions.push_back(version);
+    }
+    if (task.has_time()) round.hints = hints_for(*job, *chosen, settings_);
 
     Work work;
     work.id = next_work_++;
@@ -131,6 +138,8 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
     --task.asked;
   }
   job.stages.build_ms += built.build_ms;
+  task.spent_ms += built.build_ms;
+  ++task.candidates_paid;
   job.changed = true;
 
   Record record;
@@ -158,7 +167,7 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
   Job& job = jobs_.at(work.job);
   TaskState& task = job.tasks[work.task];
   const std::string key = candidate_key(record.formulation, record.parameters);
-  if (task.candidates.contains(key) || task.pending.contains(key) || task.aliases.contains(key)) {
+  if (task.knows(key, record.space_version)) {
     ++counters_.duplicates;
     return;
   }

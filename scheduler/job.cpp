@@ -55,6 +55,8 @@ std::string candidate_key(const std::string& formulation, const std::string& par
 void TaskState::observe(const Record& record, bool is_new) {
   const Measurement& measured = record.measurement;
   Shown& shown = candidates[candidate_key(record.formulation, record.parameters)];
+  // The same parameters in a newer space are other code: what was known of them no longer counts.
+  if (!shown.record.task_key.empty() && record.space_version > shown.record.space_version) shown = {};
   const bool is_fault = is_candidates_fault(measured.status);
   next_trial = std::max(next_trial, record.trial + 1);
   if (is_fault) shown.failed = true;
@@ -112,6 +114,12 @@ const Shown* TaskState::trial_zero() const {
   return nullptr;
 }
 
+bool TaskState::knows(const std::string& key, int space_version) const {
+  if (pending.contains(key) || aliases.contains(key)) return true;
+  const auto found = candidates.find(key);
+  return found != candidates.end() && found->second.record.space_version >= space_version;
+}
+
 uint64_t Job::trials() const {
   uint64_t sum = 0;
   for (const TaskState& task : tasks) sum += task.trials();
@@ -131,6 +139,16 @@ std::optional<size_t> Job::task_of(const Record& record) const {
 bool Job::all_done() const {
   return std::all_of(tasks.begin(), tasks.end(),
                      [](const TaskState& task) { return task.phase == TaskPhase::done; });
+}
+
+double Job::model_ms(bool searched) const {
+  double sum = 0;
+  for (const TaskState& task : tasks) {
+    if (task.best_ns <= 0) return 0;
+    const double last = searched && !task.best_after.empty() ? task.best_after.back() : 0;
+    sum += task.task.weight * (last > 0 ? std::min(last, task.best_ns) : task.best_ns) * 1e-6;
+  }
+  return sum;
 }
 
 size_t Job::finals_ahead(const Settings& settings) const {

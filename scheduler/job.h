@@ -15,6 +15,7 @@
 #include "measure/wire.h"
 #include "scheduler/effects.h"
 #include "scheduler/settings.h"
+#include "scheduler/transfer.h"
 
 namespace hone::scheduler {
 
@@ -49,6 +50,8 @@ struct TaskState {
   std::vector<double> times;                ///< of good trials in the order of commits, ns
   std::vector<double> best_after;           ///< best time after each trial (raced out ones too), ns
   uint32_t new_trials = 0;                  ///< of this run
+  double spent_ms = 0;                      ///< building and measuring in this run
+  double candidates_paid = 0;               ///< that this was spent on
   uint32_t failures = 0;
   uint64_t next_trial = 0;
   uint32_t zero_rounds = 0;   ///< rounds that asked for trial 0
@@ -59,7 +62,8 @@ struct TaskState {
   bool exhausted = false;
   bool settled = false;  ///< expected gain under the noise
   bool finals_made = false;
-  Digest reference;  ///< of the check, once a tuner has sent it
+  std::vector<NearPoint> near;  ///< points that were best for like tasks of earlier runs, nearest first
+  Digest reference;             ///< of the check, once a tuner has sent it
 
   uint32_t trials() const { return static_cast<uint32_t>(best_after.size()); }
   bool has_time() const { return !times.empty(); }
@@ -71,6 +75,9 @@ struct TaskState {
   void observe(const Record& record, bool is_new);
   /// The best of the search, best first, at most `count`; for rounds and finals.
   std::vector<const Shown*> top(size_t count) const;
+  /// Whether this candidate was measured in its present search space, is about to be, or is the same code as
+  /// one that was.
+  bool knows(const std::string& key, int space_version) const;
 };
 
 /// Text of a candidate within its task: "formulation parameters", as rounds list what was seen.
@@ -95,6 +102,9 @@ struct Job {
   bool changed = false;     ///< an event is due
   bool search_over = false;
   std::string search_reason;  ///< why
+  bool for_target = false;    ///< it is over since the estimate is under the request's target
+  double target_trust =
+      1;  ///< the finals' time of the whole model as part of the estimate, when it was last over
   uint64_t measured_before = 0, candidates = 0;
   std::map<MeasureStatus, std::pair<uint64_t, std::string>> failed;
   wire::Stages stages;
@@ -106,6 +116,9 @@ struct Job {
   /// Whether `record` belongs to this job's conditions; gives the index of its task.
   std::optional<size_t> task_of(const Record& record) const;
   bool all_done() const;
+  /// Milliseconds of the whole model: weight x best time, summed; 0 while a task has no time. `searched`: the
+  /// fastest trials count even where finals were made before them.
+  double model_ms(bool searched = false) const;
   /// Finals still to be measured if the search ended now.
   size_t finals_ahead(const Settings& settings) const;
 };

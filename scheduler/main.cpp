@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   CLI::App app("Central part of hone: keeps jobs and records, deals work out to tuners and boards.");
   app.add_option("--listen", options.listen, "endpoint: ipc://PATH or tcp://ADDRESS:PORT")->required();
   app.add_option("--log", log, "the log, FILE.h5: created if it is not there")->required();
+  app.add_option("--transfer", options.transfer, "other logs to learn from: they are read, never written");
   app.add_option("--key", key, "this scheduler's secret key, NAME.key of hone keygen: needed off loopback");
   app.add_option("--keys", keys, "the list of keys that may come in, and their roles (hone keys add)");
   app.add_option("--heartbeat-ms", heartbeat, "how often a worker speaks at least")

@@ -48,10 +48,13 @@ struct Settings {
                                        .race_factor = 0};
   int finalists = 3;     ///< measured again with trial 0 at the end of a task
   int repetitions = 3;   ///< of each finalist
+  size_t hints = 12;     ///< best points of like tasks that a round carries
   int top_records = 16;  ///< best records that a round carries
 
   uint32_t settle_trials =
-      64;                  ///< a task without an improvement above `noise` for that many trials is finished
+      64;  ///< a task without an improvement above `noise` for that many trials is finished
+  double small_share =
+      0.02;  ///< a task that takes less of the model's time needs proportionally fewer, down to a quarter
   double noise = 0.005;    ///< part of a time that counts as no improvement
   uint32_t hopeless = 24;  ///< failures before the first success that finish a task
 

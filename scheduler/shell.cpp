@@ -15,11 +15,11 @@ using std::chrono::milliseconds;
 
 class Shell {
  public:
-  Shell(const ShellOptions& options, Hub hub, RecordLog log, JobsFile jobs)
+  Shell(const ShellOptions& options, Hub hub, RecordLog log, JobsFile jobs, std::vector<Record> transfer)
       : options_(options),
         settings_(options.settings),
         hub_(std::move(hub)),
-        core_(options.settings, log.database(), jobs.recovered()),
+        core_(options.settings, log.database(), jobs.recovered(), std::move(transfer)),
         committer_(std::move(log), std::move(jobs)) {}
 
   Status run(TerminationSignals& signals) {
@@ -208,11 +208,16 @@ Status serve(const ShellOptions& options) {
     for (const std::string& warning : log.database().warnings()) options.note(warning);
     if (!jobs.warning().empty()) options.note(jobs.warning());
   }
+  std::vector<Record> transfer;
+  for (const std::filesystem::path& file : options.transfer) {
+    HONE_TRY(const LogDatabase other, LogDatabase::open(file));
+    transfer.insert(transfer.end(), other.records().begin(), other.records().end());
+  }
   HONE_TRY(Hub hub, Hub::bind(options.listen, options.transport));
   if (options.note)
     options.note("listens on " + hub.endpoint() + "; " + std::to_string(log.database().records().size()) +
                  " records in " + options.log.string());
-  Shell shell(options, std::move(hub), std::move(log), std::move(jobs));
+  Shell shell(options, std::move(hub), std::move(log), std::move(jobs), std::move(transfer));
   return shell.run(signals);
 }
 

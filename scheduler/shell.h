@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "codegen/base/result.h"
 #include "measure/transport.h"
@@ -13,8 +14,9 @@
 namespace hone::scheduler {
 
 struct ShellOptions {
-  std::string listen;         ///< endpoint, "ipc:///run/hone.sock"
-  std::filesystem::path log;  ///< x.h5
+  std::string listen;                                ///< endpoint, "ipc:///run/hone.sock"
+  std::filesystem::path log;                         ///< x.h5
+  std::vector<std::filesystem::path> transfer = {};  ///< other logs to learn from, never written
   Settings settings;
   TransportOptions transport = {};
   size_t compact_every = 50000;       ///< records in the journal before they are compacted during a run

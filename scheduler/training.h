@@ -4,16 +4,19 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "logs/database.h"
+#include "measure/measurement.h"
 #include "scheduler/effects.h"
 #include "scheduler/settings.h"
 
 namespace hone::scheduler {
 
-/// The newest records of `target` with features of `version`: one group per (task, ports, threads, mode,
-/// board); the score is 1 / median, failures have 0. Nothing if there are fewer than two times.
-std::optional<TrainRequest> training_rows(const LogDatabase& log, const std::string& target, int version,
-                                          const Settings& settings);
+/// Records of `target` and of near ones (see NearTargets) with features of `version`, at most
+/// settings.train_rows: of `logs` one after the other, of each the newest first. One group per (task, target,
+/// ports, threads, mode, board); the score is 1 / median, failures have 0. Nothing if there are fewer than
+/// two times.
+std::optional<TrainRequest> training_rows(const std::vector<const std::vector<Record>*>& logs,
+                                          const std::string& target, int version, const Settings& settings);
 
 }  // namespace hone::scheduler

@@ -6,9 +6,25 @@
 namespace hone {
 namespace {
 
+/// Rows or pixels: their axes, and what splitting and fusing made of these.
+bool is_spatial(const std::string& variable) {
+  for (const char* axis : {"oh", "ow", "hw", "h", "w", "f2", "d2", "d3"}) {
+    const std::string name = axis;
+    if (variable == name || variable.starts_with(name + ".")) return true;
+  }
+  return false;
+}
+
+int64_t inner_of(const loop::Phase& phase) {
+  return phase.parallel.size() > 1 && is_spatial(phase.parallel.back().variable)
+             ? phase.parallel.back().extent
+             : 0;
+}
+
 std::vector<PhaseSpec> phases_of(const loop::Program& program) {
   std::vector<PhaseSpec> phases;
-  for (const loop::Phase& phase : program.phases) phases.push_back({phase.extent, phase.flops});
+  for (const loop::Phase& phase : program.phases)
+    phases.push_back({phase.extent, phase.flops, inner_of(phase)});
   return phases;
 }
 

@@ -21,14 +21,18 @@ ValueRange range_from(const json& value) { return {value.at(0).get<float>(), val
 
 json to_json_value(const std::vector<PhaseSpec>& phases) {
   json list = json::array();
-  for (const PhaseSpec& phase : phases) list.push_back({{"extent", phase.extent}, {"flops", phase.flops}});
+  for (const PhaseSpec& phase : phases) {
+    list.push_back({{"extent", phase.extent}, {"flops", phase.flops}});
+    if (phase.inner != 0) list.back()["inner"] = phase.inner;
+  }
   return list;
 }
 
 std::vector<PhaseSpec> phases_from(const json& list) {
   std::vector<PhaseSpec> phases;
   for (const json& phase : list)
-    phases.push_back({phase.at("extent").get<int64_t>(), phase.at("flops").get<double>()});
+    phases.push_back({phase.at("extent").get<int64_t>(), phase.at("flops").get<double>(),
+                      phase.value("inner", int64_t{0})});
   return phases;
 }
 

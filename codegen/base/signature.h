@@ -54,6 +54,9 @@ struct LogicalConstant {
 struct PhaseSpec {
   int64_t extent = 1;
   double flops = 0;  ///< of the whole phase: for the threshold below which it stays on one thread
+  /// So many indices after each other are rows (or pixels) of the same channels, and `extent` is a multiple
+  /// of it: threads may take the same share of every such run. 0: nothing known.
+  int64_t inner = 0;
 };
 
 /// How far a right answer may lie from the reference: relative L2 of the whole output, and per element

@@ -138,7 +138,7 @@ Index Index::axis(const std::string& name) { return from_atom(Atom{Atom::Kind::a
 namespace {
 
 /// What the remainder of `quotient`'s operand by its divisor is a remainder of: (x % 12) % 4 is kept as x
-/// % 4.
+/// % 4 (and (6 * x) % 4 as (2 * x) % 4).
 const Index& remainder_operand(const Atom& quotient) {
   const Index& operand = *quotient.operand;
   const Atom* inner = sole_atom(operand, Atom::Kind::modulo);
@@ -157,7 +157,7 @@ bool rejoin_once(Index& index) {
       const Index::Term& rest = index.terms[j];
       if (rest.atom.kind != Atom::Kind::modulo || rest.coefficient != factor ||
           rest.atom.divisor != quotient.atom.divisor ||
-          *rest.atom.operand != remainder_operand(quotient.atom))
+          *rest.atom.operand != divide(remainder_operand(quotient.atom), rest.atom.divisor).rest)
         continue;
       index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::max(i, j)));
       index.terms.erase(index.terms.begin() + static_cast<std::ptrdiff_t>(std::min(i, j)));

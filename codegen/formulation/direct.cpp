@@ -194,8 +194,11 @@ Result<Schedule> direct_schedule(const Task& task, const Target& target, const P
     divided.push_back(oc_outer);
     if (!row.empty()) outer.push_back(row);
     outer.push_back(column);
-    if (!row.empty() && divided_rows) divided.push_back(row);
-    if (row.empty() && divided_columns && d.columns / ow_tile >= 8) divided.push_back(column);
+    // Where channels alone leave threads unequal parts, pixels are divided although their tail is a phase of
+    // its own.
+    const bool few = d.blocks / oc_tile < 8;
+    if (!row.empty() && (divided_rows || (few && d.rows / oh_tile >= 8))) divided.push_back(row);
+    if (row.empty() && (divided_columns || few) && d.columns / ow_tile >= 8) divided.push_back(column);
   }
   std::vector<std::string> all = outer;
   all.insert(all.end(), reduce.begin(), reduce.end());

@@ -128,6 +128,7 @@ Result<Schedule> schedule(const Task& task, const Target& target, const Ports& p
     s.steps.push_back(steps::split("d1", block, "d1.b", vector));
     outer[1] = "d1.b";
     tiled(outer.back(), extents.back());
+    if (tile.empty() || extents.back() % std::min(p.at("tile"), extents.back()) == 0) ++divisible;
   } else if (const int64_t width = vector_width(extents.back(), target.lanes()); width > 1) {
     const bool exact = extents.back() % width == 0;
     const std::string from = outer.back();

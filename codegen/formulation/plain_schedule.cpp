@@ -178,7 +178,13 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
           steps::split(chosen->name, tile, o, tiled, chosen->extent % tile == 0 ? Tail::exact : Tail::peel));
       *std::find(outer.begin(), outer.end(), chosen->name) = o;
     } else if (exact_vectors > 1 && options.tile > 1) {
-      const int64_t tile = std::min<int64_t>(4, exact_vectors);
+      // Without a tail if possible: what has one cannot be divided among threads.
+      int64_t tile = std::min<int64_t>(4, exact_vectors);
+      for (const int64_t exact : {4, 3, 2})
+        if (exact_vectors % exact == 0) {
+          tile = exact;
+          break;
+        }
       const std::string from = contiguous.axis + ".o";
       tiled = contiguous.axis + ".t";
       schedule.steps.push_back(steps::split(from, tile, contiguous.axis + ".b", tiled,

@@ -26,19 +26,35 @@ Result<Formulated> formulate(const Task& task, const Target& target, const Ports
   Builder builder(task, target, ports);
   const int x = builder.input(task.anchor().inputs[0]);
   Stage stage;
-  stage.name = "copy";
   Shape extents = shape;
   std::optional<double> outside;
+  bool channels_alone = true;
   for (size_t d = 0; d < shape.size(); ++d) {
     const int dimension = static_cast<int>(d);
     extents[d] = round_up(shape[d], block_of(ports.output.layout, dimension));
-    if (extents[d] > round_up(shape[d], block_of(ports.inputs.at(0).layout, dimension))) outside = 0;
+    if (extents[d] <= round_up(shape[d], block_of(ports.inputs.at(0).layout, dimension))) continue;
+    outside = 0;
+    channels_alone = channels_alone && d == 1;
   }
-  stage.axes = axes_of(dimension_names(shape.size()), extents);
-  stage.store_index = indices_of(stage.axes);
-  stage.value = scalar::read(x, stage.store_index, outside);
   stage.output = builder.output();
-  builder.stage(stage);
+  const auto copy = [&](const char* name, int64_t first, std::optional<double> otherwise) {
+    stage.name = name;
+    stage.axes = axes_of(dimension_names(shape.size()), extents);
+    stage.store_index = indices_of(stage.axes);
+    if (first > 0) stage.store_index[1] = stage.store_index[1] + first;
+    stage.value = scalar::read(x, stage.store_index, otherwise);
+    builder.stage(stage);
+  };
+  // Only the last block of channels has lanes without a channel: the others are copied without asking.
+  const int64_t block = shape.size() > 1 ? block_of(ports.output.layout, 1) : 1;
+  const int64_t whole = outside && channels_alone ? shape[1] / block * block : 0;
+  if (whole > 0) {
+    const int64_t rest = extents[1] - whole;
+    extents[1] = whole;
+    copy("copy", 0, std::nullopt);
+    extents[1] = rest;
+  }
+  copy(whole > 0 ? "rest" : "copy", whole, outside);
   return builder.finish(kBound);
 }
 

@@ -44,8 +44,9 @@ class Blob {
 std::vector<hone_phase> phases_of(const Signature& signature) {
   std::vector<hone_phase> phases;
   for (const PhaseSpec& p : signature.phases)
-    phases.push_back({p.extent, hone_phase_work(p.flops, signature.min_bytes,
-                                                static_cast<int32_t>(signature.phases.size()))});
+    phases.push_back(
+        {p.extent, p.inner,
+         hone_phase_work(p.flops, signature.min_bytes, static_cast<int32_t>(signature.phases.size()))});
   return phases;
 }
 

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-
 SIDE = pathlib.Path(__file__).with_name("side.py")
 
 
@@ -127,4 +125,4 @@ def interleaved(sides, rounds, budget_ms=50.0, warm_ms=20.0):
             disturbed += 1
         for i, milliseconds in found.items():
             times[i].append(milliseconds)
-    return [np.array(t) for t in times], disturbed
+    return times, disturbed

@@ -150,6 +150,52 @@ TEST(Conv, GatedMatchesTheReference) {
   EXPECT_THAT(placed.failures, IsEmpty());
 }
 
+/// Outputs of a run in which every phase is divided into `parts` ranges, the last range first.
+std::vector<std::vector<float>> outputs_in_parts(const LoadedArtifact& artifact, int64_t parts) {
+  const auto buffers = make_buffers(artifact, "parts");
+  HONE_CHECK(buffers.has_value());
+  const Signature& signature = artifact.signature();
+  for (size_t phase = 0; phase < signature.phases.size(); ++phase) {
+    const int64_t extent = signature.phases[phase].extent;
+    for (int64_t part = parts; part-- > 0;)
+      artifact.run_range(buffers->pointers.data(), static_cast<int32_t>(phase), extent * part / parts,
+                         extent * (part + 1) / parts);
+  }
+  std::vector<std::vector<float>> outputs;
+  for (size_t k = 0; k < signature.buffers.size(); ++k)
+    if (signature.buffers[k].role == Role::output)
+      outputs.push_back(unpack(signature.buffers[k], buffers->owned[k].data()));
+  return outputs;
+}
+
+TEST(Conv, WinogradIsBitEqualHoweverThreadsDivideIt) {
+  std::mt19937 random(11);
+  for (const Target& target : runnable_targets())
+    for (const char* name : {"winograd2", "winograd4", "winograd6"})
+      for (const Side side : {Side::both, Side::height, Side::width}) {
+        ConvText text = winograd_conv(random, 3, side);
+        text.h = text.w = 28;
+        const Task task = task_of(text.text());
+        const Formulation& formulation = *find_formulation(name);
+        ASSERT_TRUE(formulation.applies(task, target));
+        const Ports ports = default_ports(formulation, task, target);
+        const auto first = make_candidate(task, target, formulation, ports,
+                                          formulation.default_parameters(task, target, ports));
+        ASSERT_TRUE(first) << first.error().text();
+        for (const Candidate& candidate :
+             {*first, random_candidate(task, target, formulation, ports, random)}) {
+          const auto artifact = compile(candidate);
+          ASSERT_TRUE(artifact) << artifact.error().text();
+          const auto loaded = LoadedArtifact::load(artifact->shared_object);
+          ASSERT_TRUE(loaded) << loaded.error().text();
+          const auto whole = outputs_in_parts(*loaded, 1);
+          ASSERT_FALSE(whole.at(0).empty());
+          EXPECT_EQ(whole, outputs_in_parts(*loaded, 2)) << to_text(candidate.parameters);
+          EXPECT_EQ(whole, outputs_in_parts(*loaded, 3)) << to_text(candidate.parameters);
+        }
+      }
+}
+
 TEST(Conv, DepthwiseMatchesTheReference) {
   const Sweep s = sweep("depthwise", 25, 5, [](std::mt19937& random) {
     ConvText c = random_conv(random);

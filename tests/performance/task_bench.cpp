@@ -1,17 +1,18 @@
 // Times tasks at trial 0 (or with given parameters) on this machine, one thread: GFLOP/s and GB/s per task,
 // with warm constants and, as inside a model, with constants that come from memory. Usage: bench_tasks
 // [--target NAME]
-// [--formulation NAME] [--set "oc_tile=2 ow_tile=14 ..."] [--reference] [FILTER]
+// [--formulation NAME] [--set "oc_tile=2 ow_tile=14 ..."] [--reference] [--resnet50] [FILTER]
+#include <sys/mman.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
-#include <sys/mman.h>
 
 #include "codegen/artifact/artifact.h"
 #include "codegen/runtime/host/host.h"
+#include "tests/performance/direct_conv.h"
 
 namespace {
 
@@ -135,6 +136,22 @@ double seconds_of(const LoadedArtifact& artifact, std::vector<std::vector<void*>
   return samples[samples.size() / 2];
 }
 
+/// The 3x3 and 1x1 layers of ResNet-50 behind its first, one of each shape.
+std::vector<std::string> resnet50_tasks() {
+  std::vector<std::string> texts;
+  for (const int64_t size : {56, 28, 14, 7}) {
+    const int64_t width = 64 * (56 / size);
+    texts.push_back(conv(width, width, size, 3, 1));
+    texts.push_back(conv(4 * width, width, size, 1, 1));
+    texts.push_back(conv(width, 4 * width, size, 1, 1, "add"));
+    if (size == 7) continue;
+    texts.push_back(conv(2 * width, 2 * width, size, 3, 2));
+    texts.push_back(conv(4 * width, 2 * width, size, 1, 1));
+    texts.push_back(conv(4 * width, 8 * width, size, 1, 2));
+  }
+  return texts;
+}
+
 /// More than any cache of the machines at hand: by the time a copy's turn comes again, it is long gone.
 constexpr int64_t kColdBytes = 160 << 20;
 
@@ -189,8 +206,24 @@ double prepare_seconds(const LoadedArtifact& artifact) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+/// FLOP/s of a loop of multiply-adds at this moment.
+double peak() {
+  constexpr int64_t kRounds = 200000;
+  volatile float sink = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  sink = hone_fma_peak(kRounds, 0.999f, 1e-3f);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return 2.0 * hone_hand_lanes() * hone_fma_chains() * static_cast<double>(kRounds) / seconds;
+}
+
+/// Sums over the tasks timed. Peak: the operations that a loop of multiply-adds would have done in the same
+/// time with warm or cold constants, measured before and after each task.
+struct Sums {
+  double flops = 0, warm_peak_flops = 0, cold_peak_flops = 0;
+};
+
 Status bench(const std::string& text, const Target& target, const std::string& formulation_name,
-             const std::string& set, bool use_reference) {
+             const std::string& set, bool use_reference, Sums& sums) {
   HONE_TRY(Graph graph, parse_graph(text));
   const Task task = make_task(std::move(graph));
   Artifact artifact;
@@ -216,8 +249,13 @@ Status bench(const std::string& text, const Target& target, const std::string& f
   HONE_TRY(const LoadedArtifact loaded, LoadedArtifact::load(artifact.shared_object));
   HONE_TRY(const ArtifactBuffers buffers, make_buffers(loaded, "bench"));
   const double packing = prepare_seconds(loaded);
+  const double before = peak();
   const double seconds = seconds_of(loaded, {buffers.pointers});
   HONE_TRY(const double cold, cold_seconds_of(loaded, buffers));
+  const double loop = (before + peak()) / 2;
+  sums.flops += task.flops();
+  sums.warm_peak_flops += seconds * loop;
+  sums.cold_peak_flops += cold * loop;
   std::printf(
       "%-40s %9.1f us %7.1f GFLOP/s %6.1f GB/s  cold %9.1f us %7.1f GFLOP/s  build %4.0f ms  pack %5.1f ms  "
       "spills %3d  code %6ld  %s\n",
@@ -232,7 +270,7 @@ Status bench(const std::string& text, const Target& target, const std::string& f
 
 int main(int argc, char** argv) {
   std::string target_name = "host", formulation, set, filter;
-  bool use_reference = false;
+  bool use_reference = false, resnet50 = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--target" && i + 1 < argc)
@@ -241,6 +279,8 @@ int main(int argc, char** argv) {
       formulation = argv[++i];
     else if (argument == "--set" && i + 1 < argc)
       set = argv[++i];
+    else if (argument == "--resnet50")
+      resnet50 = true;
     else if (argument == "--reference")
       use_reference = true;
     else
@@ -249,12 +289,18 @@ int main(int argc, char** argv) {
   const auto target = hone::resolve_target(target_name);
   if (!target) return std::fprintf(stderr, "%s\n", target.error().text().c_str()), 2;
   std::printf("%s\n", to_text(*target).c_str());
-  for (const std::string& text : tasks()) {
+  Sums sums;
+  for (const std::string& text : resnet50 ? resnet50_tasks() : tasks()) {
     auto graph = hone::parse_graph(text);
     if (!graph) return std::fprintf(stderr, "%s\n%s", graph.error().text().c_str(), text.c_str()), 2;
     if (!filter.empty() && summary(hone::make_task(*graph)).find(filter) == std::string::npos) continue;
-    if (auto status = bench(text, *target, formulation, set, use_reference); !status)
+    if (auto status = bench(text, *target, formulation, set, use_reference, sums); !status)
       std::fprintf(stderr, "%s\n", status.error().text().c_str());
   }
+  if (sums.flops > 0)
+    std::printf(
+        "all, weighted by operations: %.1f %% of a loop of multiply-adds with warm constants, %.1f %% with "
+        "cold\n",
+        100 * sums.flops / sums.warm_peak_flops, 100 * sums.flops / sums.cold_peak_flops);
   return 0;
 }

@@ -156,6 +156,13 @@ std::vector<std::pair<std::string, Message>> examples_2() {
   job.token = "token";
   job.require = {"rack=2", "cooled=yes"};
   job.limit_seconds = 3600;
+  JobRequest fast = job;
+  fast.target_ms = 12.5;
+  Round hinted;
+  hinted.lease = {7, 4};
+  hinted.seen = {"direct oc=1"};
+  hinted.seen_versions = {3};
+  hinted.hints = {"direct oc=2", "winograd tile=4"};
   Round round;
   round.lease = {7, 3};
   round.rebuild = {{"task", "target", "direct", 2, "ports", "oc=2", "split"}};
@@ -211,7 +218,9 @@ std::vector<std::pair<std::string, Message>> examples_2() {
   return {
       {"hello", hello},
       {"submit", job},
+      {"submit_target", fast},
       {"want", want},
+      {"want_hints", Want{{{7, 4}}, {hinted}, {}, false}},
       {"job_event", event},
       {"jobs", Jobs{{summary}}},
       {"boards", Boards{{board}}},

@@ -119,13 +119,30 @@ std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, c
   return names;
 }
 
-std::string stages_line(const wire::JobEvent& event) {
+std::vector<std::string> stage_lines(const wire::JobEvent& event) {
   const wire::Stages& stages = event.stages;
-  return fmt::format(
-      "time    propose {:.1f} s, build {:.1f} s; upload {:.1f} s, check {:.1f} s, run {:.1f} s, board idle "
-      "{:.1f} s",
-      stages.propose_ms / 1e3, stages.build_ms / 1e3, stages.upload_ms / 1e3, stages.check_ms / 1e3,
-      stages.run_ms / 1e3, stages.idle_ms / 1e3);
+  const double board = stages.upload_ms + stages.check_ms + stages.run_ms + stages.idle_ms;
+  const double building = stages.propose_ms + stages.build_ms;
+  const auto part = [](const char* name, double ms, double whole) {
+    return fmt::format("{} {:.1f} s ({:.0f} %)", name, ms / 1e3, whole > 0 ? 100 * ms / whole : 0);
+  };
+  std::vector<std::string> lines;
+  lines.push_back(fmt::format("builders  {}, {}", part("propose", stages.propose_ms, building),
+                              part("build", stages.build_ms, building)));
+  lines.push_back(fmt::format("boards    {}, {}, {}, {}", part("upload", stages.upload_ms, board),
+                              part("check", stages.check_ms, board), part("run", stages.run_ms, board),
+                              part("idle", stages.idle_ms, board)));
+  const double trials = static_cast<double>(new_trials(event));
+  if (trials > 0 && event.seconds > 0) {
+    const auto rate = [&](const char* name, double ms) {
+      return ms > 0 ? fmt::format("{} {}, ", name, format_count(std::round(trials / ms * 1e3))) : "";
+    };
+    lines.push_back(fmt::format("trials/s  {}{}{}{}{:.1f} together", rate("propose", stages.propose_ms),
+                                rate("build", stages.build_ms),
+                                rate("check", stages.upload_ms + stages.check_ms), rate("run", stages.run_ms),
+                                trials / event.seconds));
+  }
+  return lines;
 }
 
 std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,

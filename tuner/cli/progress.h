@@ -34,9 +34,11 @@ std::string total_line(const std::vector<TunedTask>& tasks, const wire::JobEvent
 std::vector<std::string> failure_lines(const wire::JobEvent& event);
 /// Names of the tasks that have no time: nothing could be measured, or the run ended before.
 std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
-/// "time    propose 2.0 s, build 21.0 s; upload 0.5 s, check 6.9 s, run 3.6 s, board idle 13.1 s": sums over
-/// workers.
-std::string stages_line(const wire::JobEvent& event);
+/// Where the time went: of builders and of boards, each summed over workers with its share, and how many
+/// trials a second each stage would do alone: "builders  propose 2.0 s (9 %), build 21.0 s (91 %)" "boards
+/// upload 0.5 s (2 %), check 6.9 s (28 %), run 3.6 s (15 %), idle 13.1 s (54 %)" "trials/s  propose 921,
+/// build 88, check 249, run 512, 50.4 together"
+std::vector<std::string> stage_lines(const wire::JobEvent& event);
 /// One JSON object on one line: trials, failed by kind, measured_before, seconds, best per task, and where
 /// the time went.
 std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,

@@ -5,14 +5,17 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "codegen/import/import.h"
 #include "logs/record_log.h"
 #include "scheduler/jobs_file.h"
 #include "tuner/cli/commands.h"
+#include "tuner/cli/curve.h"
 #include "tuner/cli/lab.h"
 #include "tuner/cli/tune_run.h"
 
@@ -20,11 +23,13 @@ namespace hone::cli {
 namespace {
 
 struct TuneFlags {
-  std::string model, target = "host", log, time;
+  std::string model, target = "host", log, time, curve;
+  double target_speed = 0;
+  bool has_target_speed = false;
   uint64_t trials = 0, seed = 0;
   bool more = false, json = false;
   int threads = 1;
-  std::vector<std::string> tasks;
+  std::vector<std::string> tasks, transfer;
   LabFlags lab;
 };
 
@@ -45,6 +50,21 @@ Result<size_t> prepare_log(const std::string& log, const std::string& target) {
   return opened.database().query(query).size();
 }
 
+/// Other logs to learn from: absolute paths. Errors: one cannot be read, or is the log itself.
+Result<std::vector<std::string>> prepare_transfer(const TuneFlags& flags, const Output& output) {
+  std::vector<std::string> paths;
+  for (const std::string& file : flags.transfer) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(file, flags.log, ignored))
+      return fail("is the log itself, whose records are used anyway", "--transfer " + file);
+    HONE_TRY(const LogDatabase other, LogDatabase::open(file));
+    output.message(fmt::format("learns  from {} records of {}",
+                               format_count(static_cast<double>(other.records().size())), file));
+    paths.push_back(std::filesystem::absolute(file).lexically_normal().string());
+  }
+  return paths;
+}
+
 struct Prepared {
   TuneRun run;
   std::vector<TunedTask> tasks;
@@ -55,6 +75,10 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Target target, resolve_target(flags.target));
   const Board board = probe_board();
   const bool is_remote = !flags.lab.scheduler.empty();
+  if (is_remote && !flags.transfer.empty())
+    return fail("the scheduler was told when it was started what to learn from", "--transfer",
+                "hone-scheduler has the same option");
+  if (flags.has_target_speed) HONE_RETURN_IF_ERROR(check_target_speed(flags.target_speed));
   if (flags.log.empty() == !is_remote)
     return fail(is_remote ? "the log lies with the scheduler" : "is missing", "--log",
                 is_remote ? "leave it out" : "name the log to extend: --log LOG.h5");
@@ -72,8 +96,10 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
   HONE_TRY(const std::vector<PlannedTask> tasks, select_tasks(distinct_tasks(planned), flags.tasks));
   size_t records = 0;
+  std::vector<std::string> transfer;
   if (!is_remote) {
     HONE_TRY(records, prepare_log(log, to_text(target)));
+    HONE_TRY(transfer, prepare_transfer(flags, output));
   }
 
   Prepared prepared;
@@ -87,7 +113,9 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   request.max_seconds = seconds;
   request.more = flags.more;
   request.seed = flags.seed;
+  request.target_ms = flags.target_speed;
   prepared.run.log = log;
+  prepared.run.transfer = transfer;
   double flops = 0;
   for (const PlannedTask& task : tasks) {
     const Candidate& candidate = task.candidate;
@@ -122,20 +150,51 @@ void print_summary(const Prepared& prepared, const TuneOutcome& outcome, const O
     output.warning(fmt::format("{} of {} tasks have no time and will be built untuned: {}{}", names.size(),
                                prepared.tasks.size(), names[0], names.size() > 1 ? ", ..." : ""));
   }
-  if (last.candidates > 0) output.message(stages_line(last));
+  if (last.candidates > 0) {
+    for (const std::string& line : stage_lines(last)) output.message(line);
+  }
   if (!last.reason.empty()) output.message("ended: " + last.reason);
 }
 
+/// `--tasks list`: prints them, tunes nothing.
+Status list_tasks(const TuneFlags& flags, const Output& output) {
+  HONE_TRY(const Graph graph, import_graph(flags.model));
+  HONE_TRY(const Target target, resolve_target(flags.target));
+  HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
+  for (const std::string& line : task_list(distinct_tasks(planned))) output.data(line);
+  return {};
+}
+
 int tune(const TuneFlags& flags, const Output& output) {
+  const auto begin = std::chrono::steady_clock::now();
+  if (flags.tasks == std::vector<std::string>{"list"}) {
+    const Status listed = list_tasks(flags, output);
+    if (!listed) output.error(listed.error());
+    return listed ? kSuccess : kFailure;
+  }
   Result<Prepared> prepared = prepare(flags, output);
-  if (!prepared) {
-    output.error(prepared.error());
+  std::optional<CurveFile> curve;
+  Status ready = prepared ? Status() : Status(pass(prepared.error()));
+  if (ready && !flags.curve.empty()) {
+    if (auto created = CurveFile::create(flags.curve)) {
+      curve = std::move(*created);
+    } else {
+      ready = pass(created.error());
+    }
+  }
+  if (!ready) {
+    output.error(ready.error());
     return kFailure;
   }
+  const auto draw = [&](const wire::JobEvent& event) {
+    const std::chrono::duration<double> since = std::chrono::steady_clock::now() - begin;
+    if (curve) curve->add(since.count(), prepared->tasks, event);
+  };
   ProgressDisplay display(output, prepared->tasks);
   wire::JobEvent newest;
   prepared->run.on_event = [&](const wire::JobEvent& event) {
     newest = event;
+    draw(event);
     display.show(event);
   };
   prepared->run.on_message = [&](const std::string& message) {
@@ -204,22 +263,9 @@ Status can_run(const Board& board, const Target& target) {
   return {};
 }
 
-Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
-                                              const std::vector<std::string>& wanted) {
-  if (wanted.empty()) return tasks;
-  std::vector<bool> used(wanted.size(), false);
-  std::erase_if(tasks, [&](const PlannedTask& task) {
-    bool keep = false;
-    for (size_t i = 0; i < wanted.size(); ++i) {
-      if (summary(task.candidate.task).find(wanted[i]) == std::string::npos) continue;
-      keep = used[i] = true;
-    }
-    return !keep;
-  });
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    if (!used[i]) return fail("no task of the model is called like '" + wanted[i] + "'", "--tasks");
-  }
-  return tasks;
+Status check_target_speed(double ms) {
+  if (ms > 0 && std::isfinite(ms)) return {};
+  return fail("is no time in milliseconds", "--target-speed", "the model's time to reach, e.g. 2.5");
 }
 
 void add_tune(CLI::App& app, Context& context) {
@@ -230,17 +276,39 @@ void add_tune(CLI::App& app, Context& context) {
       ->capture_default_str();
   command->add_option("--log", flags->log, "the log to read and extend (*.h5)");
   add_lab_flags(*command, flags->lab, false);
-  command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h");
+  command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h. The log's best is kept");
   command->add_option("--trials", flags->trials,
                       "stop when the log holds this many trials for the model's tasks");
+  command->add_option("--target-speed", flags->target_speed,
+                      "stop as soon as the model takes less than so many milliseconds: its tasks' best times "
+                      "added up, and measured again");
   command->add_option("--threads", flags->threads, "threads of the measured kernels")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
-  command->add_option("--tasks", flags->tasks, "only tasks whose name holds one of these texts");
+  command->add_option(
+      "--tasks", flags->tasks,
+      "only these: numbers and ranges (0,3-5), or texts in their names (conv3x3); 'list' shows "
+      "names and numbers and tunes nothing");
+  command->add_option("--transfer", flags->transfer,
+                      "logs of other models or boards to learn from, beside --log's own: they are only read");
+  command->add_option("--curve", flags->curve,
+                      "write the model's time after each improvement to this CSV file");
   command->add_option("--seed", flags->seed, "of the search")->capture_default_str();
   command->add_flag("--more", flags->more, "go on with tasks that earlier runs finished");
   command->add_flag("--json", flags->json, "end with one JSON object on stdout");
-  command->callback([flags, &context] { context.exit_code = tune(*flags, context.output); });
+  command->footer(
+      "Without --time, --trials or --target-speed it ends when no task gains more than the noise.\n"
+      "What the log holds is not measured again: the same command goes on where it stopped.\n"
+      "\n"
+      "  hone tune model.onnx --log model.h5 --time 60s            a minute now\n"
+      "  hone tune model.onnx --log model.h5 --target-speed 25     until it is fast enough\n"
+      "  hone tune model.onnx --log model.h5 --tasks list          what there is to tune\n"
+      "  hone tune model.onnx --log model.h5 --tasks 0,3-5 --more  more of these, finished or not\n"
+      "  hone tune new.onnx --log new.h5 --transfer model.h5       with what another model taught\n");
+  command->callback([flags, command, &context] {
+    flags->has_target_speed = command->count("--target-speed") > 0;
+    context.exit_code = tune(*flags, context.output);
+  });
 }
 
 }  // namespace hone::cli

@@ -10,6 +10,7 @@
 #include "codegen/model/model.h"
 #include "measure/measurement.h"
 #include "tuner/cli/progress.h"
+#include "tuner/cli/task_list.h"
 
 namespace hone::cli {
 
@@ -23,9 +24,7 @@ TimingMode timing_mode(const Graph& graph, const Board& board);
 /// features it lacks.
 Status can_run(const Board& board, const Target& target);
 
-/// Tasks whose summary holds one of `wanted` (all if empty), in order of the plan. Error: one of `wanted`
-/// matches nothing.
-Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
-                                              const std::vector<std::string>& wanted);
+/// Milliseconds above zero. Error: anything else.
+Status check_target_speed(double ms);
 
 }  // namespace hone::cli

@@ -62,6 +62,8 @@ class LocalRun {
     if (run.request.threads == 1 && !cores.measuring.empty()) {
       measure.insert(measure.end(), {"--core", std::to_string(cores.measuring.back())});
     }
+    std::vector<std::string> schedule = {"--listen", endpoint, "--log", run.log, "--abandon-ms", "10000"};
+    for (const std::string& log : run.transfer) schedule.insert(schedule.end(), {"--transfer", log});
     struct Start {
       const char* name;
       std::vector<std::string> arguments;
@@ -69,9 +71,7 @@ class LocalRun {
     };
     const std::array<Start, 3> starts = {
         // A job that an earlier, killed run left in the log's journal has nobody who waits for it.
-        Start{"hone-scheduler",
-              {"--listen", endpoint, "--log", run.log, "--abandon-ms", "10000"},
-              cores.building},
+        Start{"hone-scheduler", schedule, cores.building},
         Start{"hone-tuner", {"--scheduler", endpoint}, cores.building},
         // A runner that was given a core pins its measurements to it and itself stays off it.
         Start{"hone-runner", measure, measure.size() > 2 ? std::vector<int>() : cores.measuring}};

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "measure/wire.h"
 
@@ -12,6 +13,7 @@ namespace hone::cli {
 struct TuneRun {
   wire::JobRequest request;
   std::string log;                                      ///< path of the log, absolute
+  std::vector<std::string> transfer = {};               ///< other logs to learn from, absolute
   std::function<void(const wire::JobEvent&)> on_event;  ///< news to show
   std::function<void(const std::string&)> on_message;   ///< a process died, the job is being stopped
 };

@@ -2,6 +2,7 @@
 #include "tuner/search/points.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace hone {
 
@@ -74,6 +75,25 @@ bool contains(const PointSpace& space, const Point& point) {
     const auto found = point.parameters.find(range.name);
     return found != point.parameters.end() && std::ranges::count(range.choices, found->second) > 0;
   });
+}
+
+Point fitted(const PointSpace& space, const Point& point) {
+  Point result{space.formulation, {}};
+  for (const ParameterRange& range : space.space) {
+    const auto given = point.parameters.find(range.name);
+    const auto first = space.first.find(range.name);
+    const int64_t wanted = given != point.parameters.end() ? given->second
+                           : first != space.first.end()    ? first->second
+                                                           : range.choices.front();
+    // Choices like 0 (off) and -1 are met exactly or not at all.
+    const auto distance = [&](int64_t choice) {
+      if (choice == wanted) return -1.0;
+      if (choice <= 0 || wanted <= 0) return 1e3 + std::abs(static_cast<double>(choice - wanted));
+      return std::abs(std::log2(static_cast<double>(choice) / static_cast<double>(wanted)));
+    };
+    result.parameters[range.name] = *std::ranges::min_element(range.choices, {}, distance);
+  }
+  return result;
 }
 
 const PointSpace* find_space(const std::vector<PointSpace>& spaces, const std::string& formulation) {

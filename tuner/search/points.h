@@ -26,6 +26,9 @@ Point point_at(const PointSpace& space, int64_t i);
 Point random_point(const std::vector<PointSpace>& spaces, Random& random);
 /// Whether every parameter has one of the space's values, and no other parameter is there.
 bool contains(const PointSpace& space, const Point& point);
+/// The point of `space` that is nearest to one of another space: each parameter's nearest choice on a
+/// logarithmic scale; the space's first value where `point` does not say.
+Point fitted(const PointSpace& space, const Point& point);
 const PointSpace* find_space(const std::vector<PointSpace>& spaces, const std::string& formulation);
 /// Changes one parameter, now and then more: to a neighbouring value as often as to any.
 Point mutate(const PointSpace& space, Point point, Random& random);

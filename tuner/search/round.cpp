@@ -14,9 +14,21 @@ SearchInput search_input(const TaskSpace& space, const wire::Round& round, const
   input.spaces = space.spaces();
   for (const Record& record : round.top) {
     const Result<Parameters> parameters = parse_parameters(record.parameters);
+    const Formulation* formulation = find_formulation(record.formulation);
+    if (formulation && record.space_version < formulation->space_version) continue;
     if (parameters) input.top.push_back({record.formulation, *parameters});
   }
-  input.seen.insert(round.seen.begin(), round.seen.end());
+  // In another version of a space the same text is another point.
+  for (size_t i = 0; i < round.seen.size(); ++i) {
+    const uint32_t version = i < round.seen_versions.size() ? round.seen_versions[i] : 0;
+    const Formulation* formulation =
+        version == 0 ? nullptr : find_formulation(round.seen[i].substr(0, round.seen[i].find(' ')));
+    if (!formulation || version >= static_cast<uint32_t>(formulation->space_version))
+      input.seen.insert(round.seen[i]);
+  }
+  for (const std::string& text : round.hints) {
+    if (auto hint = parse_point(text)) input.hints.push_back(std::move(*hint));
+  }
   input.count = static_cast<int>(round.count);
   input.seed = round.seed;
   input.first_trial = round.first_trial;
@@ -35,20 +47,25 @@ Result<Predict> load_predictor(std::string_view bytes) {
   return Predict([model](std::span<const std::vector<float>> rows) {
     FeatureMatrix matrix;
     for (const std::vector<float>& row : rows) HONE_CHECK(matrix.add(row));
-    const Result<std::vector<float>> scores = model->predict(matrix);
-    return scores ? *scores : std::vector<float>(rows.size(), 0.0f);
+    Result<Prediction> scores = model->predict_with_spread(matrix);
+    if (!scores) return Scores(std::vector<float>(rows.size(), 0.0f));
+    return Scores(std::move(scores->mean), std::move(scores->spread));
   });
 }
 
 Result<Proposal> propose_round(TaskSpace& space, const wire::Round& round, std::string_view model,
                                const SearchSettings& settings) {
-  Predict predict;
+  const auto describe = [&](const Point& point) { return space.describe(point); };
   if (!model.empty()) {
-    HONE_TRY(predict, load_predictor(model));
+    HONE_TRY(const Predict predict, load_predictor(model));
+    return propose(search_input(space, round, settings), describe, predict);
   }
-  return propose(
-      search_input(space, round, settings), [&](const Point& point) { return space.describe(point); },
-      predict);
+  SearchInput input = search_input(space, round, settings);
+  input.settings.random_share = settings.prior_random_share;
+  input.settings.optimist_share = 0;
+  Proposal proposal = propose(input, describe, prior_predictor());
+  for (Proposal::Entry& entry : proposal.entries) entry.predicted = 0;  // no model said so
+  return proposal;
 }
 
 }  // namespace hone

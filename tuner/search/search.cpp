@@ -33,13 +33,16 @@ class Pool {
       known_.emplace(text, described && !again ? static_cast<int>(members_.size()) : -1);
       if (!described || again) continue;
       rows.push_back(described->features);
-      members_.push_back({{point, std::move(described->features), 0}, input_.seen.contains(text), false});
+      members_.push_back({{point, std::move(described->features), 0}, input_.seen.contains(text), false, 0});
     }
     if (!predict_ || rows.empty()) return;
-    const std::vector<float> scores = predict_(rows);
-    HONE_CHECK(scores.size() == rows.size());
-    for (size_t i = 0; i < scores.size(); ++i) {
-      members_[begin + i].entry.predicted = std::isfinite(scores[i]) ? scores[i] : -1e30f;
+    const Scores scores = predict_(rows);
+    HONE_CHECK(scores.mean.size() == rows.size() &&
+               (scores.spread.empty() || scores.spread.size() == rows.size()));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      Member& member = members_[begin + i];
+      member.entry.predicted = std::isfinite(scores.mean[i]) ? scores.mean[i] : -1e30f;
+      member.spread = scores.spread.empty() || !std::isfinite(scores.spread[i]) ? 0 : scores.spread[i];
     }
   }
 
@@ -57,17 +60,19 @@ class Pool {
     return true;
   }
 
-  /// Members that may be proposed, best score first (ties and no model: as found).
-  std::vector<int> ranked() const {
-    std::vector<int> order = all_ranked();
+  /// Members that may be proposed, best score + optimism x spread first (ties and no model: as found).
+  std::vector<int> ranked(float optimism = 0) const {
+    std::vector<int> order = all_ranked(optimism);
     std::erase_if(order, [&](int i) { return members_[i].seen || members_[i].taken; });
     return order;
   }
   /// All members, best score first: parents of the next generation.
-  std::vector<int> all_ranked() const {
+  std::vector<int> all_ranked(float optimism = 0) const {
     std::vector<int> order(members_.size());
     std::iota(order.begin(), order.end(), 0);
-    std::ranges::stable_sort(order, std::greater<>(), [&](int i) { return members_[i].entry.predicted; });
+    std::ranges::stable_sort(order, std::greater<>(), [&](int i) {
+      return members_[i].entry.predicted + optimism * members_[i].spread;
+    });
     return order;
   }
   const Point& point(int i) const { return members_[i].entry.point; }
@@ -77,6 +82,7 @@ class Pool {
   struct Member {
     Proposal::Entry entry;
     bool seen, taken;
+    float spread;
   };
   const SearchInput& input_;
   const Describe& describe_;
@@ -112,6 +118,16 @@ Point child_of(const SearchInput& input, const std::vector<Point>& parents, Rand
   return search::mutate(space, a, random);
 }
 
+/// Hints as points of the spaces, nearest first.
+std::vector<Point> fitted_hints(const SearchInput& input) {
+  std::vector<Point> points;
+  for (const Point& hint : input.hints) {
+    const PointSpace* space = search::find_space(input.spaces, hint.formulation);
+    if (space) points.push_back(search::fitted(*space, hint));
+  }
+  return points;
+}
+
 void evolve(const SearchInput& input, bool has_model, Pool& pool, Random& random) {
   const SearchSettings& settings = input.settings;
   std::vector<Point> measured;
@@ -120,6 +136,7 @@ void evolve(const SearchInput& input, bool has_model, Pool& pool, Random& random
     if (space && search::contains(*space, point)) measured.push_back(point);
   }
   for (const PointSpace& space : input.spaces) measured.push_back({space.formulation, space.first});
+  for (Point& hint : fitted_hints(input)) measured.push_back(std::move(hint));
   std::vector<Point> parents = measured;
   for (int generation = 0; generation < settings.generations; ++generation) {
     std::vector<Point> points;
@@ -171,6 +188,13 @@ Proposal propose(const SearchInput& input, const Describe& describe, const Predi
       proposal.entries.push_back({first, {}, 0});
     }
   }
+  const size_t most_hints =
+      proposal.entries.size() +
+      static_cast<size_t>(std::ceil(static_cast<double>(wanted) * input.settings.hint_share));
+  for (const Point& hint : fitted_hints(usable)) {
+    if (proposal.entries.size() >= std::min(wanted, most_hints)) break;
+    pool.take(hint, proposal);
+  }
   // A round of trial 0 alone needs no look at the space; a tiny space is looked at, to say when it is
   // exhausted.
   if (proposal.entries.size() >= wanted && point_count(usable.spaces) > 64) return proposal;
@@ -180,14 +204,22 @@ Proposal propose(const SearchInput& input, const Describe& describe, const Predi
   } else {
     evolve(usable, static_cast<bool>(predict), pool, random);
   }
-  std::vector<int> order = pool.ranked();
+  std::vector<int> order;
   const size_t open = wanted - proposal.entries.size();
   // Without a model the pool is in random order already.
   size_t at_random =
       predict ? static_cast<size_t>(std::llround(static_cast<double>(open) * input.settings.random_share))
               : 0;
-  for (size_t i = 0; i < order.size() && proposal.entries.size() + at_random < wanted; ++i)
-    pool.take(order[i], proposal);
+  const auto take_best = [&](float optimism, size_t leave) {
+    order = pool.ranked(optimism);
+    for (size_t i = 0; i < order.size() && proposal.entries.size() + leave < wanted; ++i)
+      pool.take(order[i], proposal);
+  };
+  const size_t optimists =
+      predict ? static_cast<size_t>(std::llround(static_cast<double>(open) * input.settings.optimist_share))
+              : 0;
+  take_best(0, at_random + optimists);
+  take_best(input.settings.optimism, at_random);
   order = pool.ranked();
   while (proposal.entries.size() < wanted && !order.empty()) {
     const auto i = random.below(static_cast<int64_t>(order.size()));

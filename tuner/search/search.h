@@ -38,7 +38,10 @@ struct SearchSettings {
   int64_t enumerate_up_to = 2048;  ///< spaces of at most so many points are looked at whole
   int population = 96;             ///< points a generation
   int generations = 4;
-  double random_share = 0.08;  ///< of the points proposed: drawn at random, whatever the model says
+  double random_share = 0.05;    ///< of the points proposed: drawn at random, whatever the model says
+  double optimist_share = 0.25;  ///< of the points proposed: best by score + optimism x spread
+  float optimism = 1;
+  double hint_share = 0.5;  ///< of the points proposed, at most: best ones of like tasks
   double prior_random_share =
       0.4;  ///< the same while there is no model: a model must see more than what the prior likes
   double immigrant_share = 0.1;  ///< of each generation: drawn at random
@@ -52,6 +55,7 @@ struct SearchInput {
   uint64_t seed = 0;
   uint64_t first_trial = 0;  ///< number of the first point; 0: trial 0 leads
   SearchSettings settings;
+  std::vector<Point> hints = {};  ///< best of like tasks, nearest first: proposed early, fitted to the space
 };
 
 /// What a point lowers to.
@@ -62,8 +66,14 @@ struct Described {
 };
 /// Nothing if the point is illegal, or bad for reasons that need no measurement.
 using Describe = std::function<std::optional<Described>(const Point&)>;
-/// One score a row, higher is faster. An empty function: there is no model yet.
-using Predict = std::function<std::vector<float>(std::span<const std::vector<float>>)>;
+/// What a model says of some rows: one entry each.
+struct Scores {
+  Scores(std::vector<float> m, std::vector<float> s = {}) : mean(std::move(m)), spread(std::move(s)) {}
+  std::vector<float> mean;    ///< higher is faster
+  std::vector<float> spread;  ///< how unsure that is, in the same unit; empty: the model does not say
+};
+/// An empty function: there is no model yet.
+using Predict = std::function<Scores(std::span<const std::vector<float>>)>;
 
 struct Proposal {
   struct Entry {

@@ -41,6 +41,10 @@ void RoundWork::begin(wire::Round round) {
   Active& active = active_[round.lease];
   active.round = std::move(round);
   active.done.lease = active.round.lease;
+  if (!active.round.rebuild.empty()) {
+    rebuild(active);
+    return;
+  }
   const Digest& model = active.round.cost_model;
   if (model.empty() || models_.contains(model)) {
     propose(active);
@@ -64,6 +68,20 @@ void RoundWork::propose(Active& active) {
   const auto model = models_.find(active.round.cost_model);
   proposals_[submit_({std::move(request), model == models_.end() ? wire::Bytes() : model->second})] =
       active.round.lease;
+}
+
+void RoundWork::rebuild(Active& active) {
+  active.phase = Phase::building;
+  reference_of(active.round);
+  uint64_t trial = active.round.first_trial;
+  for (const wire::Candidate& candidate : active.round.rebuild) {
+    wire::Built built;
+    built.lease = active.round.lease;
+    built.trial = trial++;
+    built.candidate = candidate;
+    active.builds.emplace(submit_({built, {}}), built);
+  }
+  active.done.proposed = static_cast<uint32_t>(active.round.rebuild.size());
 }
 
 RoundWork::Reference& RoundWork::reference_of(const wire::Round& round) {

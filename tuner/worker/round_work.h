@@ -61,6 +61,7 @@ class RoundWork {
 
   void begin(wire::Round round);
   void propose(Active& active);
+  void rebuild(Active& active);  ///< builds exactly what the round names
   void proposed(Active& active, BuilderAnswer answer);
   void built(Active& active, wire::Built request, BuilderAnswer answer);
   void reference_built(Reference& reference, BuilderAnswer answer);

@@ -7,7 +7,8 @@
 namespace hone {
 
 Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artifact,
-                                                     const std::vector<const void*>& logical) {
+                                                     const std::vector<const void*>& logical,
+                                                     BufferArena* arena) {
   const Signature& signature = artifact.signature();
   HONE_CHECK(logical.size() == signature.constants.size());
   std::vector<GuardedBuffer> packed;
@@ -15,7 +16,7 @@ Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artif
   for (const void* p : logical) pointers.push_back(const_cast<void*>(p));
   for (const BufferSpec& spec : signature.buffers) {
     if (spec.role != Role::constant) continue;
-    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes));
+    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
     poison(buffer.data(), buffer.size());
     pointers.push_back(buffer.data());
     packed.push_back(std::move(buffer));
@@ -27,7 +28,7 @@ Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artif
 namespace {
 
 Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& artifact,
-                                                       const std::string& seed) {
+                                                       const std::string& seed, BufferArena* arena) {
   std::vector<GuardedBuffer> plain;
   std::vector<const void*> pointers;
   for (const LogicalConstant& constant : artifact.signature().constants) {
@@ -35,7 +36,7 @@ Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& art
     const std::string name = seed + "/" + constant.name;
     // One vector of slack, as every buffer has.
     const int64_t bytes = (count * size_of(constant.type.dtype) + 63) / 64 * 64 + 64;
-    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(bytes));
+    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(bytes, arena));
     if (constant.type.dtype == DType::f32) {
       auto* values = reinterpret_cast<float*>(buffer.data());
       generate(name, constant.range.lo, constant.range.hi, {values, static_cast<size_t>(count)});
@@ -53,21 +54,22 @@ Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& art
     pointers.push_back(buffer.data());
     plain.push_back(std::move(buffer));
   }
-  return prepare_constants(artifact, pointers);
+  return prepare_constants(artifact, pointers, arena);
 }
 
 }  // namespace
 
-Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed) {
+Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed,
+                                     BufferArena* arena) {
   const Signature& signature = artifact.signature();
-  HONE_TRY(std::vector<GuardedBuffer> constants, generated_constants(artifact, seed));
+  HONE_TRY(std::vector<GuardedBuffer> constants, generated_constants(artifact, seed, arena));
   ArtifactBuffers buffers;
   size_t next_constant = 0;
   for (const BufferSpec& spec : signature.buffers) {
     if (spec.role == Role::constant) {
       buffers.owned.push_back(std::move(constants[next_constant++]));
     } else {
-      HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes));
+      HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
       if (spec.role == Role::input) {
         std::vector<float> values(static_cast<size_t>(element_count(spec.type.shape)));
         generate(seed + "/" + spec.name, spec.range.lo, spec.range.hi, values);
@@ -88,10 +90,11 @@ void poison_outputs(const Signature& signature, const ArtifactBuffers& buffers) 
       poison(buffers.owned[i].data(), buffers.owned[i].size());
 }
 
-Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed) {
+Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed,
+                                      BufferArena* arena) {
   const Signature& signature = reference.signature();
   if (!signature.reference) return fail("the artifact is no reference", signature.task);
-  HONE_TRY(const ArtifactBuffers buffers, make_buffers(reference, seed));
+  HONE_TRY(const ArtifactBuffers buffers, make_buffers(reference, seed, arena));
   reference.run(buffers.pointers.data());
   ReferenceOutput output;
   for (size_t i = 0; i < signature.buffers.size(); ++i) {

@@ -15,10 +15,18 @@
 
 namespace hone {
 
+/// Pages that several short-lived processes use one after the other: the kernel need not find, clear and
+/// charge them anew for each. Shared memory; what lies in it is anything.
+struct BufferArena {
+  std::span<std::byte> pages;  ///< begins at a page
+  size_t used = 0;
+};
+
 /// A 64-byte aligned buffer that ends just before an inaccessible page (and starts after one).
 class GuardedBuffer {
  public:
-  static Result<GuardedBuffer> allocate(int64_t bytes);
+  /// From `arena` while it has room, which is never given back there; else fresh memory of zeros.
+  static Result<GuardedBuffer> allocate(int64_t bytes, BufferArena* arena = nullptr);
   GuardedBuffer(GuardedBuffer&&) noexcept;
   GuardedBuffer& operator=(GuardedBuffer&&) noexcept;
   ~GuardedBuffer();
@@ -75,6 +83,7 @@ class LoadedArtifact {
   /// One call of all phases on this thread.
   void run(void* const* buffers) const;
   void run_range(void* const* buffers, int32_t phase, int64_t begin, int64_t end) const;
+  hone_run_function* run_function() const { return run_; }
   /// Logical constants, then packed ones.
   void prepare(void* const* buffers) const;
 
@@ -89,7 +98,8 @@ class LoadedArtifact {
 /// Packs constants: `logical` has one plain float32 array per entry of signature().constants; gives one
 /// buffer per entry of signature().buffers whose role is constant, in order.
 Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artifact,
-                                                     const std::vector<const void*>& logical);
+                                                     const std::vector<const void*>& logical,
+                                                     BufferArena* arena = nullptr);
 
 /// Buffers of one artifact, filled for a check or a measurement with data of one seed (generator name
 /// "seed/buffer"); constants generated and prepared, outputs and scratch poisoned.
@@ -97,7 +107,8 @@ struct ArtifactBuffers {
   std::vector<GuardedBuffer> owned;
   std::vector<void*> pointers;  ///< in the order of the signature
 };
-Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed);
+Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed,
+                                     BufferArena* arena = nullptr);
 
 /// Poisons outputs and scratch again, for another checked run.
 void poison_outputs(const Signature& signature, const ArtifactBuffers& buffers);
@@ -112,7 +123,8 @@ struct ReferenceView {
   ReferenceView(std::span<const double> v, std::span<const double> m) : value(v), magnitude(m) {}
   ReferenceView(const ReferenceOutput& output) : value(output.value), magnitude(output.magnitude) {}
 };
-Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed);
+Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed,
+                                      BufferArena* arena = nullptr);
 
 /// What a check found. `ok` with the errors seen, or a reason that says which rule broke and where.
 struct CheckReport {

@@ -84,12 +84,14 @@ static void copy_boundary(boundary_copy b, int32_t threads) {
 typedef struct call {
   hone_run_function* run;
   void* const* buffers;
-  int32_t phase;
+  int32_t phase, parts;
+  int64_t extent, inner;
 } call;
 
-static void run_call(void* argument, int64_t begin, int64_t end) {
+static void run_parts(void* argument, int64_t begin, int64_t end) {
   const call* c = argument;
-  c->run(c->buffers, c->phase, begin, end);
+  for (int64_t part = begin; part < end; ++part)
+    hone_run_part(c->run, c->buffers, c->phase, c->extent, c->inner, (int32_t)part, c->parts);
 }
 
 static void run_operator(const hone_model_instance* instance, const hone_operator* op, void* const* pointers,
@@ -101,11 +103,13 @@ static void run_operator(const hone_model_instance* instance, const hone_operato
   const hone_phase* phases = (const hone_phase*)AT(op->phases);
   for (int32_t p = 0; p < op->phase_count; ++p) {
     c.phase = p;
-    const int32_t parts = hone_parts(phases[p].work, phases[p].extent, threads);
-    if (parts == 1)
-      c.run(c.buffers, p, 0, phases[p].extent);
+    c.extent = phases[p].extent;
+    c.inner = phases[p].inner;
+    c.parts = hone_parts(phases[p].work, phases[p].extent, threads);
+    if (c.parts == 1)
+      c.run(c.buffers, p, 0, c.extent);
     else
-      hone_pool_run(run_call, &c, phases[p].extent, parts);
+      hone_pool_run(run_parts, &c, c.parts, c.parts);
   }
 }
 

@@ -1,7 +1,7 @@
 /* Threads wait for work by spinning for 50 us, then in a futex; so does the caller for its threads.
  * Work is handed over per thread: a ticket that rises. A thread that has not begun when the caller has done
- * its own part is moved off the caller's CPU: the kernel may leave both there for long while another idles.
- */
+ * its own part loses its part to the caller, and is moved off the caller's CPU: the kernel may leave both
+ * there for long while another idles, or have no CPU for it at all. */
 #include "codegen/runtime/model/pool.h"
 
 #include "codegen/runtime/model/machine.h"
@@ -21,7 +21,7 @@ typedef struct worker {
   int32_t stop;
   int32_t index;
   char* mapping;
-  uint32_t begun __attribute__((aligned(128))); /* the ticket whose part it has begun, or done */
+  uint32_t begun __attribute__((aligned(128))); /* the last ticket whose part somebody has begun */
 } __attribute__((aligned(128))) worker;
 
 static struct {
@@ -83,6 +83,12 @@ static void run_part(int32_t part) {
   if (begin < end) pool.body(pool.argument, begin, end);
 }
 
+/* Whether the part of `ticket` is for whoever asks here to run. */
+static int claim(worker* w, uint32_t ticket) {
+  uint32_t before = ticket - 1;
+  return __atomic_compare_exchange_n(&w->begun, &before, ticket, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
 static void work(void* argument) {
   worker* self = argument;
   uint32_t seen = 0;
@@ -97,7 +103,7 @@ static void work(void* argument) {
     }
     ++seen;
     if (__atomic_load_n(&self->stop, __ATOMIC_RELAXED)) return;
-    __atomic_store_n(&self->begun, seen, __ATOMIC_RELAXED);
+    if (!claim(self, seen)) continue;
     run_part(self->index + 1);
     if (__atomic_sub_fetch(&pool.remaining, 1u, __ATOMIC_SEQ_CST) == 0 &&
         __atomic_load_n(&pool.caller_asleep, __ATOMIC_SEQ_CST))
@@ -230,7 +236,14 @@ void hone_pool_run(hone_body* body, void* argument, int64_t extent, int32_t part
   run_part(0);
   uint32_t left = __atomic_load_n(&pool.remaining, __ATOMIC_ACQUIRE);
   if (left == 0) return;
-  if (!spin_briefly(&pool.remaining, left)) separate(parts - 1);
+  if (!spin_briefly(&pool.remaining, left)) {
+    separate(parts - 1);
+    for (int32_t i = 0; i + 1 < parts; ++i)
+      if (claim(&pool.workers[i], pool.workers[i].ticket)) {
+        run_part(i + 1);
+        __atomic_sub_fetch(&pool.remaining, 1u, __ATOMIC_SEQ_CST);
+      }
+  }
   while ((left = __atomic_load_n(&pool.remaining, __ATOMIC_ACQUIRE)) != 0) {
     if (spin_while_equal(&pool.remaining, left)) continue;
     __atomic_store_n(&pool.caller_asleep, 1u, __ATOMIC_SEQ_CST);

@@ -18,7 +18,7 @@ typedef struct hone_operand {
 } hone_operand;
 
 typedef struct hone_phase {
-  int64_t extent;
+  int64_t extent, inner; /* as in the kernel's signature */
   double work; /* floating-point operations, or as many as the memory traffic is worth: decides how many
                   threads */
 } hone_phase;

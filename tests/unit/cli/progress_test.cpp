@@ -86,8 +86,13 @@ TEST(Progress, SaysWhereTheTimeWent) {
   wire::JobEvent some = event();
   some.stages.build_ms = 21000;
   some.stages.idle_ms = 1540;
-  EXPECT_THAT(stages_line(some), HasSubstr("build 21.0 s"));
-  EXPECT_THAT(stages_line(some), HasSubstr("board idle 1.5 s"));
+  some.stages.run_ms = 4620;
+  const auto lines = stage_lines(some);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[0], HasSubstr("build 21.0 s (100 %)"));
+  EXPECT_THAT(lines[1], HasSubstr("run 4.6 s (75 %), idle 1.5 s (25 %)"));
+  EXPECT_THAT(lines[2], HasSubstr("together"));
+  EXPECT_EQ(stage_lines({}).size(), 2u) << "no rates of nothing";
 }
 
 TEST(TuneJson, HasTheFieldsThatScriptsReadOnOneLine) {

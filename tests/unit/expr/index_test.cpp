@@ -69,6 +69,16 @@ TEST(Index, RowsAndColumnsOfAFusedAxisRecombine) {
   EXPECT_NE(floor_div(fused, 55, ranges) * 57 + modulo(fused, 55, ranges), fused);
 }
 
+TEST(Index, ThreeFusedAxesRecombineAlsoWhereATileSharesADivisorWithARow) {
+  // 272 x 14 x 14 in vectors of 16 and tiles of 4: 16 and 64 are no multiples of 14, but have parts of it.
+  AxisRanges ranges = extents({{"o", 833}, {"t", 4}, {"v", 16}});
+  const Index whole = ax("o") * 64 + ax("t") * 16 + ax("v");
+  const Index plane = modulo(whole, 196, ranges);
+  EXPECT_EQ(
+      floor_div(whole, 196, ranges) * 196 + floor_div(plane, 14, ranges) * 14 + modulo(plane, 14, ranges),
+      whole);
+}
+
 TEST(Index, ClampsVanishWhereRangesProveThem) {
   AxisRanges ranges = extents({{"h", 10}});
   EXPECT_EQ(minimum(ax("h"), 9, ranges), ax("h"));

@@ -69,7 +69,7 @@ struct Storage {
 };
 Storage storage;
 
-void write_table(double work) {
+void write_table(double work, int64_t inner = 0) {
   auto& t = hone_model_table;
   auto& s = storage;
   std::iota(s.weights, s.weights + kElements, 0.5f);
@@ -93,7 +93,7 @@ void write_table(double work) {
   s.operands[3] = {HONE_IN_WEIGHTS, 0};
   s.operands[4] = {HONE_IN_ARENA, 2 * kBuffer};
   s.operands[5] = {HONE_IN_ARENA, 3 * kBuffer};
-  for (auto& phase : s.phases) phase = {kElements, work};
+  for (auto& phase : s.phases) phase = {kElements, inner, work};
   auto op = [&](int i, void (*run)(void* const*, int32_t, int64_t, int64_t), int operand, int operands,
                 int phase, int phases) {
     TableWriter::place(s.operators[i].run, reinterpret_cast<const char*>(run));
@@ -167,6 +167,28 @@ TEST(Runtime, GivesTheSameOnAnyNumberOfThreadsManyTimes) {
     ASSERT_NE(instance.get(), nullptr);
     for (int i = 0; i < 200; ++i) ASSERT_EQ(instance.run(input()), expected(input())) << threads;
   }
+}
+
+TEST(Runtime, GivesTheSameWhenThreadsShareEveryRunOfIndices) {
+  for (const int64_t inner : {100, 250, 10, 8, 999}) {  // the last two do not fit or divide
+    write_table(1e9, inner);
+    for (const int threads : {1, 2, 3, 7}) {
+      const Instance instance(threads);
+      ASSERT_NE(instance.get(), nullptr);
+      for (int i = 0; i < 20; ++i)
+        ASSERT_EQ(instance.run(input()), expected(input())) << threads << " " << inner;
+    }
+  }
+}
+
+TEST(Runtime, SharesRunsOfIndicesOnlyWhereThePartsComeOutAlike) {
+  EXPECT_TRUE(hone_splits_inner(112, 14, 2));
+  EXPECT_TRUE(hone_splits_inner(130, 13, 2));
+  EXPECT_FALSE(hone_splits_inner(70, 7, 2));     // four rows and three
+  EXPECT_FALSE(hone_splits_inner(40, 2, 3));     // nothing for the third
+  EXPECT_FALSE(hone_splits_inner(112, 112, 2));  // one run: the whole is divided
+  EXPECT_FALSE(hone_splits_inner(113, 14, 2));
+  EXPECT_FALSE(hone_splits_inner(112, 0, 2));
 }
 
 TEST(Runtime, LetsInstancesRunAtTheSameTimeFromSeveralThreads) {

@@ -107,6 +107,29 @@ TEST(Budget, FinishesATaskWithoutImprovementAboveTheNoise) {
   EXPECT_FALSE(is_settled(job.tasks[0], settings));
 }
 
+TEST(Budget, GivesASmallPartOfTheModelFewerTrials) {
+  Settings settings;
+  settings.settle_trials = 40;
+  Job job = make_job(2);
+  observe(job, 0, 0, 1e6);
+  for (int i = 0; i <= 20; ++i) observe(job, 1, i, 1000);
+  EXPECT_NEAR(share_of_model(job, 1), 0.001, 1e-5);
+  EXPECT_TRUE(is_settled(job.tasks[1], settings, share_of_model(job, 1)));
+  EXPECT_FALSE(is_settled(job.tasks[1], settings, 1));
+}
+
+TEST(Budget, SpendsTimeWhereASecondGainsMost) {
+  Job job = make_job(2);
+  observe(job, 0, 0, 1000);
+  observe(job, 1, 0, 900);
+  EXPECT_EQ(choose_task(job, {}), 0u);
+  job.tasks[0].spent_ms = 300;
+  job.tasks[0].candidates_paid = 10;
+  job.tasks[1].spent_ms = 100;
+  job.tasks[1].candidates_paid = 10;
+  EXPECT_EQ(choose_task(job, {}), 1u) << "nearly as much for a third of the time";
+}
+
 TEST(Budget, FinishesATaskThatOnlyFails) {
   Settings settings;
   Job job = make_job(1);
@@ -163,12 +186,12 @@ TEST(Training, TakesOneTargetAndFeatureVersionWithFailuresAsZero) {
   old.feature_version = 0;
   strange.target = "another";
   for (const Record& record : {old, strange, unwell}) log.add(record);
-  const auto request = training_rows(log, "target", 1, {});
+  const auto request = training_rows({&log.records()}, "target", 1, {});
   ASSERT_TRUE(request);
   EXPECT_EQ(request->rows.rows(), 4);
   EXPECT_THAT(request->scores, testing::ElementsAre(0, 10000, 2000, 1000));
   EXPECT_THAT(request->groups, testing::ElementsAre(0, 1, 0, 0));
-  EXPECT_FALSE(training_rows(log, "target", 9, {}));
+  EXPECT_FALSE(training_rows({&log.records()}, "target", 9, {}));
 }
 
 TEST(ArtifactStore, ForgetsWhatWasNotUsedForLongestButNothingNeeded) {

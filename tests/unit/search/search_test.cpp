@@ -206,6 +206,50 @@ TEST(Search, SurvivesAModelThatScoresNaN) {
   EXPECT_EQ(propose(input_of(large_space(), 8), by_value, broken).entries.size(), 8u);
 }
 
+TEST(Search, TakesBestPointsOfLikeTasksEarlyFittedToItsSpace) {
+  SearchInput input = input_of(small_space(), 4);
+  input.first_trial = 1;
+  input.hints = {{"direct", {{"tile", 12}, {"unroll", 4}, {"other", 3}}}, {"winograd", {{"tile", 4}}}};
+  input.seen = {"direct tile=7 unroll=1"};
+  const auto proposed = texts(propose(input, by_value, {}));
+  ASSERT_EQ(proposed.size(), 4u);
+  EXPECT_EQ(proposed[0], "direct tile=14 unroll=4");
+  input.seen.insert("direct tile=14 unroll=4");
+  EXPECT_THAT(texts(propose(input, by_value, {})),
+              testing::Not(testing::Contains("direct tile=14 unroll=4")));
+}
+
+TEST(Search, LeavesHalfOfARoundToTheModelHoweverManyHintsThereAre) {
+  SearchInput input = input_of(large_space(), 8);
+  input.first_trial = 1;
+  input.seen = {"direct a=5 b=5 c=5 d=5"};
+  for (int64_t a = 1; a < 10; ++a)
+    input.hints.push_back({"direct", {{"a", a}, {"b", 9}, {"c", 9}, {"d", 9}}});
+  size_t hints = 0;
+  for (const std::string& text : texts(propose(input, by_value, near_target)))
+    hints += text.ends_with("b=9 c=9 d=9") ? 1 : 0;
+  EXPECT_EQ(hints, 4u);
+}
+
+TEST(Search, GivesAShareToPointsOfWhichTheModelIsUnsure) {
+  SearchInput input = input_of(large_space(), 20);
+  input.settings.random_share = 0;
+  input.first_trial = 1;
+  const auto unsure = [](std::span<const std::vector<float>> rows) {
+    Scores scores = near_target(rows);
+    for (const auto& row : rows) scores.spread.push_back(row[0] == 0 ? 100.0f : 0.0f);
+    return scores;
+  };
+  const auto count = [&](const Predict& predict) {
+    size_t found = 0;
+    for (const std::string& text : texts(propose(input, by_value, predict)))
+      found += text.starts_with("direct a=0 ") ? 1 : 0;
+    return found;
+  };
+  EXPECT_GE(count(unsure), 4u);
+  EXPECT_LT(count(near_target), 2u);
+}
+
 TEST(Search, WithoutAnySpaceIsExhausted) {
   EXPECT_TRUE(propose(SearchInput{}, by_value, {}).exhausted);
   PointSpace impossible = small_space();

@@ -1,0 +1,33 @@
+// One line an event, and only where it says something new.
+#include "tuner/cli/curve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace hone::cli {
+
+Result<CurveFile> CurveFile::create(const std::string& path) {
+  std::ofstream file(path, std::ios::trunc);
+  file << "seconds,trials,model_ms,finals\n" << std::flush;
+  if (!file) return fail("cannot be written: " + std::string(std::strerror(errno)), path, "--curve FILE.csv");
+  return CurveFile(std::move(file));
+}
+
+std::string curve_row(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
+  const ModelTime time = model_time(tasks, event);
+  const bool finals = !event.tasks.empty() && std::ranges::all_of(event.tasks, &wire::TaskProgress::finished);
+  return fmt::format("{},{},{}", event.trials, time.complete ? fmt::format("{:.5f}", time.best_ms) : "",
+                     finals ? 1 : 0);
+}
+
+void CurveFile::add(double seconds, const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
+  std::string row = curve_row(tasks, event);
+  if (row == last_) return;
+  file_ << fmt::format("{:.3f},{}\n", seconds, row) << std::flush;
+  last_ = std::move(row);
+}
+
+}  // namespace hone::cli

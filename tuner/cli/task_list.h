@@ -1,0 +1,21 @@
+// Which of a model's tasks a command is about: their numbers and names as the user sees and names them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codegen/base/result.h"
+#include "codegen/model/model.h"
+
+namespace hone::cli {
+
+/// A row per task: number, how often the model has it, name, operations.
+std::vector<std::string> task_list(const std::vector<PlannedTask>& tasks);
+
+/// The tasks that `wanted` names (all if empty), in order of the plan. Each entry is a list with commas:
+/// numbers of task_list() and ranges of them ("0,3-5"), or texts that a task's name holds ("conv3x3"). Error:
+/// a number beyond the last task, a range that ends before it begins, or a text in no task's name.
+Result<std::vector<PlannedTask>> select_tasks(std::vector<PlannedTask> tasks,
+                                              const std::vector<std::string>& wanted);
+
+}  // namespace hone::cli
