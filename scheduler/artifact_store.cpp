@@ -26,6 +26,7 @@ BlobPointer ArtifactStore::get(const Digest& digest) {
 
 void ArtifactStore::trim(const std::set<Digest>& needed) {
   if (!over()) return;
+  futile_count_ = futile_bytes_ = 0;
   std::vector<std::pair<uint64_t, Digest>> by_use;
   for (const auto& [digest, entry] : entries_)
     if (!needed.contains(digest)) by_use.emplace_back(entry.used, digest);
@@ -37,6 +38,9 @@ void ArtifactStore::trim(const std::set<Digest>& needed) {
     bytes_ -= entries_.at(digest).bytes->size();
     entries_.erase(digest);
   }
+  if (entries_.size() <= max_count_ && bytes_ <= max_bytes_) return;
+  futile_count_ = entries_.size() + entries_.size() / 10;
+  futile_bytes_ = bytes_ + bytes_ / 10;
 }
 
 }  // namespace hone::scheduler

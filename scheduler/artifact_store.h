@@ -20,7 +20,11 @@ class ArtifactStore {
   /// nullptr: not there (any more).
   BlobPointer get(const Digest& digest);
   bool has(const Digest& digest) const { return entries_.contains(digest); }
-  bool over() const { return entries_.size() > max_count_ || bytes_ > max_bytes_; }
+  /// Whether a trim would help: one that found most of it needed is not asked for again at once.
+  bool over() const {
+    return (entries_.size() > max_count_ || bytes_ > max_bytes_) &&
+           (entries_.size() > futile_count_ || bytes_ > futile_bytes_);
+  }
   /// Drops what was not used for longest until the caps hold; never what is in `needed`.
   void trim(const std::set<Digest>& needed);
   size_t count() const { return entries_.size(); }
@@ -32,6 +36,7 @@ class ArtifactStore {
     uint64_t used = 0;
   };
   size_t max_count_, max_bytes_, bytes_ = 0;
+  size_t futile_count_ = 0, futile_bytes_ = 0;  ///< of a trim that could not reach its goal, and a tenth more
   uint64_t clock_ = 0;
   std::map<Digest, Entry> entries_;
 };

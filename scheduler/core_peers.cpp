@@ -252,17 +252,13 @@ void Core::dispatch() {
     (place->second.role == wire::Role::runner ? runners : tuners).push_back(*id);
     ++id;
   }
-  // One lease each in turn, so that two boards share a short queue.
-  for (bool progress = true; progress && !measure_queues_.empty();) {
-    progress = false;
-    for (const PeerId& id : runners)
-      if (free_slots(peers_.at(id)) > 0 && lease_measurement(id)) progress = true;
-  }
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (const PeerId& id : tuners)
-      if (free_slots(peers_.at(id)) > 0 && make_round(id)) progress = true;
-  }
+  // One lease each in turn, so that two boards share a short queue; who gets none now gets none later.
+  while (!runners.empty() && !measure_queues_.empty())
+    std::erase_if(runners,
+                  [&](const PeerId& id) { return !lease_measurement(id) || free_slots(peers_.at(id)) == 0; });
+  while (!tuners.empty())
+    std::erase_if(tuners,
+                  [&](const PeerId& id) { return !make_round(id) || free_slots(peers_.at(id)) == 0; });
 }
 
 void Core::send_wants() {

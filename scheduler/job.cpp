@@ -90,9 +90,14 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
   std::vector<const Shown*> good;
   for (const auto& [key, shown] : candidates)
     if (shown.good) good.push_back(&shown);
-  std::stable_sort(good.begin(), good.end(),
-                   [](const Shown* a, const Shown* b) { return a->figure < b->figure; });
-  if (good.size() > count) good.resize(count);
+  // Ties go by the candidate's text, the order that `candidates` gives them in.
+  const auto middle = good.begin() + static_cast<std::ptrdiff_t>(std::min(count, good.size()));
+  std::partial_sort(good.begin(), middle, good.end(), [](const Shown* a, const Shown* b) {
+    if (a->figure != b->figure) return a->figure < b->figure;
+    return candidate_key(a->record.formulation, a->record.parameters) <
+           candidate_key(b->record.formulation, b->record.parameters);
+  });
+  good.erase(middle, good.end());
   return good;
 }
 
