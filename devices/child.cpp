@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "codegen/runtime/host/host.h"
+#include "devices/cold.h"
 #include "devices/thread_team.h"
 #include "measure/sampling.h"
 
@@ -80,6 +81,14 @@ void catch_faults(ChildReport& report) {
 
 double ms_since(int64_t start_ns) { return static_cast<double>(clock_ns() - start_ns) / 1e6; }
 
+void enter_sandbox(const ChildEnvironment& environment, const ChildLimits& limits, ChildReport& report) {
+  report.sandbox_partial = environment.missing;
+  if (!drop_root()) report.sandbox_partial |= sandbox_root;
+  apply_limits(limits);
+  catch_faults(report);
+  if (!install(environment.loading)) report.sandbox_partial |= sandbox_filter;
+}
+
 /// Limits, the first filter, the artifact, the second filter.
 LoadedArtifact load_sandboxed(const ChildEnvironment& environment, const ChildRequest& request, int file,
                               uint64_t bytes, int64_t deadline_ms, ChildReport& report) {
@@ -90,14 +99,12 @@ LoadedArtifact load_sandboxed(const ChildEnvironment& environment, const ChildRe
   limits.address_space_bytes = environment.address_space_bytes + request.memory_bytes;
   limits.file_bytes = bytes;
   limits.cpu_seconds = static_cast<uint64_t>((deadline_ms / 1000 + 2) * std::max(1, request.threads));
-  apply_limits(limits);
-  catch_faults(report);
-  report.sandbox_partial = !install(environment.loading);
+  enter_sandbox(environment, limits, report);
   report.stage = ChildStage::loading;
   auto artifact = LoadedArtifact::load({static_cast<const std::byte*>(mapped), bytes});
   if (!artifact) end(report, MeasureStatus::load_error, artifact.error().text());
   forbid_files();
-  if (!install(environment.running)) report.sandbox_partial = 1;
+  if (!install(environment.running)) report.sandbox_partial |= sandbox_filter;
   report.load_ms = ms_since(start);
   return std::move(*artifact);
 }
@@ -246,6 +253,26 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     end(report, samples.raced_out ? MeasureStatus::raced_out : MeasureStatus::ok, samples.message);
   } catch (const std::bad_alloc&) {
     end(report, MeasureStatus::out_of_memory, "not enough memory for the buffers of this artifact");
+  }
+}
+
+void check_in_child(const ChildRequest& request, const ChildEnvironment& environment, ChildReport& report) {
+  try {
+    ChildLimits limits;
+    limits.address_space_bytes = environment.address_space_bytes + request.memory_bytes;
+    limits.cpu_seconds = static_cast<uint64_t>(request.run_ms / 1000 + 2);
+    enter_sandbox(environment, limits, report);
+    forbid_files();
+    if (!install(environment.running)) report.sandbox_partial |= sandbox_filter;
+    report.stage = ChildStage::checking;
+    if (!known_kernel_is_right())
+      end(report, MeasureStatus::wrong_answer, "a known kernel gave another answer than it should");
+    report.reference_before_ns = reference_kernel_ns();
+    report.samples_ns[0] = report.reference_before_ns;
+    report.sample_count = 1;
+    end(report, MeasureStatus::ok, "");
+  } catch (const std::bad_alloc&) {
+    end(report, MeasureStatus::out_of_memory, "not enough memory for a known kernel");
   }
 }
 

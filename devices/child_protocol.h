@@ -11,7 +11,7 @@ namespace hone {
 inline constexpr uint32_t child_magic = 0x686f6e65;
 inline constexpr int most_child_samples = 4096;
 
-/// Runner to child server; comes with two file descriptors: artifact and reference.
+/// Runner to child server; comes with two file descriptors: artifact and reference (of a check: unused).
 struct ChildRequest {
   uint32_t magic = child_magic;
   int32_t threads = 1;
@@ -19,7 +19,8 @@ struct ChildRequest {
   char seed[256] = {};           ///< of the check's data; ends with 0
   char reference_key[160] = {};  ///< digest of the reference and seed: the server keeps its output under this
   uint64_t artifact_bytes = 0, reference_bytes = 0;
-  uint8_t dram = 0;  ///< timing mode: 1 dram, 0 llc
+  uint8_t dram = 0;   ///< timing mode: 1 dram, 0 llc
+  uint8_t check = 0;  ///< 1: no measurement but a health check
   int32_t min_samples = 0, max_samples = 0;
   double target_spread = 0, race_factor = 0, best_ns = 0;
   int64_t budget_ms = 0;
@@ -38,7 +39,7 @@ struct ChildReport {
   ChildStage stage = ChildStage::starting;
   uint32_t status = 0;  ///< a MeasureStatus, meaningful when the child ended by itself
   uint32_t sample_count = 0;
-  uint32_t sandbox_partial = 0;  ///< no system call filter could be installed
+  uint32_t sandbox_partial = 0;  ///< SandboxParts that are missing
   int32_t forbidden_call = -1;   ///< number of the system call that ended the child
   char message[1024] = {};
   double relative_l2 = 0, worst_factor = 0;

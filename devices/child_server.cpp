@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <list>
 #include <memory>
 #include <optional>
@@ -84,6 +86,25 @@ uint64_t mapped_bytes() {
 
 int64_t now_ms() { return clock_ns() / 1000000; }
 
+/// An empty folder that a child lives in; removed with whatever lies in it then.
+class Folder {
+ public:
+  Folder() {
+    if (::mkdtemp(path_) == nullptr) path_[0] = 0;
+    if (path_[0] != 0) ::chmod(path_, 0555);
+  }
+  Folder(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    if (path_[0] != 0) std::filesystem::remove_all(path_, ignored);
+  }
+  /// Without one, the root folder.
+  bool enter() const { return ::chdir(path_[0] != 0 ? path_ : "/") == 0; }
+
+ private:
+  char path_[64] = "/tmp/hone-child-XXXXXX";
+};
+
 class Server {
  public:
   explicit Server(int socket)
@@ -114,8 +135,8 @@ class Server {
   }
 
  private:
-  static void isolate() {
-    leave_network();
+  void isolate() {
+    if (!leave_network()) environment_.missing |= sandbox_network;
     (void)::setpriority(PRIO_PROCESS, 0, -20);  // where it is allowed: fewer interruptions of what is timed
     sigset_t none;
     sigemptyset(&none);
@@ -150,6 +171,12 @@ class Server {
 
   void measure(const ChildRequest& request, const std::array<int, 2>& files, ServerReply& reply) {
     prepare_core(request);
+    if (request.check) {
+      const Ended ended = watch(request.run_ms, reply,
+                                [&](ChildReport& report) { check_in_child(request, environment_, report); });
+      finish(ended, reply);
+      return;
+    }
     const int64_t start = clock_ns();
     CachedReference* reference = find_reference(request.reference_key);
     if (!reference) {
@@ -229,6 +256,7 @@ class Server {
     environment_.address_space_bytes = mapped_bytes();
     const int64_t start = clock_ns();
     const pid_t parent = ::getpid();
+    const Folder folder;
     const pid_t child = ::fork();
     if (child < 0) {
       std::snprintf(reply.message, sizeof reply.message, "no child could be forked: %s",
@@ -239,6 +267,7 @@ class Server {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != parent) ::_exit(1);
       ::close(socket_);
+      if (!folder.enter()) ::_exit(1);
       body(report);
     }
     reply.fork_ms = static_cast<double>(clock_ns() - start) / 1e6;

@@ -91,6 +91,31 @@ int64_t clock_overhead_ns() {
   return least;
 }
 
+bool known_kernel_is_right() {
+  // a[i][k] = i + k, b[k][j] = k - j: sums of small integers, exact in any order.
+  constexpr int n = 96;
+  std::vector<float> a(n * n), b(n * n), c(n * n);
+  for (int i = 0; i < n; ++i)
+    for (int j = 0; j < n; ++j) {
+      a[static_cast<size_t>(i * n + j)] = static_cast<float>(i + j);
+      b[static_cast<size_t>(i * n + j)] = static_cast<float>(i - j);
+    }
+  asm volatile("" ::"r"(a.data()), "r"(b.data()) : "memory");
+  for (int i = 0; i < n; ++i)
+    for (int k = 0; k < n; ++k)
+      for (int j = 0; j < n; ++j)
+        c[static_cast<size_t>(i * n + j)] +=
+            a[static_cast<size_t>(i * n + k)] * b[static_cast<size_t>(k * n + j)];
+  asm volatile("" ::"r"(c.data()) : "memory");
+  // sum of (i + k)(k - j) = sum k^2 + (i - j) sum k - n i j
+  const int64_t sum = n * (n - 1) / 2, squares = int64_t{n - 1} * n * (2 * n - 1) / 6;
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < n; ++j)
+      if (c[static_cast<size_t>(i * n + j)] != static_cast<float>(squares + (i - j) * sum - n * i * j))
+        return false;
+  return true;
+}
+
 double reference_kernel_ns() {
   constexpr int passes = 4, steps = 16000;
   std::array<double, passes> times;

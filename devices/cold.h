@@ -38,4 +38,7 @@ int64_t clock_overhead_ns();
 /// always, so that a change of it is a change of the board.
 double reference_kernel_ns();
 
+/// Multiplies two matrices whose product is known exactly (integers in floats) and compares all of it.
+bool known_kernel_is_right();
+
 }  // namespace hone

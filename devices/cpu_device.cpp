@@ -16,8 +16,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
+
+#include "devices/sandbox.h"
 
 extern char** environ;
 
@@ -72,6 +75,21 @@ Result<int> memory_file(std::span<const std::byte> bytes) {
   return file;
 }
 
+/// MemAvailable, -1 if it cannot be told.
+int64_t free_memory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("MemAvailable:")) return std::strtoll(line.c_str() + 13, nullptr, 10) * 1024;
+  return -1;
+}
+
+std::string os_name() {
+  std::ifstream file("/etc/os-release");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("PRETTY_NAME=\"")) return line.substr(13, line.rfind('"') - 13);
+  return "unknown";
+}
+
 DeviceResult board_trouble(MeasureStatus status, std::string message) {
   DeviceResult result;
   result.measurement.status = status;
@@ -100,6 +118,15 @@ Result<std::unique_ptr<CpuDevice>> CpuDevice::create(CpuDeviceOptions options) {
   if (core >= 1024 || (core >= 0 && !(device->cores_[core / 64] >> (core % 64) & 1)))
     return fail("core " + std::to_string(core) + " is not one that this process may use", "--core");
   HONE_RETURN_IF_ERROR(device->start_server());
+  device->facts_.os = os_name();
+  device->facts_.emulated = device->board_.model.ends_with(" (emulated)");
+  const double khz = number_in("/sys/devices/system/cpu/cpu" + std::to_string(std::max(core, 0)) +
+                               "/cpufreq/cpuinfo_max_freq");
+  if (khz > 0) device->facts_.max_frequency_mhz = khz / 1000;
+  // What this board can do for artifacts is said in the hello.
+  const wire::HealthReport health = device->check(std::chrono::milliseconds(0));
+  if (!health.ok)
+    return fail("a known kernel in a child failed: " + health.message, device->options_.server_program);
   leave_core(device->options_.core);
   return device;
 }
@@ -199,6 +226,46 @@ Result<std::unique_ptr<ServerReply>> CpuDevice::receive(TimePoint deadline) {
   }
 }
 
+Result<std::unique_ptr<ServerReply>> CpuDevice::ask(const ChildRequest& request,
+                                                    std::span<const std::byte> artifact,
+                                                    std::span<const std::byte> reference) {
+  if (socket_ < 0) HONE_RETURN_IF_ERROR(start_server());
+  auto sent = send(request, artifact, reference);
+  auto deadline = std::chrono::steady_clock::now() +
+                  std::chrono::milliseconds(request.run_ms + request.reference_ms + 10000);
+  auto reply = sent ? receive(deadline) : Result<std::unique_ptr<ServerReply>>(pass(sent.error()));
+  if (!reply) stop_server();
+  return reply;
+}
+
+wire::HealthReport CpuDevice::check(std::chrono::milliseconds deadline) {
+  wire::HealthReport health;
+  const Health now = this->health();
+  health.temperature_celsius = now.temperature_celsius;
+  health.frequency_mhz = now.frequency_mhz;
+  health.free_memory_bytes = free_memory();
+  std::error_code ignored;
+  if (const auto space = std::filesystem::space("/tmp", ignored); !ignored)
+    health.free_disk_bytes = static_cast<int64_t>(space.available);
+  ChildRequest request;
+  request.check = 1;
+  request.run_ms = deadline.count() > 0 ? deadline.count() : options_.run.count();
+  request.memory_bytes = options_.memory_bytes;
+  if (options_.core >= 0 && options_.core < 1024)
+    request.cores[options_.core / 64] = uint64_t{1} << (options_.core % 64);
+  const auto reply = ask(request, {}, {});
+  if (!reply) {
+    health.message = reply.error().text();
+    return health;
+  }
+  const Measurement result = judge(**reply, request.run_ms);
+  facts_.sandbox = missing_parts((*reply)->report.sandbox_partial);
+  health.reference_ns = result.health.reference_before_ns;
+  health.ok = result.status == MeasureStatus::ok;
+  health.message = result.message;
+  return health;
+}
+
 DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                                      std::span<const std::byte> reference) {
   ChildRequest child;
@@ -223,15 +290,8 @@ DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::s
   child.memory_bytes = options_.memory_bytes;
   child.evict_bytes = static_cast<uint64_t>(2 * (board_.l2_bytes > 0 ? board_.l2_bytes : int64_t{1} << 20));
 
-  if (socket_ < 0)
-    if (auto started = start_server(); !started)
-      return board_trouble(MeasureStatus::board_unhealthy, started.error().text());
-  auto sent = send(child, artifact, reference);
-  auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(child.run_ms + child.reference_ms + 10000);
-  auto reply = sent ? receive(deadline) : Result<std::unique_ptr<ServerReply>>(pass(sent.error()));
+  auto reply = ask(child, artifact, reference);
   if (!reply) {
-    stop_server();  // the next measurement starts a new one
     bool cancelled = reply.error().what == "cancelled";
     return board_trouble(cancelled ? MeasureStatus::board_lost : MeasureStatus::board_unhealthy,
                          reply.error().text());
@@ -240,9 +300,8 @@ DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::s
   times_ = {r.reference_ms,    r.fork_ms,       r.report.load_ms, r.report.fill_ms,
             r.report.check_ms, r.report.run_ms, r.whole_ms};
   if (r.report.sandbox_partial && !std::exchange(said_partial_, true))
-    std::fprintf(stderr,
-                 "hone-runner: sandbox partial: this kernel gives no system call filter, artifacts are only "
-                 "limited\n");
+    std::fprintf(stderr, "hone-runner: the sandbox of artifacts is partial: %s\n",
+                 missing_parts(r.report.sandbox_partial).c_str());
   DeviceResult result;
   result.measurement = judge(r, child.run_ms);
   result.run_ms = std::isfinite(r.report.run_ms) ? r.report.run_ms : 0;

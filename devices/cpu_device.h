@@ -44,6 +44,8 @@ class CpuDevice : public Device {
   static Result<std::unique_ptr<CpuDevice>> create(CpuDeviceOptions options);
   ~CpuDevice() override;
   Board board() const override { return board_; }
+  DeviceFacts facts() const override { return facts_; }
+  wire::HealthReport check(std::chrono::milliseconds deadline) override;
   Health health() const override;
   DeviceResult measure(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                        std::span<const std::byte> reference) override;
@@ -56,12 +58,17 @@ class CpuDevice : public Device {
   void stop_server();
   DeviceResult measure_once(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                             std::span<const std::byte> reference);
+  /// Sends a request and waits for its reply; a child server that fails is stopped, the next request starts
+  /// one.
+  Result<std::unique_ptr<ServerReply>> ask(const ChildRequest& request, std::span<const std::byte> artifact,
+                                           std::span<const std::byte> reference);
   Status send(const ChildRequest& request, std::span<const std::byte> artifact,
               std::span<const std::byte> reference);
   Result<std::unique_ptr<ServerReply>> receive(TimePoint deadline);
 
   CpuDeviceOptions options_;
   Board board_;
+  DeviceFacts facts_;
   uint64_t cores_[16] = {};  ///< this process's when it began, as a bit set
   int usable_ = 1;           ///< how many those are
   int socket_ = -1;

@@ -2,6 +2,7 @@
 // board is real.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -19,10 +20,22 @@ struct DeviceResult {
   double run_ms = 0;    ///< warm-up and samples
 };
 
+/// What a board says about itself beside its Board.
+struct DeviceFacts {
+  std::string os = {};       ///< "Debian GNU/Linux 12 (bookworm)"
+  bool emulated = false;     ///< by qemu-user: its times mean nothing
+  std::string sandbox = {};  ///< what of the sandbox is missing; empty: nothing
+  double max_frequency_mhz = -1;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
   virtual Board board() const = 0;
+  virtual DeviceFacts facts() const { return {}; }
+  /// Whether it still does what it should: a known kernel in a child, memory, disk. Blocks; called as
+  /// measure().
+  virtual wire::HealthReport check(std::chrono::milliseconds deadline) = 0;
   /// Temperature and frequency now; -1: unknown.
   virtual Health health() const = 0;
   /// Checks and times one artifact; blocks until the result is there or its deadline passed. A failure is a

@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   CLI::App app("Measures artifacts for a hone-scheduler on this board.", "hone-runner");
   RunnerOptions options;
   std::string simulate, key, server_key;
+  std::string child_program = "/proc/self/exe";
   int core = -1, heartbeat_ms = 0, give_up_ms = 0, boards = 0;
   app.add_option("--scheduler", options.scheduler, "Endpoint: ipc://PATH or tcp://ADDRESS:PORT")->required();
   app.add_option("--key", key, "This runner's secret key, NAME.key of hone keygen: needed off loopback");
@@ -64,6 +65,9 @@ int run(int argc, char** argv) {
   app.add_option("--simulate", simulate, "Compute times instead of measuring them: a script file, or seed:N");
   app.add_option("--boards", boards, "With --simulate: so many boards at once, in this one process")
       ->check(CLI::Range(1, 10000));
+  app.add_option(
+      "--child-program", child_program,
+      "Started for artifacts instead of this program: under qemu-user a script that starts it there");
   CLI11_PARSE(app, argc, argv);
   options.heartbeat = std::chrono::milliseconds(heartbeat_ms);
   options.give_up = std::chrono::milliseconds(give_up_ms);
@@ -86,7 +90,7 @@ int run(int argc, char** argv) {
   std::unique_ptr<Device> device;
   if (!script) {
     CpuDeviceOptions cpu;
-    cpu.server_program = "/proc/self/exe";
+    cpu.server_program = child_program;
     cpu.core = core;
     auto made = CpuDevice::create(cpu);
     if (!made) return fail_with(made.error());

@@ -4,9 +4,12 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <variant>
 
 namespace hone {
 namespace {
+
+using std::chrono::milliseconds;
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
@@ -24,7 +27,9 @@ class MeasuringThread {
     thread_.join();
   }
   int done_fd() const { return done_.fd(); }
-  void start(ReadyWork work) {
+  using Work = std::variant<ReadyWork, milliseconds>;  ///< a measurement, or a check and its deadline
+  using Done = std::variant<DeviceResult, wire::HealthReport>;
+  void start(Work work) {
     {
       std::lock_guard lock(mutex_);
       HONE_CHECK(!work_ && !result_);
@@ -32,21 +37,26 @@ class MeasuringThread {
     }
     changed_.notify_one();
   }
-  std::optional<DeviceResult> take() {
+  std::optional<Done> take() {
     done_.clear();
     std::lock_guard lock(mutex_);
     return std::exchange(result_, std::nullopt);
   }
 
  private:
+  Done run(const Work& work) {
+    if (const auto* deadline = std::get_if<milliseconds>(&work)) return device_.check(*deadline);
+    const auto& ready = std::get<ReadyWork>(work);
+    return device_.measure(ready.request, *ready.artifact, *ready.reference);
+  }
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return leaving_ || work_; });
       if (leaving_) return;
-      ReadyWork work = std::move(*work_);
+      Work work = std::move(*work_);
       lock.unlock();
-      DeviceResult result = device_.measure(work.request, *work.artifact, *work.reference);
+      Done result = run(work);
       lock.lock();
       work_.reset();
       result_ = std::move(result);
@@ -58,8 +68,8 @@ class MeasuringThread {
   WakeUp done_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<ReadyWork> work_;
-  std::optional<DeviceResult> result_;
+  std::optional<Work> work_;
+  std::optional<Done> result_;
   bool leaving_ = false;
   std::thread thread_;
 };
@@ -79,7 +89,12 @@ class Loop {
       };
       if (ready(stop_fd)) return {};
       if (ready(measuring_.done_fd()))
-        if (auto result = measuring_.take()) session_.finished(std::move(*result), now());
+        if (auto done = measuring_.take()) {
+          if (auto* report = std::get_if<wire::HealthReport>(&*done))
+            session_.checked(std::move(*report), now());
+          else
+            session_.finished(std::move(std::get<DeviceResult>(*done)), now());
+        }
       while (auto received = peer_.receive())
         HONE_RETURN_IF_ERROR(session_.handle(std::move(*received), now()));
       speak();
@@ -95,7 +110,10 @@ class Loop {
  private:
   /// Starts what can be started and sends what is due. A full queue is noticed as silence later.
   void speak() {
-    if (auto work = session_.start()) measuring_.start(std::move(*work));
+    if (auto deadline = session_.start_check())
+      measuring_.start(*deadline);
+    else if (auto work = session_.start())
+      measuring_.start(std::move(*work));
     for (const wire::Message& message : session_.outgoing(now())) (void)peer_.send(message);
   }
 

@@ -2,13 +2,25 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <random>
 
 namespace hone {
 
 using std::chrono::milliseconds;
 
+namespace {
+uint64_t random_number() {
+  std::random_device source;
+  return (uint64_t{source()} << 32 | source()) | 1;
+}
+}  // namespace
+
 RunnerSession::RunnerSession(const RunnerOptions& options, const Device& device, TimePoint now)
-    : options_(options), device_(device), queue_(options.limits), last_message_(now) {
+    : options_(options),
+      device_(device),
+      queue_(options.limits),
+      instance_(options.instance != 0 ? options.instance : random_number()),
+      last_message_(now) {
   connected(now);
 }
 
@@ -29,6 +41,13 @@ wire::Hello RunnerSession::hello() const {
   hello.board = to_text(device_.board());
   hello.capacity = options_.capacity;
   hello.labels = options_.labels;
+  const DeviceFacts facts = device_.facts();
+  hello.instance = instance_;
+  hello.can_check = true;
+  hello.os = facts.os;
+  hello.emulated = facts.emulated;
+  hello.sandbox = facts.sandbox;
+  hello.max_frequency_mhz = facts.max_frequency_mhz;
   return hello;
 }
 
@@ -49,6 +68,12 @@ Status RunnerSession::handle(Received received, TimePoint now) {
     return fail("the scheduler refused this runner: " + refuse->reason, options_.scheduler);
   } else if (auto* want = std::get_if<wire::Want>(&*received.message)) {
     queue_.want(*want, now);
+    if (want->check != 0 && report_ && report_->check == want->check) {
+      report_due_ = true;  // it was lost on the way
+    } else if (want->check != 0) {
+      check_ = want->check;
+      check_deadline_ = milliseconds(want->check_ms);
+    }
     if (want->stopping && !stopping_) {
       stopping_ = true;
       stop_by_ = now + options_.commit_wait;
@@ -71,6 +96,7 @@ std::vector<wire::Message> RunnerSession::outgoing(TimePoint now) {
   queue_.check_deadlines(now);
   if (std::exchange(greet_, false)) out.emplace_back(hello());
   if (!welcomed_) return out;
+  if (std::exchange(report_due_, false)) out.emplace_back(*report_);
   for (const Digest& digest : queue_.take_fetches()) out.emplace_back(wire::Fetch{digest});
   for (wire::Measured& measured : queue_.take_results()) out.emplace_back(std::move(measured));
   auto leases = queue_.leases();
@@ -83,8 +109,21 @@ std::vector<wire::Message> RunnerSession::outgoing(TimePoint now) {
 }
 
 std::optional<ReadyWork> RunnerSession::start() {
-  if (!welcomed_ || stopping_) return std::nullopt;
+  if (!welcomed_ || stopping_ || check_ != 0 || checking_) return std::nullopt;
   return queue_.start();
+}
+
+std::optional<milliseconds> RunnerSession::start_check() {
+  if (!welcomed_ || stopping_ || check_ == 0 || checking_ || queue_.running()) return std::nullopt;
+  checking_ = true;
+  return check_deadline_;
+}
+
+void RunnerSession::checked(wire::HealthReport report, TimePoint) {
+  checking_ = false;
+  report.check = std::exchange(check_, 0);
+  report_ = std::move(report);
+  report_due_ = true;
 }
 
 void RunnerSession::finished(DeviceResult result, TimePoint now) {

@@ -23,6 +23,7 @@ struct RunnerOptions {
       1000};  ///< without a word for this long, or four heartbeats: a new connection
   std::chrono::milliseconds give_up{0};         ///< leave when no scheduler was heard for this long; 0: never
   std::chrono::milliseconds commit_wait{2000};  ///< how long a runner told to stop waits for its last commit
+  uint64_t instance = 0;                        ///< of this start of the runner; 0: drawn
   WorkQueue::Limits limits = {};
   TransportOptions transport = {};
 };
@@ -41,6 +42,9 @@ class RunnerSession {
   /// The next measurement, if nothing runs and its bytes are here. It runs until `finished`.
   std::optional<ReadyWork> start();
   void finished(DeviceResult result, TimePoint now);
+  /// The deadline of a health check that is wanted, if nothing runs. No measurement starts until `checked`.
+  std::optional<std::chrono::milliseconds> start_check();
+  void checked(wire::HealthReport report, TimePoint now);
   /// Whether the scheduler fell silent: connect anew. Errors: it was not heard for give_up.
   Result<bool> silent(TimePoint now) const;
   /// Whether it was told to stop and nothing is left to do.
@@ -56,6 +60,12 @@ class RunnerSession {
   const RunnerOptions& options_;
   const Device& device_;
   WorkQueue queue_;
+  uint64_t instance_;
+  uint64_t check_ = 0;  ///< number of the check that is wanted
+  std::chrono::milliseconds check_deadline_{0};
+  bool checking_ = false;
+  std::optional<wire::HealthReport> report_;  ///< of the last check
+  bool report_due_ = false;
   bool greet_ = true, welcomed_ = false, stopping_ = false;
   std::chrono::milliseconds heartbeat_{1000};
   TimePoint last_heard_, last_message_, hello_again_, next_state_, stop_by_;

@@ -1,6 +1,7 @@
 #include "devices/sandbox.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -108,7 +109,6 @@ Status install(const SyscallFilter& filter) {
 
 void apply_limits(const ChildLimits& limits) {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  ::prctl(PR_SET_DUMPABLE, 0);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, 32);
   limit(RLIMIT_NPROC, 0);
@@ -123,11 +123,34 @@ void apply_limits(const ChildLimits& limits) {
   }
 }
 
-void forbid_files() { limit(RLIMIT_FSIZE, 0); }
+void forbid_files() {
+  limit(RLIMIT_FSIZE, 0);
+  ::prctl(PR_SET_DUMPABLE, 0);
+}
 
-void leave_network() {
-  if (::unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0) return;
-  (void)::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC);
+bool leave_network() {
+  return ::unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0 ||
+         ::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) == 0;
+}
+
+bool drop_root() {
+  constexpr uid_t nobody = 65534;
+  if (::geteuid() != 0) return true;
+  // glibc changes all threads of the process.
+  const bool dropped = ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
+                       ::setresuid(nobody, nobody, nobody) == 0;
+  // The loader opens the artifact through /proc/self, which is root's in a process that may not be dumped.
+  ::prctl(PR_SET_DUMPABLE, 1);
+  return dropped;
+}
+
+std::string missing_parts(uint32_t parts) {
+  std::string text;
+  for (const auto& [bit, name] : {std::pair(sandbox_filter, "no system call filter"),
+                                  {sandbox_network, "no network namespace"},
+                                  {sandbox_root, "runs as root"}})
+    if (parts & bit) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
 }
 
 }  // namespace hone

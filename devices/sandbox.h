@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "codegen/base/result.h"
@@ -36,8 +37,16 @@ void apply_limits(const ChildLimits& limits);
 /// After loading: no file may grow any more.
 void forbid_files();
 
-/// Own, empty namespaces for network and IPC where that is allowed; without them the filters still forbid
-/// sockets.
-void leave_network();
+/// Own, empty namespaces for network and IPC where that is allowed; false: it is not, and only the filters
+/// forbid sockets.
+bool leave_network();
+
+/// Becomes nobody, for good, if this process is root. False: it still is (a namespace without that user).
+bool drop_root();
+
+/// What of the sandbox is missing, as bits of ChildReport::sandbox_partial.
+enum SandboxPart : uint32_t { sandbox_filter = 1, sandbox_network = 2, sandbox_root = 4 };
+/// For people: "no system call filter, ..."; empty: nothing is missing.
+std::string missing_parts(uint32_t parts);
 
 }  // namespace hone

@@ -40,6 +40,7 @@ void SimulationCounts::add(const SimulationCounts& other) {
 SimulatedBoard::SimulatedBoard(RunnerOptions options, const SimulationScript& script, uint64_t number,
                                TimePoint now)
     : options_(std::move(options)), pace_(script.pace), device_(script, number) {
+  options_.instance = number + 1;
   if (number != 0) options_.name += "-" + std::to_string(number);
   seed_ = fnv1a64(std::to_string(script.seed) + "/" + std::to_string(number) + "/faults");
   session_.emplace(options_, device_, now);
@@ -71,6 +72,7 @@ void SimulatedBoard::begin(const ScriptedFault& fault, TimePoint now) {
       unread_.clear();
       sent_.clear();
       device_.reboot();
+      options_.instance += uint64_t{1} << 32;
       session_.emplace(options_, device_, now);
       break;
     case BoardFault::silent:
@@ -134,6 +136,7 @@ Result<std::vector<wire::Message>> SimulatedBoard::step(TimePoint now) {
       ++counts_.measured;
     }
     if (running_) break;
+    if (const auto deadline = session_->start_check()) session_->checked(device_.check(*deadline), now);
     auto work = session_->start();
     if (!work) break;
     running_ = Pending{device_.measure(work->request, *work->artifact, *work->reference), now};

@@ -172,6 +172,16 @@ Board SimulatedDevice::board() const {
   return board;
 }
 
+wire::HealthReport SimulatedDevice::check(std::chrono::milliseconds) {
+  wire::HealthReport report;
+  const Health now = health();
+  report.ok = true;
+  report.reference_ns = now.reference_before_ns;
+  report.temperature_celsius = now.temperature_celsius;
+  report.frequency_mhz = now.frequency_mhz;
+  return report;
+}
+
 Health SimulatedDevice::health() const { return {200e3 * factor_, 200e3 * factor_, 40, 2000 / factor_}; }
 
 DeviceResult SimulatedDevice::measure(const wire::MeasureRequest& request,

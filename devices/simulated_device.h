@@ -60,6 +60,8 @@ class SimulatedDevice : public Device {
   /// Boards of one script differ by their number: in name, speed and noise, not in what artifacts do.
   explicit SimulatedDevice(SimulationScript script, uint64_t number = 0);
   Board board() const override;
+  DeviceFacts facts() const override { return {.os = "simulated"}; }
+  wire::HealthReport check(std::chrono::milliseconds deadline) override;
   Health health() const override;
   DeviceResult measure(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                        std::span<const std::byte> reference) override;

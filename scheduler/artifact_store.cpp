@@ -38,9 +38,9 @@ void ArtifactStore::trim(const std::set<Digest>& needed) {
     bytes_ -= entries_.at(digest).bytes->size();
     entries_.erase(digest);
   }
-  if (entries_.size() <= max_count_ && bytes_ <= max_bytes_) return;
-  futile_count_ = entries_.size() + entries_.size() / 10;
-  futile_bytes_ = bytes_ + bytes_ / 10;
+  if (entries_.size() <= count_goal && bytes_ <= bytes_goal) return;
+  futile_count_ = entries_.size() + max_count_ / 10;
+  futile_bytes_ = bytes_ + max_bytes_ / 10;
 }
 
 }  // namespace hone::scheduler

@@ -2,6 +2,7 @@
 // lost one is rebuilt.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -20,10 +21,11 @@ class ArtifactStore {
   /// nullptr: not there (any more).
   BlobPointer get(const Digest& digest);
   bool has(const Digest& digest) const { return entries_.contains(digest); }
-  /// Whether a trim would help: one that found most of it needed is not asked for again at once.
+  /// Whether it is time to trim. When most is needed the caps may be passed by a tenth before it is tried
+  /// again.
   bool over() const {
-    return (entries_.size() > max_count_ || bytes_ > max_bytes_) &&
-           (entries_.size() > futile_count_ || bytes_ > futile_bytes_);
+    return entries_.size() > std::max(max_count_, futile_count_) ||
+           bytes_ > std::max(max_bytes_, futile_bytes_);
   }
   /// Drops what was not used for longest until the caps hold; never what is in `needed`.
   void trim(const std::set<Digest>& needed);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <string_view>
 
 namespace hone::scheduler {
 namespace {
@@ -19,15 +21,37 @@ std::string_view kind_of(const TaskState& task) {
   return summary.substr(0, summary.find(' '));
 }
 
-/// Part of its best time that `task` may hope to lose, from the best FLOP/s among like tasks.
-double hope(const Job& job, const TaskState& task) {
+/// The best FLOP/s (in FLOP/ns) of the tasks of one kind, and of all of them but the best.
+struct Fastest {
+  double best = 0, second = 0;
+  size_t holder = 0;
+};
+using FastestByKind = std::map<std::string_view, Fastest>;
+
+FastestByKind fastest_by_kind(const Job& job) {
+  FastestByKind fastest;
+  for (size_t i = 0; i < job.tasks.size(); ++i) {
+    const TaskState& task = job.tasks[i];
+    if (!task.has_time() || task.task.flops <= 0) continue;
+    const double speed = task.task.flops / task.best_ns;
+    Fastest& kind = fastest[kind_of(task)];
+    if (speed > kind.best)
+      kind = {speed, kind.best, i};
+    else
+      kind.second = std::max(kind.second, speed);
+  }
+  return fastest;
+}
+
+/// Part of its best time that a task may hope to lose, from the best FLOP/s among the others like it.
+double hope(const Job& job, size_t index, const FastestByKind& fastest) {
+  const TaskState& task = job.tasks[index];
   const double best = task.best_ns;
-  double fastest = 0;
-  for (const TaskState& other : job.tasks)
-    if (&other != &task && other.has_time() && kind_of(other) == kind_of(task) && other.task.flops > 0)
-      fastest = std::max(fastest, other.task.flops / other.best_ns);
-  if (fastest <= 0 || task.task.flops <= 0) return kFirstHope;
-  const double reachable = task.task.flops / fastest;
+  const auto kind = fastest.find(kind_of(task));
+  if (kind == fastest.end() || task.task.flops <= 0) return kFirstHope;
+  const double speed = kind->second.holder == index ? kind->second.second : kind->second.best;
+  if (speed <= 0) return kFirstHope;
+  const double reachable = task.task.flops / speed;
   return std::clamp((best - reachable) / best, 0.02, kMostHope);
 }
 
@@ -42,9 +66,16 @@ double cost_of(const Job& job, const TaskState& task) {
   return spent > 0 && count > 0 ? spent / count : 1;
 }
 
+double gain_of(const Job& job, size_t index, const Settings& settings, const FastestByKind& fastest);
+
 }  // namespace
 
 double expected_gain(const Job& job, size_t index, const Settings& settings) {
+  return gain_of(job, index, settings, fastest_by_kind(job));
+}
+
+namespace {
+double gain_of(const Job& job, size_t index, const Settings& settings, const FastestByKind& fastest) {
   const TaskState& task = job.tasks[index];
   if (!task.has_time()) return std::numeric_limits<double>::infinity();
   const double best = task.best_ns, size = settings.round_size;
@@ -55,9 +86,10 @@ double expected_gain(const Job& job, size_t index, const Settings& settings) {
     const double earlier = task.best_after[from], last = task.best_after.back();
     if (earlier > last) seen = (earlier - last) / static_cast<double>(trials - 1 - from) * size;
   }
-  const double hoped = best * hope(job, task) * size / (size + static_cast<double>(trials));
+  const double hoped = best * hope(job, index, fastest) * size / (size + static_cast<double>(trials));
   return task.task.weight * (kBackward * seen + (1 - kBackward) * hoped);
 }
+}  // namespace
 
 double share_of_model(const Job& job, size_t index) {
   double whole = 0;
@@ -78,6 +110,7 @@ bool is_settled(const TaskState& task, const Settings& settings, double share) {
 std::optional<size_t> choose_task(const Job& job, const Settings& settings) {
   std::optional<size_t> chosen;
   double most = -1;
+  const FastestByKind fastest = fastest_by_kind(job);
   for (size_t i = 0; i < job.tasks.size(); ++i) {
     const TaskState& task = job.tasks[i];
     if (task.phase != TaskPhase::search || task.exhausted || task.settled) continue;
@@ -86,7 +119,7 @@ std::optional<size_t> choose_task(const Job& job, const Settings& settings) {
     if (is_first && (task.rounds > 0 || task.measuring > 0)) continue;
     const double in_flight = task.asked + task.measuring;
     const double gain = is_first ? std::numeric_limits<double>::max()
-                                 : expected_gain(job, i, settings) / cost_of(job, task) /
+                                 : gain_of(job, i, settings, fastest) / cost_of(job, task) /
                                        (1 + in_flight / settings.round_size);
     if (gain > most) {
       most = gain;

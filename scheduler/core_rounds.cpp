@@ -34,7 +34,7 @@ std::optional<uint32_t> Core::room_for_round(const Job& job, const TaskState& ta
   const uint64_t boards = std::max(1u, job.boards);
   // What waits must fit the artifact store too.
   const uint64_t most = std::min<uint64_t>(boards * settings_.queue_rounds * settings_.round_size,
-                                           std::max<uint64_t>(settings_.artifact_count / 2, 1));
+                                           std::max<uint64_t>(settings_.artifact_count / 4, 1));
   if (queued >= most) return std::nullopt;
   uint64_t count = settings_.round_size;
   if (!task.has_time() && task.failures == 0) count = 1;  // trial 0 first: all else builds on its time

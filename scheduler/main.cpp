@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   bool quiet = false;
   int64_t heartbeat = settings.heartbeat.count(), lease = settings.lease.count(),
           loss = settings.loss.count(), wait = settings.worker_wait.count(),
-          abandon = settings.abandon.count();
+          abandon = settings.abandon.count(), run = settings.run.count();
   CLI::App app("Central part of hone: keeps jobs and records, deals work out to tuners and boards.");
   app.add_option("--listen", options.listen, "endpoint: ipc://PATH or tcp://ADDRESS:PORT")->required();
   app.add_option("--log", log, "the log, FILE.h5: created if it is not there")->required();
@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(10, 86400000));
   app.add_option("--abandon-ms", abandon, "a job that no client follows for that long is stopped; 0: never")
       ->check(CLI::Range(0, 86400000));
+  app.add_option("--run-ms", run, "a candidate that runs for longer on its board is stopped")
+      ->check(CLI::Range(10, 3600000));
   app.add_option("--round-size", settings.round_size, "candidates of one round")->check(CLI::Range(1, 256));
   app.add_option("--settle-trials", settings.settle_trials,
                  "trials without an improvement that finish a task")
@@ -39,6 +41,7 @@ int main(int argc, char** argv) {
   app.add_flag("--quiet", quiet, "no messages but errors");
   CLI11_PARSE(app, argc, argv);
   options.log = log;
+  settings.run = milliseconds(run);
   settings.heartbeat = milliseconds(heartbeat);
   settings.lease = milliseconds(lease);
   settings.loss = milliseconds(loss);

@@ -99,11 +99,31 @@ class Shell {
     wanted_ = std::max(wanted_, effects.sequence);
     for (TrainRequest& request : effects.train) trainer_.submit(std::move(request));
     for (const std::string& line : effects.notes) note(line);
-    for (const Outgoing& outgoing : effects.send) {
-      std::vector<wire::Bytes> blobs;
-      for (const BlobPointer& blob : outgoing.blobs) blobs.push_back(*blob);
-      if (!hub_.send(outgoing.peer, outgoing.message, blobs)) gone.push_back(outgoing.peer);
+    for (Outgoing& outgoing : effects.send) {
+      const auto* want = std::get_if<wire::Want>(&outgoing.message);
+      if (want != nullptr && !want->measurements.empty())
+        held_.push_back(std::move(outgoing));
+      else if (!send(outgoing))
+        gone.push_back(outgoing.peer);
     }
+    lose(std::move(gone));
+  }
+
+  bool send(const Outgoing& outgoing) {
+    std::vector<wire::Bytes> blobs;
+    for (const BlobPointer& blob : outgoing.blobs) blobs.push_back(*blob);
+    return static_cast<bool>(hub_.send(outgoing.peer, outgoing.message, blobs));
+  }
+
+  /// Measurements whose issue is journaled go out: a result that comes after a kill is known then.
+  void send_issued() {
+    std::vector<PeerId> gone;
+    for (const Outgoing& outgoing : std::exchange(issued_, {}))
+      if (!send(outgoing)) gone.push_back(outgoing.peer);
+    lose(std::move(gone));
+  }
+
+  void lose(std::vector<PeerId> gone) {
     std::sort(gone.begin(), gone.end());
     gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
     for (const PeerId& peer : gone)
@@ -126,10 +146,12 @@ class Shell {
   /// Group commit: all that came while the last batch was written is the next. On a full disk nothing is
   /// acknowledged, and it is tried again.
   void commit() {
-    if (!committer_.idle() || (batch_.empty() && wanted_ <= durable_)) return;
+    if (!committer_.idle() || (batch_.empty() && held_.empty() && wanted_ <= durable_)) return;
     if (!trouble_.empty() && std::chrono::steady_clock::now() < try_again_) return;
     batch_.goal = wanted_;
     committer_.submit(std::exchange(batch_, {}));
+    std::move(held_.begin(), held_.end(), std::back_inserter(issued_));
+    held_.clear();
   }
 
   void take_commits() {
@@ -144,6 +166,7 @@ class Shell {
       }
       if (!trouble_.empty()) note("the log can be written again");
       trouble_.clear();
+      send_issued();
       if (outcome->goal <= durable_) continue;
       durable_ = outcome->goal;
       carry_out(core_.durable(now(), durable_));
@@ -189,7 +212,8 @@ class Shell {
   Core core_;
   Committer committer_;
   Trainer trainer_;
-  Committer::Batch batch_;  ///< what is to be made durable next
+  Committer::Batch batch_;               ///< what is to be made durable next
+  std::vector<Outgoing> held_, issued_;  ///< wait for the next batch, and for the one that is being written
   TimePoint try_again_ = {};
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
   TimePoint tell_refused_ = {};

@@ -161,7 +161,11 @@ void read_processor(Board& board) {
   if (target.features.empty()) target.features = "+fp-armv8,+neon";
   target.vector_bits = 128;
   target.vector_registers = 32;
-  board.model = "ARM implementer " + fact("CPU implementer") + " part " + fact("CPU part");
+  // qemu-user shows the host's processor: one of another architecture cannot be what runs this.
+  if (fact("CPU implementer").empty())
+    board.model = "arm64 (emulated)";
+  else
+    board.model = "ARM implementer " + fact("CPU implementer") + " part " + fact("CPU part");
   (void)kX86Features;
   (void)x86_cpu;
 #else

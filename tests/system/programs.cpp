@@ -51,10 +51,14 @@ std::string Finished::last_line() const {
                     end - (begin == std::string::npos ? 0 : begin + 1) + 1);
 }
 
-Running::Running(const std::string& program, std::vector<std::string> arguments, const Scratch& scratch)
-    : out_(scratch / (program + ".out")), err_(scratch / (program + ".err")) {
-  const std::string file = std::string(HONE_BINARY_DIR) + "/bin/" + program;
+Running::Running(const std::string& program, std::vector<std::string> arguments, const Scratch& scratch,
+                 std::vector<std::string> launcher, const std::string& name)
+    : out_(scratch / ((name.empty() ? program : name) + ".out")),
+      err_(scratch / ((name.empty() ? program : name) + ".err")) {
+  const std::string file =
+      program.starts_with('/') ? program : std::string(HONE_BINARY_DIR) + "/bin/" + program;
   std::vector<char*> argv;
+  for (std::string& word : launcher) argv.push_back(word.data());
   argv.push_back(const_cast<char*>(file.c_str()));
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -65,7 +69,7 @@ Running::Running(const std::string& program, std::vector<std::string> arguments,
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(out, 1);
     dup2(err, 2);
-    execv(file.c_str(), argv.data());
+    execvp(argv[0], argv.data());
     _exit(127);
   }
   close(out);

@@ -32,7 +32,10 @@ struct Finished {
 /// One of hone's programs, running.
 class Running {
  public:
-  Running(const std::string& program, std::vector<std::string> arguments, const Scratch& scratch);
+  /// `launcher`: a command that it is started through, "ip netns exec NAME". Its output goes to `name`.out
+  /// and .err, by default the program's.
+  Running(const std::string& program, std::vector<std::string> arguments, const Scratch& scratch,
+          std::vector<std::string> launcher = {}, const std::string& name = "");
   ~Running();
   pid_t pid() const { return pid_; }
   void signal(int number) const;

@@ -4,149 +4,18 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <atomic>
-#include <map>
 #include <memory>
-#include <optional>
 #include <set>
-#include <thread>
 
 #include "codegen/base/target.h"
 #include "logs/database.h"
-#include "measure/transport.h"
-#include "tests/system/programs.h"
+#include "tests/system/peers.h"
 
 namespace hone::testing_system {
 namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
-
-TimePoint in(milliseconds time) { return std::chrono::steady_clock::now() + time; }
-
-wire::Bytes bytes_of(const std::string& text) {
-  const auto* data = reinterpret_cast<const std::byte*>(text.data());
-  return wire::Bytes(data, data + text.size());
-}
-
-/// A tuner on a thread of its own: every candidate is a few bytes that the simulated board takes for an
-/// artifact.
-class FakeTuner {
- public:
-  explicit FakeTuner(std::string endpoint) : endpoint_(std::move(endpoint)), thread_([this] { work(); }) {}
-  ~FakeTuner() {
-    stop_.notify();
-    thread_.join();
-  }
-
- private:
-  void work() {
-    auto peer = Peer::connect(endpoint_);
-    TimePoint heard = in(milliseconds(0)), spoke = heard;
-    auto greet = [&] {
-      wire::Hello hello;
-      hello.role = wire::Role::tuner;
-      hello.name = "fake";
-      hello.capacity = 2;
-      (void)peer->send(hello);
-      heard = spoke = std::chrono::steady_clock::now();
-    };
-    greet();
-    const int fds[] = {stop_.fd()};
-    while (true) {
-      if (!peer->wait(in(milliseconds(50)), fds).ready.empty()) return;
-      while (auto received = peer->receive()) {
-        heard = std::chrono::steady_clock::now();
-        if (!received->message) continue;
-        if (const auto* want = std::get_if<wire::Want>(&*received->message))
-          for (const wire::Round& round : want->rounds) build(*peer, round);
-        // A scheduler that was started anew does not know this tuner.
-        if (std::holds_alternative<wire::NotUnderstood>(*received->message)) heard -= milliseconds(2000);
-      }
-      const auto now = std::chrono::steady_clock::now();
-      if (now - heard > milliseconds(1000)) {
-        (void)peer->reconnect();
-        greet();
-      } else if (now - spoke > milliseconds(100)) {
-        (void)peer->send(wire::WorkerState{});
-        spoke = now;
-      }
-    }
-  }
-
-  static void build(Peer& peer, const wire::Round& round) {
-    const std::set<std::string> seen(round.seen.begin(), round.seen.end());
-    uint32_t proposed = 0;
-    for (uint64_t value = round.seed % 1000; proposed < round.count; value = value * 7 + 13) {
-      const std::string parameters = "p=" + std::to_string(value % 100003);
-      if (seen.contains("direct " + parameters)) continue;
-      wire::Built built;
-      built.lease = round.lease;
-      built.candidate = {round.task, round.target, "direct", 1, round.ports, parameters, "split"};
-      built.trial = round.first_trial + proposed++;
-      built.features = {static_cast<float>(value % 100003), 1};
-      built.feature_version = 1;
-      const std::vector<wire::Bytes> blobs = {bytes_of("artifact " + round.task + parameters),
-                                              bytes_of("reference " + round.task)};
-      built.artifact = digest_of(std::span<const std::byte>(blobs[0]));
-      built.reference = digest_of(std::span<const std::byte>(blobs[1]));
-      (void)peer.send(built, blobs);
-    }
-    (void)peer.send(wire::RoundDone{round.lease, proposed, false, 1});
-  }
-
-  std::string endpoint_;
-  WakeUp stop_;
-  std::thread thread_;
-};
-
-/// A client that follows one job, over restarts of the scheduler.
-class Client {
- public:
-  explicit Client(std::string endpoint) : peer_(*Peer::connect(std::move(endpoint))) { greet(); }
-  void submit(const wire::JobRequest& request) { ASSERT_TRUE(peer_.send(request)); }
-  void stop() { ASSERT_TRUE(peer_.send(wire::Stop{job_})); }
-  void reconnect() {
-    ASSERT_TRUE(peer_.reconnect());
-    greet();
-    if (job_ != 0) (void)peer_.send(wire::Follow{job_});
-  }
-  /// Until `condition` on the newest event; false after a minute.
-  template <class Condition>
-  bool until(Condition condition) {
-    const TimePoint give_up = in(milliseconds(60000));
-    TimePoint heard = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() < give_up) {
-      if (auto received = peer_.receive(in(milliseconds(100)))) {
-        heard = std::chrono::steady_clock::now();
-        if (!received->message) continue;
-        if (const auto* accepted = std::get_if<wire::Accepted>(&*received->message)) job_ = accepted->job;
-        if (const auto* event = std::get_if<wire::JobEvent>(&*received->message)) event_ = *event;
-        if (const auto* refused = std::get_if<wire::NotUnderstood>(&*received->message))
-          refused_ = refused->reason;
-      } else if (job_ != 0 && std::chrono::steady_clock::now() - heard > milliseconds(2500)) {
-        reconnect();
-        heard = std::chrono::steady_clock::now();
-      }
-      if (condition()) return true;
-    }
-    return false;
-  }
-  bool ended() {
-    return until(
-        [&] { return event_.state == "Completed" || event_.state == "Failed" || event_.state == "Stopped"; });
-  }
-  uint64_t job() const { return job_; }
-  const wire::JobEvent& event() const { return event_; }
-  const std::string& refused() const { return refused_; }
-
- private:
-  void greet() { ASSERT_TRUE(peer_.send(wire::Hello{})); }
-  Peer peer_;
-  uint64_t job_ = 0;
-  wire::JobEvent event_;
-  std::string refused_;
-};
 
 class Scheduler : public testing::Test {
  protected:
@@ -165,34 +34,7 @@ class Scheduler : public testing::Test {
         std::vector<std::string>{"--scheduler", endpoint(), "--name", "board", "--simulate", "seed:7"},
         scratch_);
   }
-  wire::JobRequest request(uint64_t trials) const {
-    wire::JobRequest request;
-    request.name = "test";
-    request.target = to_text(board_target());
-    for (int i = 0; i < 3; ++i) {
-      wire::JobTask task;
-      task.task = "task v1 number " + std::to_string(i);
-      task.summary = "conv " + std::to_string(i);
-      task.ports = "x y";
-      task.flops = 1e6;
-      request.tasks.push_back(task);
-    }
-    request.max_trials = trials;
-    return request;
-  }
-  /// A target that any board of this machine's architecture fits.
-  static Target board_target() {
-    Target target = probe_board().target;
-    target.features = "";
-    target.vector_bits = 128;
-    return target;
-  }
-  std::set<Digest> records() const {
-    std::set<Digest> out;
-    if (const auto database = LogDatabase::open(log()))
-      for (const Record& record : database->records()) out.insert(record_identity(record));
-    return out;
-  }
+  std::set<Digest> records() const { return records_of(log()); }
 
   Scratch scratch_;
 };

@@ -148,6 +148,7 @@ TEST_F(CpuDeviceTest, SystemCallsEndTheChildAndAreNamed) {
                             {"open", "openat"},
                             {"socket", "socket"},
                             {"kill", "kill"},
+                            {"sigterm", "rt_sigaction"},
                             {"output", "write"},
                             {"executable", "mmap"}}) {
     Measurement m = measure(name);
