@@ -90,19 +90,20 @@ int64_t now_ms() { return clock_ns() / 1000000; }
 class Folder {
  public:
   Folder() {
-    if (::mkdtemp(path_) == nullptr) path_[0] = 0;
-    if (path_[0] != 0) ::chmod(path_, 0555);
+    std::error_code ignored;
+    path_ = (std::filesystem::temp_directory_path(ignored) / "hone-child-XXXXXX").string();
+    if (::mkdtemp(path_.data()) == nullptr || ::chmod(path_.c_str(), 0555) != 0) path_.clear();
   }
   Folder(const Folder&) = delete;
   ~Folder() {
     std::error_code ignored;
-    if (path_[0] != 0) std::filesystem::remove_all(path_, ignored);
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
   }
   /// Without one, the root folder.
-  bool enter() const { return ::chdir(path_[0] != 0 ? path_ : "/") == 0; }
+  bool enter() const { return ::chdir(path_.empty() ? "/" : path_.c_str()) == 0; }
 
  private:
-  char path_[64] = "/tmp/hone-child-XXXXXX";
+  std::string path_;
 };
 
 class Server {

@@ -85,7 +85,7 @@ TEST_F(Faults, ALabOfFaultyBoardsAndStrangersCompletesWithOneRecordPerMeasuremen
   auto server = scheduler();
   auto rack = boards(
       "seed 3\ntime_ns 100000 1000000\npace 1\nfault crashed 0.05\nspeed 0.5 2\n"
-      "often 0.4 reboot 150\noften 0.4 silent 250\noften 0.3 frozen 600\nat 300 slow 1.5\n",
+      "often 0.4 reboot 150\noften 0.4 silent 250\noften 0.3 frozen 600\nat 300 slow 1.2\n",
       12);
   FakeTuner tuner(endpoint());
   Client client(endpoint());

@@ -4,7 +4,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
 #include <sched.h>
+#include <filesystem>
 
 #include <csignal>
 #include <fstream>
@@ -286,10 +289,50 @@ TEST(CpuDeviceStart, AProgramThatIsNoChildServerIsNoticed) {
   CpuDeviceOptions options;
   options.server_program = "/bin/true";
   auto device = CpuDevice::create(options);
-  ASSERT_TRUE(device);
-  Measurement m = (*device)->measure({}, fixture("good"), fixture("reference")).measurement;
-  EXPECT_EQ(m.status, MeasureStatus::board_unhealthy);
-  EXPECT_THAT(m.message, HasSubstr("child server"));
+  ASSERT_FALSE(device);
+  EXPECT_THAT(device.error().text(),
+              AllOf(HasSubstr("a known kernel in a child failed"), HasSubstr("child server")));
+}
+
+TEST_F(CpuDeviceTest, AHealthCheckRunsAKnownKernelInAChild) {
+  const wire::HealthReport report = device->check(std::chrono::milliseconds(5000));
+  EXPECT_TRUE(report.ok) << report.message;
+  EXPECT_GT(report.reference_ns, 0);
+  EXPECT_GT(report.free_memory_bytes, 0);
+  EXPECT_GT(report.free_disk_bytes, 0);
+}
+
+TEST_F(CpuDeviceTest, SaysWhatItsSystemIsAndWhatItsSandboxLacks) {
+  const DeviceFacts facts = device->facts();
+  EXPECT_FALSE(facts.os.empty());
+  EXPECT_FALSE(facts.emulated);
+  EXPECT_THAT(facts.sandbox, AnyOf("", HasSubstr("no network namespace"), HasSubstr("no system call filter"),
+                                   HasSubstr("runs as root")));
+}
+
+TEST(CpuDeviceStart, TheFolderOfAChildIsEmptyAndGoneAfterwards) {
+  char folder[] = "/tmp/hone-device-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const char* before = std::getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("TMPDIR", folder, 1);
+  CpuDeviceOptions options;
+  options.server_program = HONE_BINARY_DIR "/bin/hone-runner";
+  auto made = CpuDevice::create(options);
+  if (before == nullptr)
+    ::unsetenv("TMPDIR");
+  else
+    ::setenv("TMPDIR", kept.c_str(), 1);
+  ASSERT_TRUE(made) << made.error().text();
+  for (const char* name : {"good", "segfault", "exit"}) {
+    wire::MeasureRequest request;
+    request.artifact = digest_of(fixture(name));
+    request.reference = digest_of(fixture("reference"));
+    request.seed = "7";
+    (void)(*made)->measure(request, fixture(name), fixture("reference"));
+    EXPECT_TRUE(std::filesystem::is_empty(folder)) << name;
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -142,6 +142,31 @@ TEST_F(RunnerLoop, ASilentSchedulerGetsANewHelloFromANewSocket) {
   EXPECT_NE(peer, first);
 }
 
+TEST_F(RunnerLoop, AnswersAHealthCheckBeforeItMeasuresAndAgainIfTheAnswerWasLost) {
+  start();
+  welcome();
+  const auto wanted = request("hone-simulated 100");
+  wire::Want want;
+  want.check = 7;
+  want.check_ms = 1000;
+  want.leases = {wanted.lease};
+  want.measurements = {wanted};
+  ASSERT_TRUE(hub->send(peer, want));
+  const auto report = next<wire::HealthReport>();
+  EXPECT_EQ(report.check, 7u);
+  EXPECT_TRUE(report.ok);
+  ASSERT_TRUE(hub->send(peer, want));
+  EXPECT_EQ(next<wire::HealthReport>().check, 7u);
+}
+
+TEST_F(RunnerLoop, SaysInItsHelloThatItCanCheckAndWhichStartThisIs) {
+  start();
+  const auto hello = next<wire::Hello>();
+  EXPECT_TRUE(hello.can_check);
+  EXPECT_NE(hello.instance, 0u);
+  EXPECT_EQ(hello.os, "simulated");
+}
+
 TEST_F(RunnerLoop, LeavesWhenItIsToldToStop) {
   start();
   welcome();

@@ -89,8 +89,15 @@ TEST(SimulatedDevice, SlowArtifactsAreRacedOut) {
 }
 
 TEST(SimulationScript, MistakesNameTheLine) {
-  EXPECT_THAT(parse_simulation_script("seed 1\nspeed 9").error().text(),
-              HasSubstr("line 2: 'speed' is no setting"));
+  EXPECT_THAT(parse_simulation_script("seed 1\nspede 9").error().text(),
+              HasSubstr("line 2: 'spede' is no setting"));
+  EXPECT_THAT(parse_simulation_script("speed 9").error().text(), HasSubstr("'speed' has the wrong number"));
+  EXPECT_THAT(parse_simulation_script("speed 2 1").error().text(), HasSubstr("0 < least <= most"));
+  EXPECT_THAT(parse_simulation_script("at 5 explode 1").error().text(),
+              HasSubstr("'explode' does not happen"));
+  EXPECT_THAT(parse_simulation_script("often 1 leave 0").error().text(),
+              HasSubstr("only be scripted with 'at'"));
+  EXPECT_THAT(parse_simulation_script("at 5 reboot").error().text(), HasSubstr("wrong number of values"));
   EXPECT_THAT(parse_simulation_script("noise").error().text(),
               HasSubstr("line 1: 'noise' has the wrong number of values"));
   EXPECT_THAT(parse_simulation_script("time_ns 5 2").error().text(), HasSubstr("0 < least <= most"));

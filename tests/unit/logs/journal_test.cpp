@@ -188,6 +188,20 @@ TEST(Journal, IsEmptyAfterACutAndGoesOn) {
   EXPECT_EQ(read_journal(folder.path / "j")->entries, (std::vector<JournalEntry>{{2, "two"}}));
 }
 
+TEST(Journal, WhatIsOnlyWrittenIsThereForTheNextReaderAndSyncedWithTheNext) {
+  test::Folder folder;
+  auto journal = Journal::open(folder.path / "j");
+  ASSERT_TRUE(journal);
+  journal->append(1, "written");
+  ASSERT_TRUE(journal->write());
+  EXPECT_EQ(read_journal(folder.path / "j")->entries, (std::vector<JournalEntry>{{1, "written"}}));
+  journal->append(2, "synced");
+  ASSERT_TRUE(journal->sync());
+  ASSERT_TRUE(journal->sync()) << "nothing is left to do";
+  EXPECT_EQ(read_journal(folder.path / "j")->entries,
+            (std::vector<JournalEntry>{{1, "written"}, {2, "synced"}}));
+}
+
 TEST(Journal, SaysThatTheDiskIsFullAndGoesOnWhenThereIsRoomAgain) {
   test::Folder folder;
   auto journal = Journal::open(folder.path / "j");
