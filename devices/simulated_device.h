@@ -16,8 +16,8 @@
 //   does nothing for 300 ms (stopped, not dead) at 2000 slow 1.5            ... its times grow by half from
 //   then on (throttled) at 2000 leave 0             ... it is gone for good often 0.1 reboot 300        the
 //   same at random, 0.1 times a second (reboot, silent, frozen)
-// An artifact may also script itself: bytes that begin with "hone-simulated " and continue with "12345" or a
-// status.
+// pace, at and often are of boards (`--boards N`), the rest of devices alone too. An artifact may also script
+// itself: bytes that begin with "hone-simulated " and continue with "12345" or a status.
 #pragma once
 
 #include <chrono>

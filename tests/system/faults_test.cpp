@@ -45,7 +45,7 @@ class Faults : public testing::Test {
     std::ofstream(scratch_ / (name + ".script")) << script;
     std::vector<std::string> arguments = {"--scheduler", endpoint(),   "--name",
                                           name,          "--simulate", scratch_ / (name + ".script")};
-    if (count > 1) arguments.insert(arguments.end(), {"--boards", std::to_string(count)});
+    arguments.insert(arguments.end(), {"--boards", std::to_string(count)});
     return std::make_unique<Running>("hone-runner", arguments, scratch_, std::vector<std::string>(), name);
   }
   std::set<Digest> records() const { return records_of(scratch_ / "log.h5"); }
@@ -125,7 +125,7 @@ TEST_F(Faults, AJobWaitsWhileAllBoardsAreGoneAndGoesOnWhenTheyAreBack) {
 
 TEST_F(Faults, AStoppedRunnerLosesItsWorkAndItsLateResultsCountOnce) {
   auto server = scheduler();
-  const std::string script = "time_ns 1000000 2000000\npace 1\n";
+  const std::string script = "time_ns 3000000 6000000\npace 1\n";
   auto first = boards("seed 3\n" + script, 1, "first"), second = boards("seed 4\n" + script, 1, "second");
   FakeTuner tuner(endpoint());
   Client client(endpoint());
@@ -139,6 +139,7 @@ TEST_F(Faults, AStoppedRunnerLosesItsWorkAndItsLateResultsCountOnce) {
   first->signal(SIGCONT);
   ASSERT_TRUE(client.ended());
   EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
+  EXPECT_EQ(client.event().trials, 250u);
   expect_sound(*server);
 }
 
@@ -183,8 +184,8 @@ TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
   for (const Record& record : log->records())
     if (!record.final) ++statuses[record.measurement.status];
   EXPECT_GE(statuses[MeasureStatus::ok] + statuses[MeasureStatus::raced_out], 2) << "good and slow";
-  EXPECT_GE(statuses[MeasureStatus::crashed], 6);
-  EXPECT_EQ(statuses[MeasureStatus::run_timeout], 1);
+  EXPECT_GE(statuses[MeasureStatus::crashed], 5);
+  EXPECT_GE(statuses[MeasureStatus::run_timeout], 1) << "the memory bomb may be too slow as well";
   EXPECT_EQ(statuses[MeasureStatus::wrong_answer], 1);
   EXPECT_EQ(statuses[MeasureStatus::board_lost] + statuses[MeasureStatus::board_unhealthy], 0);
 }
@@ -236,10 +237,11 @@ TEST_F(Faults, ARunnerBehindACutCableIsLostAndComesBack) {
   auto at = [&](const std::string& name) { return (scratch_ / name).string(); };
   for (const char* role : {"scheduler", "tuner", "runner", "client"}) {
     ASSERT_EQ(hone({"keygen", at(role)}, scratch_).exit_code, 0);
-    if (std::string(role) != "scheduler")
+    if (std::string(role) != "scheduler") {
       ASSERT_EQ(hone({"keys", "add", role, at(std::string(role) + ".pub"), "--keys", at("list")}, scratch_)
                     .exit_code,
                 0);
+    }
   }
   const std::string address = "tcp://10.231.77.1:5577";
   auto with_key = [&](std::vector<std::string> arguments, const std::string& role) {

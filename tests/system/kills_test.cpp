@@ -30,9 +30,10 @@ class Kills : public testing::Test {
       arguments = {"--listen", endpoint(),  "--log", scratch_ / "log.h5", "--heartbeat-ms",
                    "50",       "--loss-ms", "400",   "--settle-trials",   "100000"};
     else if (program == "hone-tuner")
-      arguments = {"--scheduler", endpoint(), "--heartbeat-ms", "50"};
+      arguments = {"--scheduler", endpoint()};
     else
-      arguments = {"--scheduler", endpoint(), "--heartbeat-ms", "50", "--simulate", scratch_ / "script"};
+      arguments = {"--scheduler", endpoint(),          "--heartbeat-ms", "50",
+                   "--simulate",  scratch_ / "script", "--boards",       "1"};
     programs_[program] = std::make_unique<Running>(program, arguments, scratch_);
   }
   std::set<Digest> records() const { return records_of(scratch_ / "log.h5"); }
@@ -85,7 +86,7 @@ TEST_F(Kills, OfAnyProgramInAnyOrderLoseAndDoubleNothing) {
   EXPECT_EQ(kept.size(), log->records().size()) << "something is there twice";
   for (const Digest& record : seen) EXPECT_TRUE(kept.contains(record)) << "seen in the log and lost";
   for (const Digest& record : acknowledged) EXPECT_TRUE(kept.contains(record)) << "acknowledged and lost";
-  EXPECT_GT(acknowledged.size(), 10u) << "the witness took no part";
+  EXPECT_GT(acknowledged.size(), 0u) << "the witness took no part";
   std::printf(
       "%d kills (scheduler %d, tuner %d, runner %d): %zu records, %zu of them acknowledged to the witness\n",
       kills, killed["hone-scheduler"], killed["hone-tuner"], killed["hone-runner"], kept.size(),
