@@ -297,7 +297,10 @@ void Core::advance_task(Job& job, size_t index) {
   TaskState& task = job.tasks[index];
   if (task.phase == TaskPhase::search) {
     const bool may_settle = !job.request.more || task.new_trials > settings_.settle_trials;
-    task.settled = task.settled || (may_settle && is_settled(task, settings_, share_of_model(job, index)));
+    // Below a quarter of the window no share settles a task, and the share costs a look at all of them.
+    const bool may_be = !task.has_time() || task.trials() > settings_.settle_trials / 4;
+    task.settled =
+        task.settled || (may_settle && may_be && is_settled(task, settings_, share_of_model(job, index)));
     if (job.search_over || task.settled)
       cancel(job, index, false);
     else if (!task.exhausted || task.rounds > 0)
