@@ -98,6 +98,26 @@ TEST_F(Model, BuildRefusesMoreErrorThanIsAllowed) {
   EXPECT_FALSE(std::filesystem::exists(out));
 }
 
+TEST_F(Model, EveryCommandThatReadsAModelTakesAnyBatch) {
+  const std::string out = (*scratch_ / "batch.so").string(), log = (*scratch_ / "batch.h5").string();
+  const std::vector<std::string> batch{"--input-shape", "input=3x3x32x32"};
+  const auto with = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), batch.begin(), batch.end());
+    return hone(arguments, *scratch_);
+  };
+  const Finished tuned = with({"tune", tiny_model(), "--log", log, "--time", "1s", "--tasks", "conv1x1"});
+  EXPECT_EQ(tuned.exit_code, 0) << tuned.err;
+  const Finished built = with({"build", tiny_model(), "-o", out, "--log", log, "--json"});
+  ASSERT_EQ(built.exit_code, 0) << built.err;
+  const auto json = nlohmann::json::parse(built.last_line());
+  EXPECT_TRUE(json.at("checked").get<bool>());
+  EXPECT_GT(json.at("tuned").get<int>(), 0) << "tune and build see the same tasks";
+  EXPECT_THAT(read_file(out), HasSubstr("f32[3x3x32x32]"));
+  const Finished wrong = hone({"tune", tiny_model(), "--log", log, "--input-shape", "input:3"}, *scratch_);
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("expected NAME=1x3x224x224, got 'input:3'"));
+}
+
 TEST_F(Model, BuildTakesStrictModeAndABoundOnWeights) {
   const std::string out = (*scratch_ / "strict.so").string();
   const Finished run =

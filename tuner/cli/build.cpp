@@ -12,6 +12,7 @@
 
 #include "codegen/runtime/host/host.h"
 #include "tuner/cli/commands.h"
+#include "tuner/cli/import_flags.h"
 
 namespace hone::cli {
 namespace {
@@ -191,14 +192,6 @@ int run_build(const BuildFlags& flags, const Output& output) {
   return kSuccess;
 }
 
-void add_shape(const std::string& text, ImportOptions& options) {
-  const size_t at = text.rfind('=');
-  const auto shape =
-      at == std::string::npos ? Result<Shape>(fail("no '='")) : parse_shape(text.substr(at + 1));
-  if (!shape) throw CLI::ValidationError("--input-shape", "expected NAME=1x3x224x224, got '" + text + "'");
-  options.input_shapes[text.substr(0, at)] = *shape;
-}
-
 }  // namespace
 
 void add_build(CLI::App& app, Context& context) {
@@ -215,17 +208,7 @@ void add_build(CLI::App& app, Context& context) {
   command->add_option("--threads", flags->threads, "take records for this many threads")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
-  command->add_option("--batch", flags->import.batch, "what an open first dimension becomes")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command
-      ->add_option_function<std::vector<std::string>>(
-          "--input-shape",
-          [flags](const std::vector<std::string>& shapes) {
-            for (const std::string& shape : shapes) add_shape(shape, flags->import);
-          },
-          "NAME=1x3x224x224: overrides what the model says")
-      ->trigger_on_parse();
+  add_import_flags(*command, flags->import);
   command->add_flag("--strict", flags->plan.strict,
                     "leave out what computes through transforms (Winograd): the model's own sums only");
   command

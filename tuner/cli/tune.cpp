@@ -16,6 +16,7 @@
 #include "scheduler/jobs_file.h"
 #include "tuner/cli/commands.h"
 #include "tuner/cli/curve.h"
+#include "tuner/cli/import_flags.h"
 #include "tuner/cli/lab.h"
 #include "tuner/cli/tune_run.h"
 
@@ -30,6 +31,7 @@ struct TuneFlags {
   bool more = false, json = false;
   int threads = 1;
   std::vector<std::string> tasks, transfer;
+  ImportOptions import;
   LabFlags lab;
 };
 
@@ -71,7 +73,7 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
-  HONE_TRY(const Graph graph, import_graph(flags.model));
+  HONE_TRY(const Graph graph, import_graph(flags.model, flags.import));
   HONE_TRY(const Target target, resolve_target(flags.target));
   const Board board = probe_board();
   const bool is_remote = !flags.lab.scheduler.empty();
@@ -274,6 +276,7 @@ void add_tune(CLI::App& app, Context& context) {
   command->add_option("model", flags->model, "ONNX or TFLite file")->required();
   command->add_option("--target", flags->target, "host, a short name, or a target's full text")
       ->capture_default_str();
+  add_import_flags(*command, flags->import);
   command->add_option("--log", flags->log, "the log to read and extend (*.h5)");
   add_lab_flags(*command, flags->lab, false);
   command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h. The log's best is kept");
