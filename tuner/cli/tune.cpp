@@ -160,7 +160,7 @@ void print_summary(const Prepared& prepared, const TuneOutcome& outcome, const O
 
 /// `--tasks list`: prints them, tunes nothing.
 Status list_tasks(const TuneFlags& flags, const Output& output) {
-  HONE_TRY(const Graph graph, import_graph(flags.model));
+  HONE_TRY(const Graph graph, import_graph(flags.model, flags.import));
   HONE_TRY(const Target target, resolve_target(flags.target));
   HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
   for (const std::string& line : task_list(distinct_tasks(planned))) output.data(line);
