@@ -53,6 +53,7 @@ std::string candidate_key(const std::string& formulation, const std::string& par
 }
 
 void TaskState::observe(const Record& record, bool is_new) {
+  ranked_for_ = 0;
   const Measurement& measured = record.measurement;
   Shown& shown = candidates[candidate_key(record.formulation, record.parameters)];
   // The same parameters in a newer space are other code: what was known of them no longer counts.
@@ -88,6 +89,10 @@ void TaskState::observe(const Record& record, bool is_new) {
 
 std::vector<const Shown*> TaskState::top(size_t count) const {
   std::vector<const Shown*> good;
+  if (count > 0 && count <= ranked_for_) {  // other tasks ask for hints again and again
+    for (size_t i = 0; i < std::min(count, ranked_.size()); ++i) good.push_back(&candidates.at(ranked_[i]));
+    return good;
+  }
   for (const auto& [key, shown] : candidates)
     if (shown.good) good.push_back(&shown);
   // Ties go by the candidate's text, the order that `candidates` gives them in.
@@ -98,6 +103,10 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
            candidate_key(b->record.formulation, b->record.parameters);
   });
   good.erase(middle, good.end());
+  ranked_.clear();
+  for (const Shown* shown : good)
+    ranked_.push_back(candidate_key(shown->record.formulation, shown->record.parameters));
+  ranked_for_ = count;
   return good;
 }
 

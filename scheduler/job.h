@@ -78,6 +78,10 @@ struct TaskState {
   /// Whether this candidate was measured in its present search space, is about to be, or is the same code as
   /// one that was.
   bool knows(const std::string& key, int space_version) const;
+
+ private:
+  mutable std::vector<std::string> ranked_;  ///< keys of what top() gave last
+  mutable size_t ranked_for_ = 0;            ///< its count; 0: something was observed since
 };
 
 /// Text of a candidate within its task: "formulation parameters", as rounds list what was seen.

@@ -44,6 +44,8 @@ class Kills : public testing::Test {
 
 TEST_F(Kills, OfAnyProgramInAnyOrderLoseAndDoubleNothing) {
   const int kills = number_from("HONE_KILLS", 12), seed = number_from("HONE_KILLS_SEED", 1);
+  const char* model =
+      std::getenv("HONE_KILLS_MODEL");  // the tiny one's search spaces end after some 200 trials
   const size_t trials = static_cast<size_t>(std::max(120, 5 * kills));
   const std::string script = "seed 7\ntime_ns 200000 2000000\npace 1\n";
   std::ofstream(scratch_ / "script") << script;
@@ -51,8 +53,8 @@ TEST_F(Kills, OfAnyProgramInAnyOrderLoseAndDoubleNothing) {
   for (const std::string& name : names) start(name);
   Witness witness(endpoint(), script);
   Running client("hone",
-                 {"tune", tiny_model(), "--scheduler", endpoint(), "--trials", std::to_string(trials),
-                  "--more", "--json"},
+                 {"tune", model == nullptr ? tiny_model() : model, "--scheduler", endpoint(), "--trials",
+                  std::to_string(trials), "--more", "--json"},
                  scratch_);
   std::mt19937 random(static_cast<unsigned>(seed));
   std::set<Digest> seen;
@@ -61,7 +63,9 @@ TEST_F(Kills, OfAnyProgramInAnyOrderLoseAndDoubleNothing) {
     // All kills happen before most of the trials are there, however fast this machine is.
     const size_t due = trials * 3 / 4 * static_cast<size_t>(kill) / static_cast<size_t>(kills) + 1;
     ASSERT_TRUE(wait_until(scratch_.path(), client, [&] { return records().size() >= due; }))
-        << "after " << kill << " kills there are only " << records().size() << " of " << due << " records";
+        << "after " << kill << " kills there are only " << records().size() << " of " << due << " records; "
+        << (client.running() ? hone({"jobs", "list", "--scheduler", endpoint()}, scratch_).out
+                             : "the client has left: " + client.finish().err);
     const std::string& victim = names[random() % 3];
     programs_.at(victim)->signal(SIGKILL);
     EXPECT_EQ(programs_.at(victim)->finish().exit_code, 128 + SIGKILL) << victim << " died by itself before";
