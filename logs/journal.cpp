@@ -144,16 +144,16 @@ Status sync_folder(const std::filesystem::path& file) {
   return {};
 }
 
-Status write_at(int file, std::string_view bytes, uint64_t offset, const std::string& path,
+Status write_at(Files& files, int file, std::string_view bytes, uint64_t offset, const std::string& path,
                 bool durable = true) {
   while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t written = files.pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return fail(std::string("cannot be written: ") + std::strerror(errno), path);
     bytes.remove_prefix(static_cast<size_t>(written));
     offset += static_cast<uint64_t>(written);
   }
-  if (durable && ::fdatasync(file) != 0)
+  if (durable && files.fdatasync(file) != 0)
     return fail(std::string("cannot be synced: ") + std::strerror(errno), path);
   return {};
 }
@@ -169,8 +169,9 @@ Result<JournalContents> read_journal(const std::filesystem::path& path) {
   return parse(*bytes, path.string());
 }
 
-Result<Journal> Journal::open(const std::filesystem::path& path) {
+Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
   Journal journal;
+  journal.files_ = &files;
   journal.path_ = path;
   while (true) {
     journal.file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -193,20 +194,22 @@ Result<Journal> Journal::open(const std::filesystem::path& path) {
   HONE_TRY(const std::string bytes, read_all(journal.file_, path.string()));
   HONE_TRY(journal.recovered_, parse(bytes, path.string()));
   if (bytes.size() < kHeaderBytes) {
-    HONE_RETURN_IF_ERROR(write_at(journal.file_, file_header(), 0, path.string()));
+    HONE_RETURN_IF_ERROR(write_at(files, journal.file_, file_header(), 0, path.string()));
     HONE_RETURN_IF_ERROR(sync_folder(path));
     journal.bytes_ = kHeaderBytes;
     return journal;
   }
   journal.bytes_ = journal.recovered_.valid_bytes;
-  if (journal.bytes_ < bytes.size() && (::ftruncate(journal.file_, static_cast<off_t>(journal.bytes_)) != 0 ||
-                                        ::fdatasync(journal.file_) != 0))
+  if (journal.bytes_ < bytes.size() &&
+      (files.ftruncate(journal.file_, static_cast<off_t>(journal.bytes_)) != 0 ||
+       files.fdatasync(journal.file_) != 0))
     return fail(std::string("the torn tail cannot be cut: ") + std::strerror(errno), path.string());
   return journal;
 }
 
 Journal::Journal(Journal&& other) noexcept
-    : path_(std::move(other.path_)),
+    : files_(other.files_),
+      path_(std::move(other.path_)),
       file_(std::exchange(other.file_, -1)),
       bytes_(other.bytes_),
       queue_(std::move(other.queue_)),
@@ -215,6 +218,7 @@ Journal::Journal(Journal&& other) noexcept
 Journal& Journal::operator=(Journal&& other) noexcept {
   if (this != &other) {
     if (file_ >= 0) ::close(file_);
+    files_ = other.files_;
     path_ = std::move(other.path_);
     file_ = std::exchange(other.file_, -1);
     bytes_ = other.bytes_;
@@ -242,8 +246,8 @@ void Journal::append(uint32_t type, std::string_view payload) {
 
 Status Journal::put_out(bool durable) {
   if (queue_.empty() && !(durable && unsynced_)) return {};
-  if (auto status = write_at(file_, queue_, bytes_, path_.string(), durable); !status) {
-    (void)!::ftruncate(file_, static_cast<off_t>(bytes_));
+  if (auto status = write_at(*files_, file_, queue_, bytes_, path_.string(), durable); !status) {
+    (void)files_->ftruncate(file_, static_cast<off_t>(bytes_));
     return status;
   }
   unsynced_ = !durable;
@@ -266,7 +270,7 @@ Status Journal::remove() {
 
 Status Journal::cut() {
   HONE_CHECK(queue_.empty());
-  if (::ftruncate(file_, kHeaderBytes) != 0 || ::fdatasync(file_) != 0)
+  if (files_->ftruncate(file_, kHeaderBytes) != 0 || files_->fdatasync(file_) != 0)
     return fail(std::string("cannot be cut: ") + std::strerror(errno), path_.string());
   bytes_ = kHeaderBytes;
   return {};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/base/result.h"
+#include "logs/files.h"
 
 namespace hone {
 
@@ -35,7 +36,7 @@ class Journal {
  public:
   /// Creates or opens, takes the lock, cuts a torn tail. Errors: in use (says by which process), unwritable,
   /// damaged.
-  static Result<Journal> open(const std::filesystem::path& path);
+  static Result<Journal> open(const std::filesystem::path& path, Files& files = real_files());
 
   Journal(Journal&& other) noexcept;
   Journal& operator=(Journal&& other) noexcept;
@@ -62,6 +63,7 @@ class Journal {
 
  private:
   Journal() = default;
+  Files* files_ = &real_files();
   std::filesystem::path path_;
   int file_ = -1;
   Status put_out(bool durable);

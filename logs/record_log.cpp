@@ -13,11 +13,11 @@ RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal jo
       journal_(std::move(journal)),
       uncompacted_(uncompacted) {}
 
-Result<RecordLog> RecordLog::open(const std::filesystem::path& log) {
+Result<RecordLog> RecordLog::open(const std::filesystem::path& log, Files& files) {
   // The lock comes first, so that nobody compacts between reading and writing.
   std::error_code ignored;
   const bool is_new = !std::filesystem::exists(journal_path(log), ignored);
-  HONE_TRY(Journal journal, Journal::open(journal_path(log)));
+  HONE_TRY(Journal journal, Journal::open(journal_path(log), files));
   const JournalContents recovered = journal.take_recovered();
   auto opened = LogDatabase::open(log);
   if (!opened) {

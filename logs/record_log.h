@@ -15,7 +15,7 @@ inline constexpr uint32_t kRecordEntry =
 class RecordLog {
  public:
   /// Opens or creates `log`. Takes the journal's lock, so a second writer gets an Error that names the first.
-  static Result<RecordLog> open(const std::filesystem::path& log);
+  static Result<RecordLog> open(const std::filesystem::path& log, Files& files = real_files());
 
   const LogDatabase& database() const { return database_; }
   /// Queues a record; false if its identity is in the log already (then nothing is queued). It may be

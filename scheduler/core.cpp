@@ -18,23 +18,29 @@ Core::Core(Settings settings, LogDatabase log, Recovered recovered, std::vector<
 
 Effects Core::start(Now now) {
   now_ = now;
+  born_ = now.steady;
   journal(boot_entry(recovered_.boot));
   issued_ = recovered_.issued;
   for (const auto& [name, board] : recovered_.boards) boards_.restore(board, now);
   for (const auto& [id, saved] : recovered_.jobs) {
-    if (is_terminal(saved.state)) continue;
     Job job;
     job.id = id;
     job.request = saved.request;
     job.state = saved.state;
     job.reason = saved.reason;
     job.board_model = saved.board_model;
+    job.created_unix_ms = static_cast<int64_t>(saved.created_unix_ms);
+    job.kept_trials = saved.trials;
+    job.board_ms = static_cast<double>(saved.board_ms);
+    job.ended = now.steady;
+    if (!job.request.token.empty()) tokens_[job.request.token] = id;
     job.candidates = saved.candidates;
     job.measured_before = saved.measured_before;
     job.started = now.steady - Time(saved.elapsed_ms);
     job.waiting_since = job.last_snapshot = job.followed = now.steady;
     jobs_.emplace(id, std::move(job));
     Job& kept = jobs_.at(id);
+    if (is_terminal(kept.state)) continue;
     if (kept.state == JobState::stopping) {
       set_state(kept, JobState::stopped, kept.reason);
       continue;
@@ -105,6 +111,12 @@ void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::
     if (only(wire::Role::client)) list_jobs(peer, list->job);
   } else if (std::holds_alternative<wire::ListBoards>(message)) {
     if (only(wire::Role::client)) list_boards(peer);
+  } else if (const auto* again = std::get_if<wire::Resume>(&message)) {
+    if (only(wire::Role::client)) resume(peer, again->job);
+  } else if (const auto* pull = std::get_if<wire::PullLog>(&message)) {
+    if (only(wire::Role::client)) pull_log(peer, *pull);
+  } else if (std::holds_alternative<wire::AskStatus>(message)) {
+    if (only(wire::Role::client)) status(peer);
   } else if (const auto* report = std::get_if<wire::HealthReport>(&message)) {
     if (only(wire::Role::runner)) health(peer, *report);
   } else if (const auto* wish = std::get_if<wire::BoardRequest>(&message)) {
@@ -145,8 +157,16 @@ Effects Core::tick(Now now) {
   return finish();
 }
 
+Effects Core::trouble(Now now, const std::string& why) {
+  now_ = now;
+  trouble_ = why;
+  for (auto& [id, job] : jobs_) job.changed = true;
+  return finish();
+}
+
 Effects Core::stop(Now now) {
   now_ = now;
+  if (!is_private()) return finish();
   stopping_ = true;
   for (auto& [id, job] : jobs_)
     if (!is_terminal(job.state)) stop_job(job, "the scheduler was stopped");
@@ -158,6 +178,8 @@ Time Core::next_tick(Now now) const {
   Time next = now.steady + settings_.heartbeat;
   for (const auto& [id, job] : jobs_) {
     if (is_terminal(job.state)) continue;
+    if (job.request.limit_seconds > 0)
+      next = std::min(next, job.started + Time(static_cast<int64_t>(job.request.limit_seconds * 1000)));
     if (job.changed && !job.followers.empty()) next = std::min(next, job.last_event + settings_.event);
     if (job.request.max_seconds > 0) {
       const Time end = job.started + Time(static_cast<int64_t>(job.request.max_seconds * 1000));
@@ -184,6 +206,13 @@ Effects Core::finish() {
 
 void Core::send(const PeerId& peer, wire::Message message, std::vector<BlobPointer> blobs) {
   out_.send.push_back({peer, std::move(message), std::move(blobs)});
+}
+
+void Core::send_when_durable(const PeerId& peer, wire::Message message) {
+  if (durable_ < sequence_)
+    after_[sequence_].push_back({peer, std::move(message), {}});
+  else
+    send(peer, std::move(message));
 }
 
 void Core::journal(JournalEntry entry) {

@@ -1,6 +1,6 @@
 // The scheduler as a pure state machine: messages and times go in, effects come out. No sockets, no clocks,
 // no files. core_peers.cpp speaks with workers, core_rounds.cpp with tuners, core_measure.cpp with boards,
-// core_jobs.cpp and core_lists.cpp with clients.
+// core_jobs.cpp and core_lists.cpp with clients; core_progress.cpp moves jobs on.
 #pragma once
 
 #include <deque>
@@ -29,6 +29,8 @@ struct RoundWork {
   wire::Round round;
   uint32_t fresh = 0;      ///< candidates that were new
   uint32_t delivered = 0;  ///< all
+  std::vector<uint64_t> rebuilding =
+      {};  ///< measurements whose artifacts it builds again, instead of proposing
 };
 
 /// A candidate to be measured.
@@ -101,7 +103,10 @@ class Core {
   Effects durable(Now now, uint64_t sequence);
   Effects trained(Now now, uint64_t request, const Result<std::string>& model);
   Effects tick(Now now);
-  /// SIGTERM: stops all jobs and tells the workers to leave.
+  /// Why nothing can be made durable at present; empty: all is well.
+  Effects trouble(Now now, const std::string& why);
+  /// SIGTERM. A private scheduler stops all jobs and tells the workers to leave; in a lab they wait for the
+  /// next start.
   Effects stop(Now now);
 
   /// When tick() has something to do at the latest.
@@ -152,6 +157,9 @@ class Core {
   void end_round(uint64_t work);
   void round_lost(Work& work, const std::string& why);
   bool make_round(const PeerId& tuner);
+  bool make_rebuild(const PeerId& tuner);
+  void rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes> blobs);
+  void give_up_rebuilding(const std::vector<uint64_t>& works, const std::string& why);
   std::optional<uint32_t> room_for_round(const Job& job, const TaskState& task) const;
 
   // core_measure.cpp
@@ -170,11 +178,16 @@ class Core {
   void train_if_due(const std::string& target, int version);
 
   // core_jobs.cpp
-  void submit(const PeerId& peer, const wire::JobRequest& request);
+  void submit(const PeerId& peer, const wire::JobRequest& asked);
   void follow(const PeerId& peer, uint64_t id);
   void stop_job(Job& job, const std::string& reason);
   void query(const PeerId& peer, const wire::Query& query);
   void list_jobs(const PeerId& peer, uint64_t id);
+  void resume(const PeerId& peer, uint64_t id);
+  void pull_log(const PeerId& peer, const wire::PullLog& wanted);
+  void status(const PeerId& peer);
+  void observe_log(Job& job);
+  bool is_private() const { return settings_.abandon > Time(0); }
   static void set_up_tasks(Job& job);
   void load(Job& job);
   void advance(Job& job);
@@ -198,6 +211,8 @@ class Core {
   // core.cpp
   Effects finish();
   void send(const PeerId& peer, wire::Message message, std::vector<BlobPointer> blobs = {});
+  /// Once all that was journaled so far is durable.
+  void send_when_durable(const PeerId& peer, wire::Message message);
   void trim_artifacts();
   Job* live_job(uint64_t id);
   static Claim claim_of(const Job& job);
@@ -216,14 +231,19 @@ class Core {
   Boards boards_{settings_};
   std::map<uint64_t, std::deque<uint64_t>> measure_queues_;  ///< by job; none is empty
   std::deque<uint64_t> round_queue_;
-  std::set<PeerId> hungry_;      ///< workers that may have free slots
-  std::set<PeerId> want_due_;    ///< workers to be told
+  std::set<PeerId> hungry_;    ///< workers that may have free slots
+  std::set<PeerId> want_due_;  ///< workers to be told
+  /// Measurements whose artifact or reference is gone, by job and task.
+  std::map<std::pair<uint64_t, size_t>, std::deque<uint64_t>> rebuilds_;
+  std::map<std::string, uint64_t> tokens_;  ///< of submissions, to their jobs
+  std::string trouble_;
+  Time born_{0};
   bool workers_changed_ = true;  ///< jobs must count theirs again
   FairShare board_share_{5000}, round_share_{64};
   std::map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too
   uint64_t next_work_ = 0, next_epoch_ = 0, next_worker_ = 1, next_job_ = 0, next_train_ = 1;
 
-  uint64_t sequence_ = 0, durable_ = 0;
+  uint64_t sequence_ = 0, durable_ = 0, last_commit_ = 0;
   std::map<Digest, uint64_t> committing_;            ///< id -> sequence of its append
   std::map<uint64_t, std::vector<Outgoing>> after_;  ///< to be sent once that sequence is durable
 

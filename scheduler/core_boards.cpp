@@ -70,11 +70,7 @@ void Core::board_request(const PeerId& peer, const wire::BoardRequest& request) 
   boards_changed();
   wire::Boards answer;
   answer.boards.push_back(board_summary(*boards_.find(request.name)));
-  // What a person was told must hold after a restart too.
-  if (durable_ < sequence_)
-    after_[sequence_].push_back({peer, std::move(answer), {}});
-  else
-    send(peer, std::move(answer));
+  send_when_durable(peer, std::move(answer));  // what a person was told must hold after a restart too
 }
 
 void Core::boards_changed() {

@@ -1,4 +1,4 @@
-// What clients may look at: the jobs as they are now.
+// What clients may look at: jobs, records, the log in chunks, the scheduler itself.
 #include <algorithm>
 
 #include "scheduler/core.h"
@@ -24,6 +24,12 @@ void Core::list_jobs(const PeerId& peer, uint64_t id) {
     summary.seconds = static_cast<double>(spent.count()) / 1000;
     summary.boards = job.boards;
     summary.tuners = job.tuners;
+    summary.user = job.request.user;
+    summary.priority = job.request.priority;
+    summary.require = job.request.require;
+    summary.limit_seconds = job.request.limit_seconds;
+    summary.created_unix_ms = job.created_unix_ms;
+    summary.board_ms = job.board_ms;
     answer.jobs.push_back(std::move(summary));
   }
   // The newest are asked for; the oldest do not fit.
@@ -33,6 +39,79 @@ void Core::list_jobs(const PeerId& peer, uint64_t id) {
     send(peer, wire::NotUnderstood{"there is no job " + std::to_string(id)});
   else
     send(peer, std::move(answer));
+}
+
+void Core::query(const PeerId& peer, const wire::Query& query) {
+  wire::Records answer;
+  if (query.best_only) {
+    std::set<Digest> keys(query.task_keys.begin(), query.task_keys.end());
+    if (keys.empty())
+      for (const Record& record : log_.records())
+        if (record.target == query.target) keys.insert(record.task_key);
+    BestQuery best;
+    best.target = query.target;
+    for (const Record* record : log_.best_of({keys.begin(), keys.end()}, best))
+      if (record != nullptr) answer.records.push_back(*record);
+  } else {
+    LogQuery wanted;
+    wanted.task_keys = query.task_keys;
+    wanted.target = query.target;
+    for (const Record* record : log_.query(wanted)) answer.records.push_back(*record);
+  }
+  if (answer.records.size() > wire::Limits::records) {
+    send(peer, wire::NotUnderstood{std::to_string(answer.records.size()) +
+                                   " records are too many for one answer: name tasks"});
+    return;
+  }
+  send(peer, std::move(answer));
+}
+
+void Core::pull_log(const PeerId& peer, const wire::PullLog& wanted) {
+  constexpr size_t most_records = 500, most_looked_at = 20000, most_bytes = size_t{8} << 20;
+  Job* job = nullptr;
+  if (wanted.job != 0) {
+    const auto place = jobs_.find(wanted.job);
+    if (place == jobs_.end()) {
+      send(peer, wire::NotUnderstood{"there is no job " + std::to_string(wanted.job)});
+      return;
+    }
+    job = &place->second;
+    if (job->tasks.empty()) set_up_tasks(*job);
+  }
+  const auto& records = log_.records();
+  wire::LogChunk chunk;
+  chunk.total = records.size() - committing_.size();  // what is not durable yet is at the end
+  size_t bytes = 0;
+  for (chunk.next = std::min(wanted.after, chunk.total); chunk.next < chunk.total; ++chunk.next) {
+    const Record& record = records[chunk.next];
+    if (chunk.records.size() == most_records || bytes > most_bytes ||
+        chunk.next - wanted.after == most_looked_at)
+      break;
+    if ((job != nullptr && !job->task_of(record)) ||
+        (!wanted.target.empty() && record.target != wanted.target))
+      continue;
+    bytes += 512 + record.task_text.size() + record.schedule.size() + record.ports.size() +
+             record.features.size() * sizeof(float) + record.measurement.samples_ns.size() * sizeof(double) +
+             record.measurement.message.size() + record.target.size();
+    chunk.records.push_back(record);
+  }
+  send(peer, std::move(chunk));
+}
+
+void Core::status(const PeerId& peer) {
+  wire::SchedulerStatus answer;
+  answer.build = build_name;
+  answer.records = log_.records().size();
+  answer.durable = answer.records - committing_.size();
+  answer.trouble = trouble_;
+  answer.up_ms = (now_.steady - born_).count();
+  for (const auto& [id, other] : peers_)
+    ++(other.role == wire::Role::runner  ? answer.boards
+       : other.role == wire::Role::tuner ? answer.tuners
+                                         : answer.clients);
+  answer.malformed = counters_.malformed;
+  answer.lost_workers = counters_.lost_workers;
+  send(peer, std::move(answer));
 }
 
 }  // namespace hone::scheduler

@@ -60,9 +60,12 @@ bool Core::lease_measurement(const PeerId& runner) {
     Job& job = jobs_.at(work.job);
     MeasureWork& measure = std::get<MeasureWork>(work.what);
     if (!artifacts_.has(measure.record.artifact) || !artifacts_.has(measure.reference)) {
-      out_.notes.push_back("an artifact of " + measure.record.task_summary +
-                           " is no longer kept; its measurement is left out");
-      remove(*id);
+      auto waiting = measure_queues_.find(work.job);
+      waiting->second.erase(std::ranges::find(waiting->second, *id));
+      if (waiting->second.empty()) measure_queues_.erase(waiting);
+      rebuilds_[{work.job, work.task}].push_back(*id);
+      for (const auto& [peer_id, peer] : peers_)
+        if (peer.role == wire::Role::tuner) hungry_.insert(peer_id);
       continue;
     }
     measure.record.board_model = board.board.model;
@@ -176,7 +179,13 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
 void Core::settle_measurement(Work& work, Measurement measurement, const PeerId& peer) {
   MeasureWork& measure = std::get<MeasureWork>(work.what);
   const Digest id = measure.id;
-  if (measurement.status == MeasureStatus::board_lost) {
+  const bool is_gone = !artifacts_.has(measure.record.artifact) || !artifacts_.has(measure.reference);
+  if (measurement.status == MeasureStatus::board_lost && is_gone) {
+    if (!work.holder.empty()) {  // nobody is to blame: it is built again
+      release(work);
+      requeue(work);
+    }
+  } else if (measurement.status == MeasureStatus::board_lost) {
     measurement_lost(work, measurement.message, nullptr);
   } else if (measurement.status == MeasureStatus::board_unhealthy &&
              ++measure.unhealthy < settings_.unhealthy_attempts) {
@@ -231,7 +240,7 @@ void Core::commit(Record record) {
   Model& model = models_[record.target];
   ++model.records_since;
   out_.records.push_back(record);
-  committing_[id] = ++sequence_;
+  committing_[id] = last_commit_ = ++sequence_;
   const std::string target = record.target;
   const int version = record.feature_version;
   const bool has_features = !record.features.empty();
@@ -288,17 +297,12 @@ void Core::make_finals(Job& job, size_t index) {
   task.finals_made = true;
   if (task.new_trials == 0) return;  // all that is known was measured by earlier runs, finals included
   std::vector<const Shown*> finalists = task.top(static_cast<size_t>(settings_.finalists));
-  // Finals count before trials: without those of the fastest (its artifact was lost in a restart), a slower
-  // finalist would win.
-  if (!finalists.empty() && finalists[0]->finals.empty() && !artifacts_.has(finalists[0]->record.artifact))
-    return;
   if (const Shown* zero = task.trial_zero();
       zero != nullptr && std::find(finalists.begin(), finalists.end(), zero) == finalists.end())
     finalists.push_back(zero);
   std::vector<Record> records;
   for (int repetition = 0; repetition < settings_.repetitions; ++repetition)
     for (const Shown* shown : finalists) {
-      if (!artifacts_.has(shown->record.artifact) || !artifacts_.has(task.reference)) continue;
       Record record = shown->record;
       record.final = true;
       record.repetition = shown->final_repetitions + repetition;

@@ -46,6 +46,87 @@ std::optional<uint32_t> Core::room_for_round(const Job& job, const TaskState& ta
   return static_cast<uint32_t>(count);
 }
 
+bool Core::make_rebuild(const PeerId& tuner) {
+  if (peers_.at(tuner).protocol < 2) return false;
+  while (!rebuilds_.empty()) {
+    const auto first = rebuilds_.begin();
+    const auto [job_id, index] = first->first;
+    wire::Round round;
+    std::vector<uint64_t> rebuilding;
+    while (!first->second.empty() && rebuilding.size() < 2 * settings_.round_size) {
+      const auto work = works_.find(first->second.front());
+      first->second.pop_front();
+      if (work == works_.end()) continue;  // cancelled in the meantime
+      const Record& record = std::get<MeasureWork>(work->second.what).record;
+      rebuilding.push_back(work->first);
+      const auto is_same = [&](const wire::Candidate& other) {
+        return other.formulation == record.formulation && other.parameters == record.parameters;
+      };
+      if (std::ranges::none_of(round.rebuild, is_same))
+        round.rebuild.push_back({record.task_text, record.target, record.formulation,
+                                 static_cast<uint32_t>(record.space_version), record.ports, record.parameters,
+                                 record.schedule});
+    }
+    if (first->second.empty()) rebuilds_.erase(first);
+    if (rebuilding.empty()) continue;
+    const Job& job = jobs_.at(job_id);
+    round.job = job_id;
+    round.task = job.tasks[index].task.task;
+    round.target = job.request.target;
+    round.ports = job.tasks[index].task.ports;
+    round.threads = job.request.threads;
+    round.mode = job.request.mode;
+    Work work;
+    work.id = next_work_++;
+    work.job = job_id;
+    work.task = index;
+    work.what = RoundWork{std::move(round), 0, 0, std::move(rebuilding)};
+    ++jobs_.at(job_id).tasks[index].rounds;
+    grant(works_.emplace(work.id, std::move(work)).first->second, tuner);
+    return true;
+  }
+  return false;
+}
+
+void Core::rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes> blobs) {
+  for (wire::Bytes& blob : blobs) artifacts_.put(std::move(blob));
+  TaskState& task = jobs_.at(work.job).tasks[work.task];
+  if (!built.reference.empty() && artifacts_.has(built.reference)) task.reference = built.reference;
+  std::vector<uint64_t>& waiting = std::get<RoundWork>(work.what).rebuilding;
+  std::vector<uint64_t> matching;
+  std::erase_if(waiting, [&](uint64_t id) {
+    const auto place = works_.find(id);
+    if (place == works_.end()) return true;
+    const Record& record = std::get<MeasureWork>(place->second.what).record;
+    const bool is_this =
+        record.formulation == built.candidate.formulation && record.parameters == built.candidate.parameters;
+    if (is_this) matching.push_back(id);
+    return is_this;
+  });
+  if (built.status != MeasureStatus::ok || !artifacts_.has(built.artifact) || task.reference.empty() ||
+      !artifacts_.has(task.reference)) {
+    give_up_rebuilding(matching, built.message.empty() ? "the tuner sent no artifact" : built.message);
+    return;
+  }
+  for (const uint64_t id : matching) {
+    MeasureWork& measure = std::get<MeasureWork>(works_.at(id).what);
+    measure.record.artifact = built.artifact;
+    measure.reference = task.reference;
+    requeue(works_.at(id));
+  }
+}
+
+void Core::give_up_rebuilding(const std::vector<uint64_t>& works, const std::string& why) {
+  for (const uint64_t id : works) {
+    const auto place = works_.find(id);
+    if (place == works_.end()) continue;
+    out_.notes.push_back("a lost artifact of " +
+                         std::get<MeasureWork>(place->second.what).record.task_summary +
+                         " could not be built again, its measurement is left out: " + why);
+    remove(id);
+  }
+}
+
 bool Core::make_round(const PeerId& tuner) {
   if (!round_queue_.empty()) {
     const uint64_t id = round_queue_.front();
@@ -53,14 +134,17 @@ bool Core::make_round(const PeerId& tuner) {
     grant(works_.at(id), tuner);
     return true;
   }
+  if (make_rebuild(tuner)) return true;
   std::vector<Job*> candidates;
   for (auto& [id, job] : jobs_)
-    if (job.state == JobState::in_progress && !job.search_over &&
-        (settings_.abandon == Time(0) || !job.followers.empty()))
+    if (job.state == JobState::in_progress && !job.search_over && (!is_private() || !job.followers.empty()))
       candidates.push_back(&job);
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Job* a, const Job* b) { return a->last_round < b->last_round; });
-  for (Job* job : candidates) {
+  while (!candidates.empty()) {
+    std::vector<Claim> claims;
+    for (const Job* job : candidates) claims.push_back(claim_of(*job));
+    const size_t turn = claims.size() == 1 ? 0 : round_share_.pick(claims);
+    Job* job = candidates[turn];
+    candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(turn));
     const auto chosen = choose_task(*job, settings_);
     if (!chosen) continue;
     if (const auto model = models_.find(job->request.target); model != models_.end() && model->second.warming)
@@ -105,6 +189,7 @@ bool Core::make_round(const PeerId& tuner) {
     }
     if (task.has_time()) round.hints = hints_for(*job, *chosen, settings_);
 
+    const double round_size = round.count;
     Work work;
     work.id = next_work_++;
     work.job = job->id;
@@ -112,7 +197,7 @@ bool Core::make_round(const PeerId& tuner) {
     work.what = RoundWork{std::move(round), 0, 0};
     ++task.rounds;
     task.asked += std::get<RoundWork>(work.what).round.count;
-    job->last_round = next_work_;
+    round_share_.charge(claim_of(*job), round_size);
     grant(works_.emplace(work.id, std::move(work)).first->second, tuner);
     return true;
   }
@@ -135,6 +220,11 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
   Job& job = jobs_.at(work->job);
   TaskState& task = job.tasks[work->task];
   work->moved = now_.steady;
+  if (!round.rebuild.empty()) {
+    job.stages.build_ms += built.build_ms;
+    rebuilt(*work, built, std::move(blobs));
+    return;
+  }
   RoundWork& progress = std::get<RoundWork>(work->what);
   if (progress.delivered < round.count) {
     ++progress.delivered;
@@ -218,13 +308,19 @@ void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
   TaskState& task = job.tasks[work->task];
   job.stages.propose_ms += done.propose_ms;
   job.changed = true;
-  task.exhausted = task.exhausted || done.exhausted;
+  if (std::get<RoundWork>(work->what).round.rebuild.empty())
+    task.exhausted = task.exhausted || done.exhausted;
   end_round(work->id);
 }
 
 void Core::end_round(uint64_t id) {
   Work& work = works_.at(id);
   TaskState& task = jobs_.at(work.job).tasks[work.task];
+  if (auto& round = std::get<RoundWork>(work.what); !round.round.rebuild.empty()) {
+    give_up_rebuilding(std::exchange(round.rebuilding, {}), "the tuner did not build it");
+    remove(id);
+    return;
+  }
   task.empty_rounds = std::get<RoundWork>(work.what).fresh == 0 ? task.empty_rounds + 1 : 0;
   if (task.empty_rounds >= 2) task.exhausted = true;
   remove(id);
@@ -237,7 +333,12 @@ void Core::round_lost(Work& work, const std::string& why) {
     return;
   }
   Job& job = jobs_.at(work.job);
-  const RoundWork& round = std::get<RoundWork>(work.what);
+  RoundWork& round = std::get<RoundWork>(work.what);
+  if (!round.round.rebuild.empty()) {
+    give_up_rebuilding(std::exchange(round.rebuilding, {}), why);
+    remove(work.id);
+    return;
+  }
   const uint32_t missing = round.round.count - std::min(round.round.count, round.delivered);
   job.candidates += missing;
   job.tasks[work.task].failures += missing;

@@ -43,6 +43,9 @@ bool is_legal(JobState from, JobState to) {
       return to == JobState::stopping || to == JobState::completed || to == JobState::failed;
     case JobState::stopping:
       return to == JobState::stopped;
+    case JobState::stopped:
+    case JobState::failed:
+      return to == JobState::starting;  // resumed
     default:
       return false;
   }
@@ -135,6 +138,7 @@ bool TaskState::knows(const std::string& key, int space_version) const {
 }
 
 uint64_t Job::trials() const {
+  if (tasks.empty()) return kept_trials;
   uint64_t sum = 0;
   for (const TaskState& task : tasks) sum += task.trials();
   return sum;

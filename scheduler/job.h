@@ -102,8 +102,7 @@ struct Job {
   Time started{0};        ///< shifted back by what earlier runs of the scheduler spent on it
   Time waiting_since{0};  ///< for a board or a tuner
   Time last_event{0}, last_snapshot{0}, ended{0};
-  uint64_t last_round = 0;  ///< when it was last given a round, in numbers of work
-  bool changed = false;     ///< an event is due
+  bool changed = false;  ///< an event is due
   bool search_over = false;
   std::string search_reason;  ///< why
   bool for_target = false;    ///< it is over since the estimate is under the request's target
@@ -114,6 +113,9 @@ struct Job {
   wire::Stages stages;
   double measure_ms = 0;  ///< mean of one measurement on a board, all its stages
   double board_ms = 0;    ///< time on boards so far
+  int64_t created_unix_ms = 0;
+  uint64_t kept_trials = 0;    ///< of an ended job of an earlier start, whose tasks are not looked at
+  uint64_t stopped_after = 0;  ///< sequence that must be durable before Stopping ends
   uint32_t boards = 0, tuners = 0;
 
   uint64_t trials() const;

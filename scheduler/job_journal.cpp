@@ -1,6 +1,7 @@
 // Little-endian integers and texts with a length; job requests and records as on the wire.
 #include "scheduler/job_journal.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -44,6 +45,7 @@ class Reader {
     in_.remove_prefix(length);
     return value;
   }
+  bool empty() const { return in_.empty(); }
   bool sound() const { return sound_; }
 
  private:
@@ -77,6 +79,9 @@ JournalEntry state_entry(uint64_t job, const RecoveredJob& state) {
   out.number(state.candidates);
   out.number(state.measured_before);
   out.number(state.loaded ? 1 : 0);
+  out.number(state.trials);
+  out.number(state.created_unix_ms);
+  out.number(state.board_ms);
   return {kStateEntry, out.take()};
 }
 
@@ -121,6 +126,11 @@ Result<Recovered> recover(const std::vector<JournalEntry>& entries) {
       job.candidates = in.number();
       job.measured_before = in.number();
       job.loaded = in.number() != 0;
+      if (!in.empty()) {  // the entries of hone 0.1 end here
+        job.trials = in.number();
+        job.created_unix_ms = in.number();
+        job.board_ms = in.number();
+      }
       if (job.state > JobState::failed) return fail("names no job state", where);
     } else if (entry.type == kIssuedEntry) {
       const Digest id(in.text());
@@ -142,10 +152,16 @@ Result<Recovered> recover(const std::vector<JournalEntry>& entries) {
   return out;
 }
 
-std::vector<JournalEntry> snapshot(const Recovered& recovered) {
+std::vector<JournalEntry> snapshot(const Recovered& recovered, size_t ended) {
   std::vector<JournalEntry> entries = {boot_entry(recovered.boot)};
+  const auto is_over = [](const auto& entry) { return is_terminal(entry.second.state); };
+  auto forgotten = static_cast<size_t>(std::ranges::count_if(recovered.jobs, is_over));
+  forgotten -= std::min(forgotten, ended);
   for (const auto& [id, job] : recovered.jobs) {
-    if (is_terminal(job.state)) continue;
+    if (is_terminal(job.state) && forgotten > 0) {
+      --forgotten;
+      continue;
+    }
     auto submit = submit_entry(id, job.request);
     HONE_CHECK(submit);  // it was decoded from such an entry, or has come over the wire
     entries.push_back(std::move(*submit));

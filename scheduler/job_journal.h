@@ -29,6 +29,7 @@ struct RecoveredJob {
   std::string reason, board_model;
   uint64_t elapsed_ms = 0, candidates = 0, measured_before = 0;
   bool loaded = false;  ///< measured_before has been counted
+  uint64_t trials = 0, created_unix_ms = 0, board_ms = 0;
 };
 
 struct Recovered {
@@ -46,7 +47,7 @@ JournalEntry board_entry(const wire::BoardSummary& board);
 
 /// Applies entries in order; a later one replaces an earlier one. Errors: unknown types, torn payloads.
 Result<Recovered> recover(const std::vector<JournalEntry>& entries);
-/// The entries that give `recovered` again; jobs that have ended are left out.
-std::vector<JournalEntry> snapshot(const Recovered& recovered);
+/// The entries that give `recovered` again, with the newest `ended` of the jobs that have ended.
+std::vector<JournalEntry> snapshot(const Recovered& recovered, size_t ended = 1000);
 
 }  // namespace hone::scheduler

@@ -22,9 +22,9 @@ Status sync_folder(std::filesystem::path folder) {
 
 }  // namespace
 
-Result<JobsFile> JobsFile::open(const std::filesystem::path& log) {
+Result<JobsFile> JobsFile::open(const std::filesystem::path& log, Files& files) {
   const std::filesystem::path path = log.string() + ".jobs";
-  HONE_TRY(Journal journal, Journal::open(path));
+  HONE_TRY(Journal journal, Journal::open(path, files));
   JobsFile file(path, std::move(journal));
   std::vector<JournalEntry> entries;
   std::error_code error;
@@ -37,6 +37,7 @@ Result<JobsFile> JobsFile::open(const std::filesystem::path& log) {
   file.warning_ = recent.warning;
   HONE_TRY(file.recovered_, recover(entries));
   ++file.recovered_.boot;
+  file.files_ = &files;
   return file;
 }
 
@@ -46,7 +47,7 @@ Status JobsFile::replace(const std::vector<JournalEntry>& entries) {
   std::error_code error;
   std::filesystem::remove(temporary, error);
   {
-    HONE_TRY(Journal next, Journal::open(temporary));
+    HONE_TRY(Journal next, Journal::open(temporary, *files_));
     for (const JournalEntry& entry : entries) next.append(entry.type, entry.payload);
     HONE_RETURN_IF_ERROR(next.sync());
   }

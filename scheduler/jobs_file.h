@@ -11,7 +11,7 @@ class JobsFile {
  public:
   /// Reads snapshot and journal, takes the lock. What it held is in `recovered()`, its boot number already
   /// raised.
-  static Result<JobsFile> open(const std::filesystem::path& log);
+  static Result<JobsFile> open(const std::filesystem::path& log, Files& files = real_files());
   const Recovered& recovered() const { return recovered_; }
   const std::string& warning() const { return warning_; }
   void append(const JournalEntry& entry) { journal_.append(entry.type, entry.payload); }
@@ -29,6 +29,7 @@ class JobsFile {
   std::filesystem::path snapshot_path() const { return path_.string() + ".snapshot"; }
   std::filesystem::path path_;
   Journal journal_;
+  Files* files_ = &real_files();
   Recovered recovered_;
   std::string warning_;
 };

@@ -12,7 +12,9 @@ int main(int argc, char** argv) {
   bool quiet = false;
   int64_t heartbeat = settings.heartbeat.count(), lease = settings.lease.count(),
           loss = settings.loss.count(), wait = settings.worker_wait.count(),
-          abandon = settings.abandon.count(), run = settings.run.count();
+          abandon = settings.abandon.count(), check = settings.check.count(),
+          backoff = settings.backoff.count(), backoff_most = settings.backoff_most.count(),
+          run = settings.run.count();
   CLI::App app("Central part of hone: keeps jobs and records, deals work out to tuners and boards.");
   app.add_option("--listen", options.listen, "endpoint: ipc://PATH or tcp://ADDRESS:PORT")->required();
   app.add_option("--log", log, "the log, FILE.h5: created if it is not there")->required();
@@ -25,8 +27,15 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(30, 600000));
   app.add_option("--lease-ms", lease, "a lease that its holder does not name for longer is lost")
       ->check(CLI::Range(30, 600000));
-  app.add_option("--worker-wait-ms", wait, "a job without a board or a tuner fails after this")
-      ->check(CLI::Range(10, 86400000));
+  app.add_option("--check-ms", check, "deadline of a board's health check")->check(CLI::Range(10, 600000));
+  app.add_option("--backoff-ms", backoff, "first time that a faulty board is left alone; it doubles")
+      ->check(CLI::Range(10, 600000));
+  app.add_option("--backoff-most-ms", backoff_most, "longest such time")->check(CLI::Range(10, 86400000));
+  const CLI::Option* given_wait =
+      app.add_option(
+             "--worker-wait-ms", wait,
+             "a job without a board or a tuner fails after this; default 30 minutes, 1 with --abandon-ms")
+          ->check(CLI::Range(10, 86400000));
   app.add_option("--abandon-ms", abandon, "a job that no client follows for that long is stopped; 0: never")
       ->check(CLI::Range(0, 86400000));
   app.add_option("--run-ms", run, "a candidate that runs for longer on its board is stopped")
@@ -45,8 +54,13 @@ int main(int argc, char** argv) {
   settings.heartbeat = milliseconds(heartbeat);
   settings.lease = milliseconds(lease);
   settings.loss = milliseconds(loss);
+  // A board of a lab may need minutes to come back; a private scheduler's workers are there or broken.
+  if (given_wait->count() == 0 && abandon == 0) wait = 30 * 60 * 1000;
   settings.worker_wait = milliseconds(wait);
   settings.abandon = milliseconds(abandon);
+  settings.check = milliseconds(check);
+  settings.backoff = milliseconds(backoff);
+  settings.backoff_most = milliseconds(backoff_most);
   if (!quiet)
     options.note = [](const std::string& line) {
       std::fprintf(stderr, "hone-scheduler: %s\n", line.c_str());

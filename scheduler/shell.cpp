@@ -49,7 +49,9 @@ class Shell {
         carry_out(core_.tick(now()));
       }
       commit();
-      if (leaving && committer_.idle() && (is_quiet() || std::chrono::steady_clock::now() >= leave_by))
+      if (leaving && committer_.idle() &&
+          (is_quiet() || (settings_.abandon.count() == 0 && wanted_ <= durable_) ||
+           std::chrono::steady_clock::now() >= leave_by))
         return leave();
       tidy();
     }
@@ -160,12 +162,18 @@ class Shell {
       if (!outcome->status) {
         if (trouble_ != outcome->status.error().text())
           note("nothing is acknowledged: " + outcome->status.error().text());
-        trouble_ = outcome->status.error().text();
+        if (trouble_ != outcome->status.error().text()) {
+          trouble_ = outcome->status.error().text();
+          carry_out(core_.trouble(now(), trouble_));
+        }
         try_again_ = std::chrono::steady_clock::now() + milliseconds(100);
         return;
       }
-      if (!trouble_.empty()) note("the log can be written again");
-      trouble_.clear();
+      if (!trouble_.empty()) {
+        note("the log can be written again");
+        trouble_.clear();
+        carry_out(core_.trouble(now(), ""));
+      }
       send_issued();
       if (outcome->goal <= durable_) continue;
       durable_ = outcome->goal;
@@ -201,7 +209,9 @@ class Shell {
 
   Status leave() {
     HONE_RETURN_IF_ERROR(committer_.log().close());
-    return is_quiet() ? committer_.jobs().remove() : committer_.jobs().replace(core_.snapshot_entries(now()));
+    const bool is_private = settings_.abandon.count() > 0;
+    return is_private && is_quiet() ? committer_.jobs().remove()
+                                    : committer_.jobs().replace(core_.snapshot_entries(now()));
   }
 
   const ShellOptions& options_;

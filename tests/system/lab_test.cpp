@@ -136,6 +136,88 @@ TEST_F(Lab, AJobOutlivesAKilledClient) {
   EXPECT_THAT(shown.out, HasSubstr("tiny: Starting")) << shown.err;
 }
 
+TEST_F(Lab, BoardsAreDrainedResumedAndRetired) {
+  start_scheduler();
+  make_key("board", "runner");
+  Running board("hone-runner", with_key({"--name", "b1", "--simulate", "seed:7"}, "board"), scratch_);
+  ASSERT_TRUE(scheduler_says("board b1 is Good"));
+  Finished said = hone(with_key({"boards", "drain", "b1", "--reason", "new fan"}, "me"), scratch_);
+  EXPECT_EQ(said.exit_code, 0) << said.err;
+  EXPECT_THAT(said.out, testing::AnyOf(HasSubstr("Good, draining"), HasSubstr("Maintenance")));
+  ASSERT_TRUE(scheduler_says("board b1 is Maintenance: drained: new fan"));
+  said = hone(with_key({"boards"}, "me"), scratch_);
+  EXPECT_THAT(said.out, AllOf(HasSubstr("Maintenance for"), HasSubstr("new fan")));
+  said = hone(with_key({"boards", "resume", "b1"}, "me"), scratch_);
+  EXPECT_EQ(said.exit_code, 0) << said.err;
+  EXPECT_TRUE(scheduler_says("board b1 is Unknown: resumed"));
+  said = hone(with_key({"boards", "retire", "b1", "--reason", "burnt"}, "me"), scratch_);
+  EXPECT_THAT(said.out, HasSubstr("Retired")) << said.err;
+  said = hone(with_key({"boards", "describe", "b1"}, "me"), scratch_);
+  EXPECT_THAT(said.out, AllOf(HasSubstr("Maintenance  drained: new fan"), HasSubstr("Retired      burnt")));
+  said = hone(with_key({"boards", "drain", "b1"}, "me"), scratch_);
+  EXPECT_EQ(said.exit_code, 1);
+  EXPECT_THAT(said.err, HasSubstr("board b1 is Retired: resume it first"));
+  said = hone(with_key({"boards", "drain", "b9"}, "me"), scratch_);
+  EXPECT_THAT(said.err, HasSubstr("there is no board b9"));
+}
+
+TEST_F(Lab, AJobIsCreatedOnceAndItsLogIsPulledAndBuiltFrom) {
+  start_scheduler();
+  make_key("board", "runner");
+  make_key("worker", "tuner");
+  Running board("hone-runner",
+                with_key({"--name", "b1", "--label", "rack=2", "--simulate", "seed:7"}, "board"), scratch_);
+  Running tuner("hone-tuner", with_key({"--jobs", "1"}, "worker"), scratch_);
+  const std::vector<std::string> create =
+      with_key({"jobs", "create", tiny_model(), "--trials", "4", "--token", "t", "--require", "rack=2",
+                "--priority", "30"},
+               "me");
+  const Finished created = hone(create, scratch_), again = hone(create, scratch_);
+  ASSERT_EQ(created.exit_code, 0) << created.err;
+  EXPECT_EQ(again.out, created.out) << "the same job";
+  const std::string job = created.last_line();
+  const Finished followed = hone(with_key({"jobs", "follow", job}, "me"), scratch_);
+  EXPECT_EQ(followed.exit_code, 0) << followed.err;
+  EXPECT_THAT(followed.out, HasSubstr("Completed"));
+  const Finished shown = hone(with_key({"jobs", "describe", job}, "me"), scratch_);
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("for     me, priority 30"), HasSubstr("needs rack=2")));
+  const std::vector<std::string> pull = with_key({"logs", "pull", "--job", job, "-o", at("pulled.h5")}, "me");
+  Finished pulled = hone(pull, scratch_);
+  EXPECT_EQ(pulled.exit_code, 0) << pulled.err;
+  EXPECT_THAT(pulled.err, testing::Not(HasSubstr(" 0 records pulled")));
+  pulled = hone(pull, scratch_);
+  EXPECT_THAT(pulled.err, HasSubstr(", 0 of them new"));
+  std::vector<std::string> build = {"build",        tiny_model(),       "--log", endpoint_ + "/" + job,
+                                    "-o",           at("x.so"),         "--key", at("me.key"),
+                                    "--server-key", at("scheduler.pub")};
+  const Finished built = hone(build, scratch_);
+  EXPECT_EQ(built.exit_code, 0) << built.err;
+  EXPECT_THAT(built.out, testing::Not(HasSubstr(" 0 tuned")));
+  build[3] = endpoint_ + "/x";
+  EXPECT_THAT(hone(build, scratch_).err, HasSubstr("'x' is no job"));
+  const Finished resumed = hone(with_key({"jobs", "resume", job}, "me"), scratch_);
+  EXPECT_THAT(resumed.err, HasSubstr("is Completed: submit it again with --more"));
+}
+
+TEST_F(Lab, AJobFailsWithItsReasonWhenItsTimeLimitPasses) {
+  start_scheduler();
+  const Finished tuned =
+      hone(with_key({"tune", tiny_model(), "--time-limit", "200ms", "--require", "rack=9"}, "me"), scratch_);
+  EXPECT_EQ(tuned.exit_code, 1);
+  EXPECT_THAT(tuned.err, HasSubstr("its time limit of"));
+  const Finished jobs = hone(with_key({"jobs", "list"}, "me"), scratch_);
+  EXPECT_THAT(jobs.out, AllOf(HasSubstr("Failed"), HasSubstr("me "), HasSubstr("tasks have a time")));
+}
+
+TEST_F(Lab, AStoppedJobIsResumed) {
+  start_scheduler();
+  submit()->signal(SIGKILL);
+  EXPECT_THAT(hone(with_key({"jobs", "stop", job_}, "me"), scratch_).out, HasSubstr("Stopped"));
+  const Finished resumed = hone(with_key({"jobs", "resume", job_}, "me"), scratch_);
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(hone(with_key({"jobs", "describe", job_}, "me"), scratch_).out, HasSubstr("tiny: Starting"));
+}
+
 TEST_F(Lab, SaysWhatIsWrongWithAQuestion) {
   start_scheduler();
   Finished finished = hone(with_key({"jobs", "follow", "77"}, "me"), scratch_);

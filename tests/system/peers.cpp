@@ -86,23 +86,29 @@ void FakeTuner::work() {
 }
 
 void FakeTuner::build(Peer& peer, const wire::Round& round) {
+  const auto send = [&](const wire::Candidate& candidate, uint64_t trial) {
+    wire::Built built;
+    built.lease = round.lease;
+    built.candidate = candidate;
+    built.trial = trial;
+    built.features = {static_cast<float>(std::stoul(candidate.parameters.substr(2))), 1};
+    built.feature_version = 1;
+    std::vector<wire::Bytes> blobs = {bytes_of("artifact " + round.task + candidate.parameters),
+                                      bytes_of("reference " + round.task)};
+    if (build_) std::tie(blobs[0], blobs[1]) = build_(round, trial);
+    built.artifact = digest_of(std::span<const std::byte>(blobs[0]));
+    built.reference = digest_of(std::span<const std::byte>(blobs[1]));
+    (void)peer.send(built, blobs);
+  };
+  if (!build_)  // what it gives for a trial is not known again
+    for (const wire::Candidate& lost : round.rebuild) send(lost, 0);
   const std::set<std::string> seen(round.seen.begin(), round.seen.end());
   uint32_t proposed = 0;
   for (uint64_t value = round.seed % 1000; proposed < round.count; value = value * 7 + 13) {
     const std::string parameters = "p=" + std::to_string(value % 100003);
     if (seen.contains("direct " + parameters)) continue;
-    wire::Built built;
-    built.lease = round.lease;
-    built.candidate = {round.task, round.target, "direct", 1, round.ports, parameters, "split"};
-    built.trial = round.first_trial + proposed++;
-    built.features = {static_cast<float>(value % 100003), 1};
-    built.feature_version = 1;
-    std::vector<wire::Bytes> blobs = {bytes_of("artifact " + round.task + parameters),
-                                      bytes_of("reference " + round.task)};
-    if (build_) std::tie(blobs[0], blobs[1]) = build_(round, built.trial);
-    built.artifact = digest_of(std::span<const std::byte>(blobs[0]));
-    built.reference = digest_of(std::span<const std::byte>(blobs[1]));
-    (void)peer.send(built, blobs);
+    send({round.task, round.target, "direct", 1, round.ports, parameters, "split"},
+         round.first_trial + proposed++);
   }
   (void)peer.send(wire::RoundDone{round.lease, proposed, false, 1});
 }
@@ -115,7 +121,10 @@ Client::Client(std::string endpoint, TransportOptions options)
 void Client::reconnect() {
   ASSERT_TRUE(peer_.reconnect());
   greet();
-  if (job_ != 0) (void)peer_.send(wire::Follow{job_});
+  if (job_ != 0)
+    (void)peer_.send(wire::Follow{job_});
+  else if (!request_.token.empty())
+    (void)peer_.send(request_);
 }
 
 bool Client::until(const std::function<bool()>& condition) {

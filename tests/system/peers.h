@@ -44,7 +44,11 @@ class FakeTuner {
 class Client {
  public:
   explicit Client(std::string endpoint, TransportOptions options = {});
-  void submit(const wire::JobRequest& request) { ASSERT_TRUE(peer_.send(request)); }
+  /// With a token it is submitted again after a reconnect, if it was not accepted.
+  void submit(const wire::JobRequest& request) {
+    request_ = request;
+    ASSERT_TRUE(peer_.send(request));
+  }
   void stop() { ASSERT_TRUE(peer_.send(wire::Stop{job_})); }
   void reconnect();
   /// Until `condition` on the newest event; false after a minute.
@@ -58,6 +62,7 @@ class Client {
   void greet() { ASSERT_TRUE(peer_.send(wire::Hello{})); }
   Peer peer_;
   uint64_t job_ = 0;
+  wire::JobRequest request_;
   wire::JobEvent event_;
   std::string refused_;
 };

@@ -29,7 +29,7 @@ struct Finished {
   std::string last_line() const;  ///< of `out`
 };
 
-/// One of hone's programs, running.
+/// One of hone's programs, or any other by its path, running.
 class Running {
  public:
   /// `launcher`: a command that it is started through, "ip netns exec NAME". Its output goes to `name`.out

@@ -13,11 +13,13 @@
 #include "codegen/runtime/host/host.h"
 #include "tuner/cli/commands.h"
 #include "tuner/cli/import_flags.h"
+#include "tuner/cli/lab.h"
 
 namespace hone::cli {
 namespace {
 
 struct BuildFlags {
+  LabFlags lab;  ///< keys, for a log with a scheduler
   std::string model, target = "host", output, log, board_model, mean, deviation, scale, channel_order;
   ImportOptions import;
   PlanOptions plan;
@@ -96,9 +98,15 @@ Result<Built> build_model(const BuildFlags& flags, const Graph& graph) {
   options.threads = std::max(1, board.cores);
   Lookup lookup;
   if (!flags.log.empty()) {
-    HONE_TRY(lookup, lookup_in_log(flags.log, target, flags.threads,
-                                   flags.board_model.empty() ? board.model : flags.board_model, built.counts,
-                                   flags.plan));
+    std::string board_model = flags.board_model.empty() ? board.model : flags.board_model;
+    HONE_TRY(LogDatabase log, open_log(flags.log, flags.lab, to_text(target)));
+    // The boards of a lab are seldom like this machine; if they are all of one kind, it is that kind.
+    const std::vector<std::string> models = log.board_models(to_text(target));
+    if (is_endpoint(flags.log) && flags.board_model.empty() && models.size() == 1 &&
+        models[0] != board_model) {
+      built.counts.board_model = board_model = models[0];
+    }
+    lookup = lookup_in(std::move(log), target, flags.threads, board_model, built.counts, flags.plan);
   }
   HONE_TRY(const Plan planned, plan(graph, target, lookup, flags.plan));
   for (const PlannedOp& op : planned.ops)
@@ -202,7 +210,9 @@ void add_build(CLI::App& app, Context& context) {
   command->add_option("--target", flags->target, "host, a short name, or a target's full text")
       ->capture_default_str();
   command->add_option("-o,--output", flags->output, "the shared object to write")->required();
-  command->add_option("--log", flags->log, "take the best schedules from this log (*.h5)");
+  command->add_option("--log", flags->log,
+                      "take the best schedules from this log: *.h5, or tcp://HOST:PORT[/JOB] of a scheduler");
+  add_lab_keys(*command, flags->lab);
   command->add_option("--board-model", flags->board_model,
                       "take records of this board model, not of this machine");
   command->add_option("--threads", flags->threads, "take records for this many threads")

@@ -8,6 +8,7 @@
 #include "codegen/base/result.h"
 #include "codegen/import/import.h"
 #include "codegen/model/model.h"
+#include "logs/database.h"
 
 namespace hone::cli {
 
@@ -19,11 +20,15 @@ Result<float> parse_scale(std::string_view text);
 /// Where the choices of a plan came from.
 struct LookupCounts {
   int near = 0;  ///< distinct tasks whose record was measured with another number of threads
+  std::string board_model;  ///< whose records were taken, if not those of this machine or as asked for
 };
 /// Best records of a log for this target, number of threads and board model; one thread's where there is none
 /// for `threads`. Only of formulations that the options permit. Errors: those of reading the log.
 Result<Lookup> lookup_in_log(const std::string& log, const Target& target, int threads,
                              const std::string& board_model, LookupCounts& counts,
                              const PlanOptions& options = {});
+/// The same for a log that was read.
+Lookup lookup_in(LogDatabase log, const Target& target, int threads, const std::string& board_model,
+                 LookupCounts& counts, const PlanOptions& options = {});
 
 }  // namespace hone::cli

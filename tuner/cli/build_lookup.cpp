@@ -36,6 +36,11 @@ Result<Lookup> lookup_in_log(const std::string& log, const Target& target, int t
                              const std::string& board_model, LookupCounts& counts,
                              const PlanOptions& options) {
   HONE_TRY(LogDatabase opened, LogDatabase::open(log));
+  return lookup_in(std::move(opened), target, threads, board_model, counts, options);
+}
+
+Lookup lookup_in(LogDatabase opened, const Target& target, int threads, const std::string& board_model,
+                 LookupCounts& counts, const PlanOptions& options) {
   auto database = std::make_shared<const LogDatabase>(std::move(opened));
   auto known = std::make_shared<std::map<Digest, std::optional<Choice>>>();
   return Lookup([=, text = to_text(target), &counts](const Task& task) -> std::optional<Choice> {

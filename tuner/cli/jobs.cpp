@@ -36,17 +36,22 @@ Result<std::vector<wire::JobSummary>> jobs_of(const LabFlags& lab, uint64_t job)
 }
 
 std::string row(const wire::JobSummary& job) {
-  return fmt::format("{:>8}  {:<10}  {:>8}  {:>7.0f} s  {:>6}  {:>6}  {}{}", job.job, job.state, job.trials,
-                     job.seconds, job.boards, job.tuners, job.name,
+  return fmt::format("{:>8}  {:<10}  {:<8}  {:>8}  {:>8}  {:>7.0f} s  {:>6}  {:>6}  {}{}", job.job, job.state,
+                     job.user, job.priority, job.trials, job.seconds, job.boards, job.tuners, job.name,
                      job.reason.empty() ? "" : ": " + job.reason);
 }
 
 int list(const JobFlags& flags, const Output& output) {
   const auto jobs = jobs_of(flags.lab, 0);
   if (!jobs) return fail_with(jobs.error(), output);
-  output.data(fmt::format("{:>8}  {:<10}  {:>8}  {:>9}  {:>6}  {:>6}  {}", "job", "state", "trials", "time",
-                          "boards", "tuners", "name"));
+  output.data(fmt::format("{:>8}  {:<10}  {:<8}  {:>8}  {:>8}  {:>9}  {:>6}  {:>6}  {}", "job", "state",
+                          "user", "priority", "trials", "time", "boards", "tuners", "name"));
   for (const wire::JobSummary& job : *jobs) output.data(row(job));
+  // A scheduler of protocol 1 does not know this question.
+  const auto answer = ask(flags.lab, wire::AskStatus{});
+  const auto* status = answer ? std::get_if<wire::SchedulerStatus>(&*answer) : nullptr;
+  if (status != nullptr && !status->trouble.empty())
+    output.warning("nothing is acknowledged: " + status->trouble);
   return kSuccess;
 }
 
@@ -72,7 +77,13 @@ int describe(const JobFlags& flags, const Output& output) {
   output.data(fmt::format("limits  {}, {}",
                           job.max_trials == 0 ? "any trials" : fmt::format("{} trials", job.max_trials),
                           job.max_seconds == 0 ? "any time" : fmt::format("{} s", job.max_seconds)));
+  output.data(
+      fmt::format("for     {}, priority {}, {:.1f} s of boards{}",
+                  job.user.empty() ? "an unknown user" : job.user, job.priority, job.board_ms / 1000,
+                  job.require.empty() ? "" : fmt::format("; needs {}", fmt::join(job.require, ", "))));
+  if (job.limit_seconds > 0) output.data(fmt::format("limit   {} s in all", job.limit_seconds));
   const auto* event = std::get_if<wire::JobEvent>(&*answer);
+  if (event != nullptr && !event->trouble.empty()) output.warning(event->trouble);
   if (event == nullptr || event->tasks.size() != job.tasks.size()) return kSuccess;
   const std::vector<TunedTask> tasks = tasks_of(job);
   for (const std::string& line : task_table(tasks, *event, tasks.size())) output.data(line);
@@ -103,14 +114,23 @@ int follow(const JobFlags& flags, bool stop, const Output& output) {
   return kSuccess;
 }
 
+int resume(const JobFlags& flags, const Output& output) {
+  const auto answer = ask(flags.lab, wire::Resume{flags.job});
+  if (!answer) return fail_with(answer.error(), output);
+  if (!std::holds_alternative<wire::Accepted>(*answer))
+    return fail_with({"the scheduler answered something else", flags.lab.scheduler}, output);
+  output.message(fmt::format("job {} goes on", flags.job));
+  return kSuccess;
+}
+
 constexpr const char* daemons[] = {"scheduler", "tuner", "runner"};
 
 }  // namespace
 
 void add_jobs(CLI::App& app, Context& context) {
   auto flags = std::make_shared<JobFlags>();
-  CLI::App* command =
-      app.add_subcommand("jobs", "list, describe, follow or stop the jobs of a running scheduler");
+  CLI::App* command = app.add_subcommand(
+      "jobs", "create, list, describe, follow, stop or resume the jobs of a running scheduler");
   command->require_subcommand(1);
   using Action = int (*)(const JobFlags&, const Output&);
   const auto add = [&](const char* name, const char* what, bool one, Action action) {
@@ -123,6 +143,8 @@ void add_jobs(CLI::App& app, Context& context) {
   add("describe", "one job: target, limits, tasks", true, describe);
   add("follow", "show a job until it ends; Ctrl-C leaves it running", true,
       [](const JobFlags& job, const Output& output) { return follow(job, false, output); });
+  add_job_create(*command, context);
+  add("resume", "let a stopped or failed job go on, with what it has measured", true, resume);
   add("stop", "stop a job and wait until it has ended", true,
       [](const JobFlags& job, const Output& output) { return follow(job, true, output); });
 }

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 
 namespace hone::cli {
@@ -42,6 +43,8 @@ Result<TuneOutcome> follow(const LabFlags& flags, JobClient client, const TuneRu
       if (run.on_message) run.on_message(fmt::format("job {} was accepted", client.job()));
     }
     if (!event) continue;
+    if (event->trouble != outcome.last.trouble && !event->trouble.empty() && run.on_message)
+      run.on_message("the scheduler: " + event->trouble);
     outcome.last = std::move(*event);
     if (run.on_event) run.on_event(outcome.last);
   }
@@ -54,6 +57,10 @@ Result<TuneOutcome> follow(const LabFlags& flags, JobClient client, const TuneRu
 void add_lab_flags(CLI::App& command, LabFlags& flags, bool is_required) {
   command.add_option("--scheduler", flags.scheduler, "a running scheduler: ipc://PATH or tcp://ADDRESS:PORT")
       ->required(is_required);
+  add_lab_keys(command, flags);
+}
+
+void add_lab_keys(CLI::App& command, LabFlags& flags) {
   command.add_option("--key", flags.key, "your secret key, NAME.key of hone keygen: needed off loopback");
   command.add_option("--server-key", flags.server_key, "the scheduler's public key, NAME.pub");
 }
@@ -64,7 +71,10 @@ Result<TransportOptions> lab_transport(const LabFlags& flags) {
   return options;
 }
 
-Result<wire::Message> ask(const LabFlags& flags, const wire::Message& question) {
+namespace {
+
+/// Connects and is welcomed.
+Result<Peer> greeted(const LabFlags& flags) {
   HONE_TRY(TransportOptions options, lab_transport(flags));
   HONE_TRY(Peer peer, Peer::connect(flags.scheduler, std::move(options)));
   wire::Hello hello;
@@ -75,15 +85,80 @@ Result<wire::Message> ask(const LabFlags& flags, const wire::Message& question) 
   while (auto received = peer.receive(give_up)) {
     if (!received->message) return pass(received->message.error());
     wire::Message& message = *received->message;
-    if (std::holds_alternative<wire::Welcome>(message)) {
-      HONE_RETURN_IF_ERROR(peer.send(question));
-    } else if (const auto* refuse = std::get_if<wire::Refuse>(&message)) {
+    if (std::holds_alternative<wire::Welcome>(message)) return peer;
+    if (const auto* refuse = std::get_if<wire::Refuse>(&message))
+      return fail("the scheduler refuses: " + refuse->reason, flags.scheduler);
+  }
+  return pass(no_answer(flags));
+}
+
+Result<wire::Message> ask(const LabFlags& flags, Peer& peer, const wire::Message& question) {
+  HONE_RETURN_IF_ERROR(peer.send(question));
+  const auto give_up = Clock::now() + patience;
+  while (auto received = peer.receive(give_up)) {
+    if (!received->message) return pass(received->message.error());
+    wire::Message& message = *received->message;
+    if (const auto* refuse = std::get_if<wire::Refuse>(&message)) {
       return fail("the scheduler refuses: " + refuse->reason, flags.scheduler);
     } else if (const auto* error = std::get_if<wire::NotUnderstood>(&message)) {
       return fail(error->reason, flags.scheduler);
     } else {
       return std::move(message);
     }
+  }
+  return pass(no_answer(flags));
+}
+
+}  // namespace
+
+Result<wire::Message> ask(const LabFlags& flags, const wire::Message& question) {
+  HONE_TRY(Peer peer, greeted(flags));
+  return ask(flags, peer, question);
+}
+
+bool is_endpoint(std::string_view log) { return log.starts_with("tcp://") || log.starts_with("ipc://"); }
+
+Result<LogDatabase> pull_log(const LabFlags& flags, uint64_t job, const std::string& target,
+                             const std::function<void(uint64_t, uint64_t)>& progress) {
+  HONE_TRY(Peer peer, greeted(flags));
+  LogDatabase log;
+  for (uint64_t next = 0;;) {
+    HONE_TRY(wire::Message answer, ask(flags, peer, wire::PullLog{job, next, target}));
+    auto* chunk = std::get_if<wire::LogChunk>(&answer);
+    if (chunk == nullptr || (chunk->next <= next && chunk->next < chunk->total))
+      return fail("the scheduler answered something else", flags.scheduler);
+    for (Record& record : chunk->records) log.add(std::move(record));
+    next = chunk->next;
+    if (progress) progress(next, chunk->total);
+    if (next >= chunk->total) return log;
+  }
+}
+
+Result<LogDatabase> open_log(const std::string& log, LabFlags flags, const std::string& target) {
+  if (!is_endpoint(log)) return LogDatabase::open(log);
+  flags.scheduler = log;
+  uint64_t job = 0;
+  const size_t slash = log.find('/', std::string_view("tcp://").size());
+  if (log.starts_with("tcp://") && slash != std::string::npos) {
+    flags.scheduler = log.substr(0, slash);
+    const std::string number = log.substr(slash + 1);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), job);
+    if (error != std::errc() || end != number.data() + number.size() || job == 0)
+      return fail("'" + number + "' is no job", log, "write tcp://HOST:PORT or tcp://HOST:PORT/JOB");
+  }
+  return pull_log(flags, job, target);
+}
+
+Result<uint64_t> submit_to_lab(const LabFlags& flags, const TuneRun& run) {
+  HONE_TRY(Peer peer, greeted(flags));
+  HONE_RETURN_IF_ERROR(peer.send(run.request));
+  const auto give_up = Clock::now() + patience;
+  while (auto received = peer.receive(give_up)) {
+    if (!received->message) return pass(received->message.error());
+    // Its first event may come before the job is durable, and accepted.
+    if (const auto* accepted = std::get_if<wire::Accepted>(&*received->message)) return accepted->job;
+    if (const auto* error = std::get_if<wire::NotUnderstood>(&*received->message))
+      return fail(error->reason, flags.scheduler);
   }
   return pass(no_answer(flags));
 }

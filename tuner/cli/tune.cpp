@@ -2,6 +2,8 @@
 #include "tuner/cli/tune.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -10,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <random>
 
 #include "codegen/import/import.h"
 #include "logs/record_log.h"
@@ -28,7 +31,10 @@ struct TuneFlags {
   double target_speed = 0;
   bool has_target_speed = false;
   uint64_t trials = 0, seed = 0;
-  bool more = false, json = false;
+  bool more = false, json = false, detach = false;
+  uint32_t priority = 10;
+  std::string limit, token;
+  std::vector<std::string> require;
   int threads = 1;
   std::vector<std::string> tasks, transfer;
   ImportOptions import;
@@ -65,6 +71,12 @@ Result<std::vector<std::string>> prepare_transfer(const TuneFlags& flags, const 
     paths.push_back(std::filesystem::absolute(file).lexically_normal().string());
   }
   return paths;
+}
+
+/// What makes a repeated submission the same job.
+std::string drawn_token() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
 }
 
 struct Prepared {
@@ -116,6 +128,13 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   request.more = flags.more;
   request.seed = flags.seed;
   request.target_ms = flags.target_speed;
+  request.priority = flags.priority;
+  request.require = flags.require;
+  request.token = flags.token.empty() && is_remote ? drawn_token() : flags.token;
+  if (const passwd* user = ::getpwuid(::getuid()); user != nullptr) request.user = user->pw_name;
+  if (!flags.limit.empty()) {
+    HONE_TRY(request.limit_seconds, parse_duration(flags.limit));
+  }
   prepared.run.log = log;
   prepared.run.transfer = transfer;
   double flops = 0;
@@ -187,6 +206,16 @@ int tune(const TuneFlags& flags, const Output& output) {
   if (!ready) {
     output.error(ready.error());
     return kFailure;
+  }
+  if (flags.detach) {
+    const Result<uint64_t> job = submit_to_lab(flags.lab, prepared->run);
+    if (!job) {
+      output.error(job.error());
+      return kFailure;
+    }
+    output.data(std::to_string(*job));
+    output.message(fmt::format("'hone jobs follow {} --scheduler {}' shows it", *job, flags.lab.scheduler));
+    return kSuccess;
   }
   const auto draw = [&](const wire::JobEvent& event) {
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - begin;
@@ -270,21 +299,28 @@ Status check_target_speed(double ms) {
   return fail("is no time in milliseconds", "--target-speed", "the model's time to reach, e.g. 2.5");
 }
 
-void add_tune(CLI::App& app, Context& context) {
-  auto flags = std::make_shared<TuneFlags>();
-  CLI::App* command = app.add_subcommand("tune", "Search the fastest kernel schedules by measuring them");
+namespace {
+
+void add_flags(CLI::App* command, const std::shared_ptr<TuneFlags>& flags, Context& context) {
   command->add_option("model", flags->model, "ONNX or TFLite file")->required();
   command->add_option("--target", flags->target, "host, a short name, or a target's full text")
       ->capture_default_str();
   add_import_flags(*command, flags->import);
-  command->add_option("--log", flags->log, "the log to read and extend (*.h5)");
-  add_lab_flags(*command, flags->lab, false);
   command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h. The log's best is kept");
   command->add_option("--trials", flags->trials,
                       "stop when the log holds this many trials for the model's tasks");
   command->add_option("--target-speed", flags->target_speed,
                       "stop as soon as the model takes less than so many milliseconds: its tasks' best times "
                       "added up, and measured again");
+  command->add_option("--time-limit", flags->limit,
+                      "the job fails if it has not ended after this long, waiting included: 60s, 2m, 1h");
+  command
+      ->add_option("--priority", flags->priority,
+                   "share of your board time that this job gets, by a scheduler")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command->add_option("--require", flags->require, "KEY=VALUE label that a board must have; repeatable");
+  command->add_option("--token", flags->token, "a second submission with the same token is the same job");
   command->add_option("--threads", flags->threads, "threads of the measured kernels")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
@@ -312,6 +348,27 @@ void add_tune(CLI::App& app, Context& context) {
     flags->has_target_speed = command->count("--target-speed") > 0;
     context.exit_code = tune(*flags, context.output);
   });
+}
+
+}  // namespace
+
+void add_tune(CLI::App& app, Context& context) {
+  auto flags = std::make_shared<TuneFlags>();
+  CLI::App* command = app.add_subcommand("tune", "Search the fastest kernel schedules by measuring them");
+  command->add_option("--log", flags->log, "the log to read and extend (*.h5)");
+  CLI::Option* detach =
+      command->add_flag("--detach", flags->detach, "with --scheduler: print the job's number and leave");
+  add_lab_flags(*command, flags->lab, false);
+  detach->needs(command->get_option("--scheduler"));
+  add_flags(command, flags, context);
+}
+
+void add_job_create(CLI::App& jobs, Context& context) {
+  auto flags = std::make_shared<TuneFlags>();
+  flags->detach = true;
+  CLI::App* command = jobs.add_subcommand("create", "submit a job that tunes a model, and print its number");
+  add_lab_flags(*command, flags->lab, true);
+  add_flags(command, flags, context);
 }
 
 }  // namespace hone::cli

@@ -319,8 +319,17 @@ TEST(Jobs, StopThroughStoppingAndOnlyOnceEverythingIsDurable) {
   EXPECT_EQ(hand.last<wire::JobEvent>("client")->reason, "stopped by a client");
 }
 
-TEST(Jobs, OfASchedulerThatIsStoppedStopAndWorkersAreToldToLeave) {
+TEST(Jobs, OfALabGoOnWhenTheSchedulerIsStartedAnew) {
   Measuring hand;
+  hand.take(hand.core.stop({hand.now, 1}));
+  EXPECT_FALSE(hand.last<wire::Want>("runner")->stopping);
+  EXPECT_EQ(hand.core.jobs().begin()->second.state, JobState::in_progress);
+}
+
+TEST(Jobs, OfAPrivateSchedulerThatIsStoppedStopAndWorkersAreToldToLeave) {
+  Settings settings;
+  settings.abandon = Time(10000);
+  Measuring hand(settings);
   hand.take(hand.core.stop({hand.now, 1}));
   EXPECT_TRUE(hand.last<wire::Want>("tuner")->stopping);
   EXPECT_TRUE(hand.last<wire::Want>("runner")->stopping);

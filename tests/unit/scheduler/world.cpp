@@ -48,8 +48,8 @@ wire::JobRequest make_request(int tasks, uint64_t trials, double seconds) {
   return request;
 }
 
-World::World(Settings settings, uint64_t seed, Nature nature)
-    : settings_(settings), nature_(nature), random_(seed) {
+World::World(Settings settings, uint64_t seed, Nature nature, Disk* disk)
+    : keeper_(disk), settings_(settings), nature_(nature), random_(seed) {
   client_.role = wire::Role::client;
   client_.name = "client";
   restart_scheduler();
@@ -60,12 +60,24 @@ void World::restart_scheduler() {
   ++restarts;
   unsynced_.clear();
   jobs_unsynced_.clear();
+  core_.reset();
   LogDatabase log;
-  for (const Record& record : disk_) log.add(record);
-  auto recovered = recover(jobs_disk_);
-  HONE_CHECK(recovered);
-  ++recovered->boot;
-  core_ = std::make_unique<Core>(settings_, std::move(log), std::move(*recovered));
+  Recovered recovered;
+  if (keeper_ != nullptr) {
+    std::tie(log, recovered) = keeper_->open();
+    on_disk_.clear();
+    for (const Record& record : log.records())
+      if (!on_disk_.insert(record_identity(record)).second) breach("a measurement id is there twice");
+    for (const Digest& id : acknowledged)
+      if (!on_disk_.contains(id)) breach("an acknowledged record was lost in a kill");
+    if (job_ != 0 && !recovered.jobs.contains(job_)) breach("an accepted job was lost in a kill");
+    disk_ = log.records();
+  } else {
+    for (const Record& record : disk_) log.add(record);
+    recovered = *recover(jobs_disk_);
+    ++recovered.boot;
+  }
+  core_ = std::make_unique<Core>(settings_, std::move(log), std::move(recovered));
   wanted_ = durable_ = 0;
   // Every connection is gone; peers notice by silence and come back with a new one.
   for (auto& [name, worker] : workers_) {
@@ -135,6 +147,7 @@ void World::take(Effects effects) {
 
 void World::sync() {
   while (wanted_ > durable_ && !disk_full_) {
+    if (keeper_ != nullptr && !keeper_->commit(unsynced_, jobs_unsynced_)) return;
     durable_ = wanted_;
     for (Record& record : unsynced_) {
       if (!on_disk_.insert(record_identity(record)).second) breach("a measurement id was committed twice");

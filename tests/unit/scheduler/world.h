@@ -33,9 +33,20 @@ struct Faults {
          sicken = 0, drain = 0;  ///< per step
 };
 
+/// Where a world's scheduler keeps what must survive it.
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  /// False: nothing of it is durable; it is tried again.
+  virtual bool commit(const std::vector<Record>& records, const std::vector<JournalEntry>& jobs) = 0;
+  /// What is there after a kill; the boot number is already this start's.
+  virtual std::pair<LogDatabase, Recovered> open() = 0;
+};
+
 class World {
  public:
-  World(Settings settings, uint64_t seed, Nature nature = {});
+  /// Without a disk it remembers in memory.
+  World(Settings settings, uint64_t seed, Nature nature = {}, Disk* disk = nullptr);
 
   void add_tuner(const std::string& name);
   void add_runner(const std::string& name);
@@ -64,7 +75,7 @@ class World {
   std::vector<wire::Round> rounds_seen;
   std::vector<wire::MeasureRequest> measurements_seen;
   bool measured_while_in_flight = false;
-  uint64_t restarts = 0;
+  uint64_t restarts = 0, rebuilt = 0;
   Time now{1000};
 
  private:
@@ -101,6 +112,7 @@ class World {
   }
   Now moment() const { return {now, 1700000000000 + now.count()}; }
 
+  Disk* keeper_;
   Settings settings_;
   Nature nature_;
   std::mt19937_64 random_;

@@ -92,6 +92,30 @@ TEST(RoundWork, ProposesThenBuildsTheReferenceFirst) {
   EXPECT_EQ(request_of(bench, 2).candidate.formulation, "direct");
 }
 
+TEST(RoundWork, BuildsExactlyTheCandidatesThatWereLostAndProposesNothing) {
+  Bench bench;
+  wire::Round round = round_of(7, "model");
+  round.rebuild.resize(2);
+  round.rebuild[0].parameters = "p=1";
+  round.rebuild[1].parameters = "p=2";
+  bench.work.want(want_of({round}));
+  ASSERT_EQ(bench.requests.size(), 3u) << "no model is fetched, nothing proposed";
+  EXPECT_EQ(request_of(bench, 0).candidate.formulation, "reference");
+  EXPECT_EQ(request_of(bench, 1).candidate.parameters, "p=1");
+  bench.work.answer(artifact(1, request_of(bench, 0), "r"));
+  bench.work.answer(artifact(2, request_of(bench, 1), "a"));
+  bench.work.answer(crash(3));
+  const auto built = bench.sent<wire::Built>();
+  ASSERT_EQ(built.size(), 2u);
+  EXPECT_EQ(built[0].artifact, "a");
+  EXPECT_EQ(built[0].reference, "r");
+  EXPECT_EQ(built[1].status, MeasureStatus::build_error);
+  EXPECT_EQ(built[1].candidate.parameters, "p=2");
+  ASSERT_EQ(bench.others.size(), 1u);
+  EXPECT_EQ(std::get<wire::RoundDone>(bench.others[0].message).proposed, 2u);
+  EXPECT_TRUE(bench.work.leases().empty());
+}
+
 TEST(RoundWork, HoldsCandidatesUntilTheReferenceIsThereAndSendsItsBytesOnce) {
   Bench bench;
   bench.work.want(want_of({round_of(7)}));
