@@ -161,6 +161,7 @@ TEST_F(Scheduler, GivesTheWorkOfAKilledBoardToTheNext) {
   }
   const size_t have = records().size();
   ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= have + 20; }));
+  ASSERT_TRUE(client.until([&] { return client.job() != 0; }));
   client.stop();
   ASSERT_TRUE(client.ended());
   EXPECT_EQ(client.event().state, "Stopped") << client.event().reason;
