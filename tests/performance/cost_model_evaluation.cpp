@@ -138,7 +138,7 @@ Status judge_all(const Options& options) {
       HONE_TRY(const std::vector<float> scores, model.predict(matrix_of(task)));
       std::vector<std::vector<float>> rows;
       for (const RecordedPoint& point : task.points) rows.push_back(point.features);
-      const Figures mine = figures_of(task, scores), of_prior = figures_of(task, prior(rows));
+      const Figures mine = figures_of(task, scores), of_prior = figures_of(task, prior(rows).mean);
       fmt::print("{:40} {:4} {:6} | {:6.3f} {:6.3f} {:6.3f} {:6.3f} | {:6.3f} {:6.3f}\n", task.name, fold,
                  task.points.size(), mine.pairs, mine.recall, mine.best1, mine.best10, of_prior.pairs,
                  of_prior.recall);
