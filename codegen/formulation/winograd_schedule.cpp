@@ -74,6 +74,7 @@ Choice choose(const Form& s, const Target& target) {
     for (const Block& block : blocks_of(s)) {
       const RegisterTile tile = best_tile(target, tile_problem(s, block));
       if (local_bytes(s, block, tile.channels) > limit) continue;
+      if (block.first == 1 && tile.channels == s.blocks) continue;  // threads would have nothing to divide
       if (block.first == 1 && 4 * s.points() * s.conv.n * s.tiles() * s.in > kFirstBytes) continue;
       const double products = product_cycles(s, target, block, tile);
       const double blocks = static_cast<double>(s.conv.n * s.tiles()) / static_cast<double>(block.tiles());
@@ -125,7 +126,7 @@ StageSchedule input_schedule(const Form& s, bool first, const Step& place) {
       s.w.transformed()
           ? transform_schedule("input", steps, "ic", s.input_block, {"n", "ic", "th", "i", "tw"}, "j")
           : transform_schedule("input", steps, "ic", s.input_block, {"n", "ic", "th", "tw", "j"}, "i");
-  if (first) result.steps.push_back(steps::parallel({"n", s.input_block > 1 ? "ic.b" : "ic"}));
+  if (first) result.steps.push_back(steps::parallel({"n", s.input_block > 1 ? "ic.b" : "ic", "th"}));
   return result;
 }
 
