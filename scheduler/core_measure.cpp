@@ -13,7 +13,7 @@ void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
   work.task = task;
   ++job.tasks[task].measuring;
   job.tasks[task].pending.insert(candidate_key(record.formulation, record.parameters));
-  work.what = MeasureWork{std::move(record), job.tasks[task].reference, 0, {}};
+  work.what = MeasureWork{std::move(record), job.tasks[task].reference, 0, {}, {}};
   auto& queue = measure_queues_[job.id];
   if (first)
     queue.push_front(work.id);

@@ -73,8 +73,7 @@ TEST(Sandbox, FilesEndAtTheirLimit) {
 TEST(Sandbox, ProcessorTimeEndsAtItsLimit) {
   EXPECT_EQ(in_a_process([] {
               apply_limits({0, 0, 1});
-              for (volatile int i = 0;; i = i + 1) {
-              }
+              for (volatile int i = 0;;) i = i + 1;
               return 0;
             }),
             128 + SIGKILL);

@@ -286,6 +286,19 @@ Candidate direct_candidate(const Task& task, const Target& target) {
   return *make_candidate(task, target, direct, ports, direct.default_parameters(task, target, ports));
 }
 
+TEST(Artifact, WinogradLeavesThreadsSomethingToDivideWhereChannelsAreFew) {
+  const Task task = task_of(conv_text(16, 64, 55, 3, 3));
+  const Target target = named("x86-64-v4");
+  const Formulation& winograd = *find_formulation("winograd4");
+  const Ports ports = default_ports(winograd, task, target);
+  auto artifact = compile(
+      *make_candidate(task, target, winograd, ports, winograd.default_parameters(task, target, ports)));
+  ASSERT_TRUE(artifact) << artifact.error().text();
+  int64_t most = 0;
+  for (const auto& phase : artifact->signature.phases) most = std::max(most, phase.extent);
+  EXPECT_GE(most, 13) << "whole rows of tiles; the fourteenth is not whole";
+}
+
 TEST(Artifact, SignatureNamesBuffersInTheOrderOfTheContract) {
   auto artifact = compile(direct_candidate(task_of(kConv), named("x86-64-v4")));
   ASSERT_TRUE(artifact) << artifact.error().text();
