@@ -151,26 +151,6 @@ TEST(RoundWork, KeepsTheReferenceForTheNextRoundOfTheTask) {
   EXPECT_EQ(bench.blobs[0].size(), 2u);  // again with its bytes: it is the first of its round
 }
 
-TEST(RoundWork, BuildsExactlyWhatARebuildingRoundNamesAndProposesNothing) {
-  Bench bench;
-  wire::Round round = round_of(7, "model");
-  round.rebuild = {{round.task, round.target, "direct", 1, "ports", "oc=2", ""},
-                   {round.task, round.target, "winograd", 1, "ports", "tile=4", ""}};
-  bench.work.want(want_of({round}));
-  ASSERT_EQ(bench.requests.size(), 3u) << "neither a model nor proposals were asked for";
-  EXPECT_EQ(request_of(bench, 0).candidate.formulation, "reference");
-  EXPECT_EQ(request_of(bench, 2).candidate.parameters, "tile=4");
-  bench.work.answer(artifact(1, request_of(bench, 0), "r"));
-  bench.work.answer(artifact(2, request_of(bench, 1), "a"));
-  bench.work.answer(crash(3));
-  const auto built = bench.sent<wire::Built>();
-  ASSERT_EQ(built.size(), 2u);
-  EXPECT_EQ(built[0].artifact, "a");
-  EXPECT_EQ(built[1].status, MeasureStatus::build_error);
-  ASSERT_EQ(bench.others.size(), 1u);
-  EXPECT_EQ(std::get<wire::RoundDone>(bench.others[0].message).proposed, 2u);
-}
-
 TEST(RoundWork, ACrashCostsOneCandidateNotTheRound) {
   Bench bench;
   bench.work.want(want_of({round_of(7)}));
