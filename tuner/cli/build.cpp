@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -16,6 +17,19 @@
 #include "tuner/cli/lab.h"
 
 namespace hone::cli {
+
+Error wrong_result(double error, double allowed, bool transforms, const std::string& model) {
+  if (!std::isfinite(error))
+    return {"outputs of the built model or of its reference are NaN or infinite; nothing was written", model,
+            "weights that are not trained may overflow: look at what the model gives elsewhere"};
+  return {fmt::format(
+              "the built model is {:.2g} from the reference, at most {:.2g} is allowed; nothing was written",
+              error, allowed),
+          model,
+          transforms ? "--strict leaves out what rounds more; --max-error allows more"
+                     : "--max-error allows more; beyond 1e-4 it is a bug: please report it"};
+}
+
 namespace {
 
 struct BuildFlags {
@@ -188,13 +202,7 @@ int run_build(const BuildFlags& flags, const Output& output) {
   print(flags, *built, output);
   if (flags.json) print_json(flags, *built, output);
   if (!built->report.correct) {
-    output.error(Error{
-        fmt::format(
-            "the built model is {:.2g} from the reference, at most {:.2g} is allowed; nothing was written",
-            built->report.max_rel_error, flags.max_error),
-        flags.model,
-        built->transforms ? "--strict leaves out what rounds more; --max-error allows more"
-                          : "--max-error allows more; beyond 1e-4 it is a bug: please report it"});
+    output.error(wrong_result(built->report.max_rel_error, flags.max_error, built->transforms, flags.model));
     return kWrongResult;
   }
   return kSuccess;

@@ -19,7 +19,7 @@ Result<float> parse_scale(std::string_view text);
 
 /// Where the choices of a plan came from.
 struct LookupCounts {
-  int near = 0;  ///< distinct tasks whose record was measured with another number of threads
+  int near = 0;             ///< distinct tasks whose record was measured with another number of threads
   std::string board_model;  ///< whose records were taken, if not those of this machine or as asked for
 };
 /// Best records of a log for this target, number of threads and board model; one thread's where there is none
@@ -30,5 +30,8 @@ Result<Lookup> lookup_in_log(const std::string& log, const Target& target, int t
 /// The same for a log that was read.
 Lookup lookup_in(LogDatabase log, const Target& target, int threads, const std::string& board_model,
                  LookupCounts& counts, const PlanOptions& options = {});
+
+/// What is said of a built model whose outputs differ by more than is allowed; `error` may be no number.
+Error wrong_result(double error, double allowed, bool transforms, const std::string& model);
 
 }  // namespace hone::cli

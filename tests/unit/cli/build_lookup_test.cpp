@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <cmath>
+
 #include "codegen/artifact/artifact.h"
 #include "logs/database.h"
 #include "tuner/cli/build.h"
@@ -109,6 +111,16 @@ TEST_F(BuildLookup, NamesALogThatIsMissing) {
   const auto made = lookup_in_log("/nonexistent/l.h5", target_, 1, "board one", counts_);
   ASSERT_FALSE(made);
   EXPECT_THAT(made.error().text(), HasSubstr("/nonexistent/l.h5"));
+}
+
+TEST(BuildErrors, OutputsThatAreNoNumbersAreNotGivenAsADistance) {
+  for (const double error : {NAN, -NAN, INFINITY}) {
+    const Error said = wrong_result(error, 1e-3, true, "model.onnx");
+    EXPECT_THAT(said.text(), HasSubstr("outputs of the built model or of its reference are NaN or infinite"));
+    EXPECT_THAT(said.text(), HasSubstr("model.onnx"));
+  }
+  EXPECT_THAT(wrong_result(0.02, 1e-3, true, "m").text(),
+              HasSubstr("is 0.02 from the reference, at most 0.001 is allowed; nothing was written"));
 }
 
 }  // namespace
