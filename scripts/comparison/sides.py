@@ -4,6 +4,7 @@ Needed because both libraries' threads go on spinning after a run (ONNX Runtime'
 as many CPUs as threads they would take the other's CPU from it.
 """
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -39,8 +40,10 @@ class Side:
     """One process of side.py."""
 
     def __init__(self, library, file, threads, output):
+        # numpy's own threads spin for some 20 ms after its import, on a CPU that a first result then lacks.
         self.process = subprocess.Popen([sys.executable, str(SIDE), library, str(file), str(threads), str(output)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"})
         self.file = file
         self.facts = self.answer()
         wait_until_asleep(self.process.pid)

@@ -2,7 +2,6 @@
 // with warm constants and, as inside a model, with constants that come from memory. Usage: bench_tasks
 // [--target NAME]
 // [--formulation NAME] [--set "oc_tile=2 ow_tile=14 ..."] [--reference] [--resnet50] [FILTER]
-#include <sys/mman.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -174,17 +173,6 @@ Result<double> cold_seconds_of(const LoadedArtifact& artifact, const ArtifactBuf
       sets.back()[k] = copy.data();
       copies.push_back(std::move(copy));
     }
-  }
-  if (getenv("FILEMAP")) {
-    FILE* f = fopen("/tmp/p2w/w.bin", "w+");
-    for (auto& set : sets)
-      for (size_t k = 0; k < specs.size(); ++k)
-        if (specs[k].role == Role::constant) fwrite(set[k], 1, (buffers.owned[k].size() + 63) / 64 * 64, f);
-    fflush(f);
-    char* m = (char*)mmap(nullptr, 4l << 30, PROT_READ, MAP_PRIVATE, fileno(f), 0);
-    for (auto& set : sets)
-      for (size_t k = 0; k < specs.size(); ++k)
-        if (specs[k].role == Role::constant) set[k] = m, m += (buffers.owned[k].size() + 63) / 64 * 64;
   }
   return seconds_of(artifact, std::move(sets));
 }
