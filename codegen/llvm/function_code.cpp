@@ -55,6 +55,7 @@ class PhaseCode {
   const FunctionContext& context_;
   const loop::Program& program_;
   std::vector<Buffer> buffers_;
+  std::vector<loop::TileLoop> around_;  ///< loops around the statement at hand, parallel ones first
 };
 
 llvm::Function* PhaseCode::emit(const std::string& name, const loop::Phase& phase, const Uses& uses) {
@@ -105,6 +106,7 @@ llvm::Function* PhaseCode::emit(const std::string& name, const loop::Phase& phas
   index->addIncoming(begin, entry);
   Variables variables;
   decode(phase, index, variables);
+  around_ = phase.parallel;
   statements(phase.body, variables);
   Value* next = b_.CreateAdd(index, b_.getInt64(1), "", true, true);
   index->addIncoming(next, b_.GetInsertBlock());
@@ -139,7 +141,7 @@ void PhaseCode::statements(const std::vector<loop::Statement>& body, const Varia
     for (const loop::Loop& one : statement.loop) loop(one, variables);
     for (const loop::Tile& tile : statement.tile) {
       llvm::Type* arithmetic = program_.arithmetic == DType::f64 ? b_.getDoubleTy() : b_.getFloatTy();
-      TileCode({b_, context_.set, buffers_, arithmetic}, tile, variables).emit();
+      TileCode({b_, context_.set, buffers_, arithmetic, around_}, tile, variables).emit();
     }
   }
 }
@@ -152,6 +154,7 @@ void PhaseCode::loop(const loop::Loop& loop, const Variables& outer) {
     variables[loop.variable] = position;
     statements(loop.body, variables);
   };
+  around_.push_back({loop.variable, loop.extent});
   if (trips > 0) {
     counted_loop(b_, loop.variable, trips, unroll, {}, [&](Value* i, std::vector<Value*> carried) {
       for (int64_t k = 0; k < unroll; ++k) once({trips > 1 ? i : nullptr, k});
@@ -159,6 +162,7 @@ void PhaseCode::loop(const loop::Loop& loop, const Variables& outer) {
     });
   }
   for (int64_t k = trips * unroll; k < loop.extent; ++k) once({nullptr, k});
+  around_.pop_back();
 }
 
 }  // namespace

@@ -57,6 +57,8 @@ class Memory {
   /// The lanes at `address` (which the access's offset leads to under `variables`), converted.
   llvm::Value* load(const loop::Access& access, Address address, const Variables& variables);
   void store(const loop::Access& access, Address address, const Variables& variables, llvm::Value* value);
+  /// The address in one pointer.
+  llvm::Value* at(Address address);
   /// An index as a number of the arithmetic type, lane by lane.
   llvm::Value* from_index(const Index& index, const Variables& variables);
 
@@ -78,7 +80,6 @@ class Memory {
                    llvm::Value* mask);
   llvm::Value* lane_pointer(const loop::Access& access, const Variables& variables, int64_t lane,
                             llvm::Value* inside);
-  llvm::Value* at(Address address);
   llvm::Align alignment(const loop::Access& access, int64_t bytes, bool vector) const;
   llvm::Type* element_type(DType dtype) const;
   llvm::Type* lanes_of(llvm::Type* element) const;

@@ -20,7 +20,8 @@ struct PhaseContext {
   llvm::IRBuilder<>& builder;
   const InstructionSet& set;
   const std::vector<Buffer>& buffers;
-  llvm::Type* arithmetic;  ///< float or double
+  llvm::Type* arithmetic;                     ///< float or double
+  const std::vector<loop::TileLoop>& around;  ///< loops around the tile, outermost first, parallel ones too
 };
 
 /// A counted loop `for (i = 0; i < trips; ++i)`, trips >= 1, carrying values. `body(i, carried)` gives the
@@ -49,13 +50,23 @@ class TileCode {
     std::vector<Index::Term> copy_terms;  ///< mention copy variables (or lanes inside a quotient)
   };
 
+  /// Weights that several passes of the loops around read again: while one share of them is in use, the next
+  /// is asked for, a part in each pass.
+  struct Ahead {
+    int64_t next_bytes = 0;             ///< from a share to the next
+    int64_t part_bytes = 0;             ///< to ask for at a time; 0: there is no such plan
+    std::vector<loop::TileLoop> again;  ///< the loops that read it again, outermost first
+  };
+
   void plan_copies();
   void plan_pointers();
+  Ahead plan_ahead(const loop::Access& access) const;
   Site site_of(const loop::Access& access);
   void advance(const std::string& variable);
   std::vector<Address> saved() const;
   void restore(const std::vector<Address>& addresses);
-  Address address(const Site& site, int64_t size);
+  /// Of an element of the copy at hand, from where the site's pointer is.
+  Address address(const Site& site, Address pointer, int64_t size);
 
   std::vector<llvm::Value*> reduce(size_t level, std::vector<llvm::Value*> accumulators);
   std::vector<llvm::Value*> update(std::vector<llvm::Value*> accumulators);
@@ -65,7 +76,8 @@ class TileCode {
   llvm::Value* evaluate(const ScalarPtr& scalar);
   llvm::Value* compute(const Scalar& scalar);
   llvm::Value* sum(const ScalarPtr& a, const ScalarPtr& b, bool subtract);
-  void prefetch(const Address& where);
+  void ask_for(const Address& address, int level);
+  void ask_for_next_share(int access);
   llvm::Value* read(int access);
 
   PhaseContext context_;
@@ -79,6 +91,8 @@ class TileCode {
   std::vector<Copy> copies_;
   std::vector<Pointer> pointers_;
   std::vector<Site> sites_;
+  std::vector<Ahead> ahead_;    ///< of each access
+  std::vector<Address> start_;  ///< of the pointers, before the reduction
   Site store_site_;
   int rolled_loops_ = 0;                ///< reduce loops around the code at hand that are real loops
   bool reducing_ = false;               ///< the code at hand is `update`

@@ -5,7 +5,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "tests/unit/llvm/compiled.h"
 
@@ -21,6 +24,7 @@ using loop::Tile;
 /// with a rest.
 struct MatMul {
   int64_t rows = 12, columns, depth = 23, tile_rows = 4, lanes, unroll = 4;
+  bool shares = false;  ///< b packed by vectors of columns, and rows inside the loop over those
 
   Program program() const {
     Program p;
@@ -35,10 +39,16 @@ struct MatMul {
     tile.vector_variable = "n.v";
     tile.lanes = tile.active_lanes = lanes;
     tile.reduce = {{"k", depth, unroll}};
-    tile.accesses = {{a, m * depth + var("k"), {}, 0}, {b, var("k") * columns + n, {}, 0}};
+    const Index packed = var("n.o") * (depth * lanes) + var("k") * lanes + var("n.v");
+    tile.accesses = {{a, m * depth + var("k"), {}, 0}, {b, shares ? packed : var("k") * columns + n, {}, 0}};
     tile.update = make(ScalarOp::mul, {read_access(0), read_access(1)});
     tile.value = make(ScalarOp::accumulator);
     tile.store = {y, m * columns + n, {}, 0};
+    if (shares) {
+      Loop rows_loop{"m.o", rows / tile_rows, 1, {statement(tile)}};
+      p.phases.push_back(phase({{"n.o", columns / lanes, 1}}, columns / lanes, {statement(rows_loop)}));
+      return p;
+    }
     Loop columns_loop{"n.o", columns / lanes, 1, {statement(tile)}};
     p.phases.push_back(phase({{"m.o", rows / tile_rows, 1}}, rows / tile_rows, {statement(columns_loop)}));
     return p;
@@ -80,6 +90,32 @@ TEST_P(EveryTarget, MultipliesMatricesInRegisterTiles) {
       }
     }
   }
+}
+
+/// The assembly of y = a b emitted for a target.
+std::string assembly(const MatMul& m, const Target& target) {
+  const std::string prefix = testing::TempDir() + "hone_emit_" + std::to_string(getpid());
+  const Program program = m.program();
+  EXPECT_TRUE(emit({{"run", &program}}, target, {.dump_prefix = prefix}).has_value());
+  std::ifstream file(prefix + ".s");
+  std::stringstream text;
+  text << file.rdbuf();
+  for (const char* ending : {".ll", ".opt.ll", ".s"}) std::filesystem::remove(prefix + ending);
+  return text.str();
+}
+
+TEST(Weights, ThatSeveralPassesReadAreAskedForIntoTheSecondLevelCacheAShareAhead) {
+  MatMul m{.rows = 12, .columns = 64, .depth = 32, .tile_rows = 4, .lanes = 16};
+  m.shares = true;
+  const std::string again = assembly(m, avx512());
+  EXPECT_NE(again.find("prefetcht1"), std::string::npos);
+  EXPECT_EQ(again.find("prefetcht0"), std::string::npos);
+  m.rows = 4;  // one pass: the same run, further on
+  const std::string once = assembly(m, avx512());
+  EXPECT_EQ(once.find("prefetcht1"), std::string::npos);
+  EXPECT_NE(once.find("prefetcht0"), std::string::npos);
+  m.rows = 12, m.depth = 8192;  // a share of 512 KB
+  EXPECT_EQ(assembly(m, avx512()).find("prefetcht1"), std::string::npos);
 }
 
 TEST_P(EveryTarget, ComputesExactlyTheParallelIndicesAskedFor) {
