@@ -84,7 +84,7 @@ void Guard::answer_zap() {
                                              request.size() > 1 ? request[1] : "",
                                              key ? "200" : "400",
                                              key ? "OK" : "this key is not on the list",
-                                             key ? std::string(to_text(key->role)) + " " + key->name : "",
+                                             key ? std::string(role_text(*key)) + " " + key->name : "",
                                              ""};
     for (size_t i = 0; i < answer.size(); ++i)
       zap_.send(zmq::buffer(answer[i]),
@@ -110,10 +110,14 @@ void Guard::serve() {
   }
 }
 
-std::string Guard::key_name(const zmq::message_t& body) const {
+KeyHolder Guard::holder(const zmq::message_t& body) const {
   const char* user = keys_ ? zmq_msg_gets(body.handle(), "User-Id") : nullptr;
   const char* space = user == nullptr ? nullptr : std::strchr(user, ' ');
-  return space == nullptr ? "" : space + 1;
+  if (space == nullptr) return {};
+  AllowedKey key;
+  (void)set_role(key,
+                 std::string_view(user, static_cast<size_t>(space - user)));  // it was written by answer_zap
+  return {space + 1, key.is_operator};
 }
 
 std::optional<std::string> Guard::objection(const zmq::message_t& sender, const zmq::message_t& body,
@@ -131,12 +135,14 @@ std::optional<std::string> Guard::objection(const zmq::message_t& sender, const 
     ++refused_.roles;
     return "";
   }
-  const std::string role(user, std::strcspn(user, " "));
+  AllowedKey key;
+  (void)set_role(key, std::string_view(user, std::strcspn(user, " ")));
   if (!received.message) return std::nullopt;
   const auto* hello = std::get_if<wire::Hello>(&*received.message);
-  if (hello == nullptr || to_text(hello->role) == role) return std::nullopt;
+  if (hello == nullptr || hello->role == key.role) return std::nullopt;
   ++refused_.roles;
-  return "its key is for a " + role + ", not for a " + std::string(to_text(hello->role));
+  return "its key is for a" + std::string(key.is_operator ? "n " : " ") + std::string(role_text(key)) +
+         ", not for a " + std::string(to_text(hello->role));
 }
 
 }  // namespace hone

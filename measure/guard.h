@@ -37,8 +37,8 @@ class Guard {
   /// silently.
   std::optional<std::string> objection(const zmq::message_t& sender, const zmq::message_t& body,
                                        const Received& received);
-  /// The listed name of the key that the message came with; empty without keys.
-  std::string key_name(const zmq::message_t& body) const;
+  /// Whose key the message came with; nobody's without keys.
+  KeyHolder holder(const zmq::message_t& body) const;
   const Refused& refused() const { return refused_; }
 
  private:

@@ -74,10 +74,17 @@ std::string_view to_text(wire::Role role) {
   return "unknown";
 }
 
-Result<wire::Role> parse_role(std::string_view text) {
+std::string_view role_text(const AllowedKey& key) { return key.is_operator ? "operator" : to_text(key.role); }
+
+Status set_role(AllowedKey& key, std::string_view text) {
   for (const wire::Role role : {wire::Role::tuner, wire::Role::runner, wire::Role::client})
-    if (text == to_text(role)) return role;
-  return fail("'" + std::string(text) + "' is no role", "role", "tuner, runner or client");
+    for (const bool is_operator : {false, true}) {
+      if (is_operator && role != wire::Role::client) continue;
+      key.role = role;
+      key.is_operator = is_operator;
+      if (text == role_text(key)) return {};
+    }
+  return fail("'" + std::string(text) + "' is no role", "role", "tuner, runner, client or operator");
 }
 
 KeyPair make_key_pair() {
@@ -129,10 +136,12 @@ Result<std::vector<AllowedKey>> read_key_list(const std::filesystem::path& file)
   for (int number = 1; std::getline(stream, line); ++number) {
     const std::vector<std::string> words = words_of(line);
     if (words.empty()) continue;
-    const auto role = parse_role(words[0]);
-    if (!role || words.size() != 3 || !is_key(words[1]) || !is_name(words[2]))
+    AllowedKey key;
+    if (words.size() != 3 || !set_role(key, words[0]) || !is_key(words[1]) || !is_name(words[2]))
       return fail("line " + std::to_string(number) + " is not 'ROLE KEY NAME'", file.string());
-    keys.push_back({*role, words[1], words[2]});
+    key.public_key = words[1];
+    key.name = words[2];
+    keys.push_back(std::move(key));
   }
   return keys;
 }
@@ -146,7 +155,7 @@ Status add_to_key_list(const std::filesystem::path& file, const AllowedKey& key)
   keys.push_back(key);
   std::string text;
   for (const AllowedKey& entry : keys)
-    text += std::string(to_text(entry.role)) + " " + entry.public_key + " " + entry.name + "\n";
+    text += std::string(role_text(entry)) + " " + entry.public_key + " " + entry.name + "\n";
   const std::string whole = file.string() + "." + std::to_string(::getpid()) + ".new";
   HONE_RETURN_IF_ERROR(write_new(whole, text, 0600));
   if (::rename(whole.c_str(), file.c_str()) == 0) return {};

@@ -20,7 +20,14 @@ struct KeyPair {
 struct AllowedKey {
   wire::Role role = wire::Role::client;
   std::string public_key;
-  std::string name;  ///< for people: letters, digits, '.', '_', '-'
+  std::string name;          ///< of the user or machine: letters, digits, '.', '_', '-'
+  bool is_operator = false;  ///< a client that may change everybody's jobs, and boards
+};
+
+/// Whose key a message came with. Without keys there is no name, and everybody may do everything.
+struct KeyHolder {
+  std::string name;
+  bool is_operator = false;
 };
 
 /// What one end of a connection needs. Giving them demands keys on every transport, loopback too.
@@ -32,7 +39,10 @@ struct TransportKeys {
 };
 
 std::string_view to_text(wire::Role role);  ///< "tuner", "runner", "client"
-Result<wire::Role> parse_role(std::string_view text);
+/// How the list writes it: a role, or "operator".
+std::string_view role_text(const AllowedKey& key);
+/// Gives `key` the role that role_text writes so. Errors: there is no such role.
+Status set_role(AllowedKey& key, std::string_view text);
 
 KeyPair make_key_pair();
 /// Writes NAME.key (only its owner can read it) and NAME.pub. Errors: one of them is there already; the last

@@ -357,7 +357,7 @@ Waited Hub::wait(TimePoint deadline, std::span<const int> fds) {
 std::optional<ReceivedFrom> Hub::receive() {
   while (auto frames = receive_frames(*state_->socket)) {
     ReceivedFrom from{frames->front().to_string(), received_from(*frames, 1),
-                      state_->guard->key_name(frames->back())};
+                      state_->guard->holder(frames->back())};
     const auto objection = state_->guard->objection(frames->front(), frames->back(), from.received);
     if (!objection) return from;
     if (!objection->empty()) (void)send(from.peer, wire::Refuse{*objection});

@@ -67,7 +67,7 @@ using PeerId = std::string;
 struct ReceivedFrom {
   PeerId peer;
   Received received;
-  std::string key_name = {};  ///< the listed name of the peer's key; empty without keys
+  KeyHolder key = {};
 };
 
 /// One connection to a scheduler. A resource: movable, not copyable.

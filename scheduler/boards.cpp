@@ -223,13 +223,8 @@ void Boards::report(Now now, BoardRecord& board, const wire::HealthReport& repor
   }
   if (report.check != board.check) return;  // an earlier check, or none is wanted any more
   board.check = 0;
-  const double usual = board.usual_reference_ns();
-  std::string why;
-  if (!report.ok)
-    why = "the health check failed: " + report.message;
-  else if (usual > 0 && report.reference_ns > usual * settings_.slow_factor)
-    why = "it is slower than it was: its reference kernel took " + milliseconds_text(report.reference_ns) +
-          ", usual is " + milliseconds_text(usual);
+  const std::string why =
+      report.ok ? slowness(board, report.reference_ns) : "the health check failed: " + report.message;
   if (!why.empty()) {
     ++board.faults;
     quarantine(now, board, why);
@@ -241,6 +236,13 @@ void Boards::report(Now now, BoardRecord& board, const wire::HealthReport& repor
   }
   if (is_legal(board.state, BoardState::good))
     set_state(now, board, BoardState::good, "it passed a health check");
+}
+
+std::string Boards::slowness(const BoardRecord& board, double reference_ns) const {
+  const double usual = board.usual_reference_ns();
+  if (usual <= 0 || reference_ns <= usual * settings_.slow_factor) return "";
+  return "it is slower than it was: its reference kernel took " + milliseconds_text(reference_ns) +
+         ", usual is " + milliseconds_text(usual);
 }
 
 void Boards::result(Now now, BoardRecord& board, bool is_good) {

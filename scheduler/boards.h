@@ -72,6 +72,8 @@ class Boards {
   /// It turned out not to be its fault (a candidate killed several boards): takes back one fault.
   void forgive(Now now, BoardRecord& board);
   void report(Now now, BoardRecord& board, const wire::HealthReport& report);
+  /// Why a reference kernel that took so long shows a throttled board; empty: it does not.
+  std::string slowness(const BoardRecord& board, double reference_ns) const;
   /// Counts a result; many failures in a row make a check due.
   void result(Now now, BoardRecord& board, bool is_good);
   /// Checks that were not answered, quarantines that are over, drains that are through (`holds_nothing` of

@@ -63,11 +63,8 @@ Committer::Outcome Committer::commit(Batch batch) {
   outcome.status = log_.sync();
   if (outcome.status) outcome.status = issued_only ? jobs_.write() : jobs_.sync();
   if (!outcome.status) return outcome;
-  if (batch.compact)
-    if (auto status = log_.compact(); !status)
-      outcome.notes.push_back("the log was not compacted: " + status.error().text());
-  if (batch.snapshot)
-    if (auto status = jobs_.replace(*batch.snapshot); !status) outcome.notes.push_back(status.error().text());
+  if (batch.compact) outcome.tidied = log_.compact();
+  if (outcome.tidied && batch.snapshot) outcome.tidied = jobs_.replace(*batch.snapshot);
   return outcome;
 }
 

@@ -28,6 +28,7 @@ class Committer {
     uint64_t goal = 0;
     Status status = {};  ///< on an error nothing is lost: what is queued is tried again with the next batch
     std::vector<std::string> notes = {};
+    Status tidied = {};  ///< of the compaction and the snapshot, if they were asked for
   };
 
   Committer(RecordLog log, JobsFile jobs);

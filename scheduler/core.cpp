@@ -33,7 +33,7 @@ Effects Core::start(Now now) {
     job.kept_trials = saved.trials;
     job.board_ms = static_cast<double>(saved.board_ms);
     job.ended = now.steady;
-    if (!job.request.token.empty()) tokens_[job.request.token] = id;
+    if (!job.request.token.empty()) tokens_[{job.request.user, job.request.token}] = id;
     job.candidates = saved.candidates;
     job.measured_before = saved.measured_before;
     job.started = now.steady - Time(saved.elapsed_ms);
@@ -54,8 +54,8 @@ Effects Core::start(Now now) {
 }
 
 Effects Core::message(Now now, const PeerId& peer, const wire::Message& message,
-                      std::vector<wire::Bytes> blobs, const std::string& key_name) {
-  take(now, peer, message, std::move(blobs), key_name);
+                      std::vector<wire::Bytes> blobs, const KeyHolder& key) {
+  take(now, peer, message, std::move(blobs), key);
   return finish();
 }
 
@@ -65,10 +65,10 @@ Effects Core::finish(Now now) {
 }
 
 void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
-                const std::string& key_name) {
+                const KeyHolder& key) {
   now_ = now;
   if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
-    hello(peer, *greeting, key_name);
+    hello(peer, *greeting, key);
     return;
   }
   const auto place = peers_.find(peer);
@@ -99,12 +99,7 @@ void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::
   } else if (const auto* followed = std::get_if<wire::Follow>(&message)) {
     if (only(wire::Role::client)) follow(peer, followed->job);
   } else if (const auto* stopped = std::get_if<wire::Stop>(&message)) {
-    if (only(wire::Role::client)) {
-      if (Job* job = live_job(stopped->job))
-        stop_job(*job, "stopped by a client");
-      else
-        follow(peer, stopped->job);
-    }
+    if (only(wire::Role::client)) stop_request(peer, stopped->job);
   } else if (const auto* asked = std::get_if<wire::Query>(&message)) {
     if (only(wire::Role::client)) query(peer, *asked);
   } else if (const auto* list = std::get_if<wire::ListJobs>(&message)) {

@@ -12,6 +12,7 @@
 
 #include "codegen/base/target.h"
 #include "logs/database.h"
+#include "measure/keys.h"
 #include "scheduler/artifact_store.h"
 #include "scheduler/boards.h"
 #include "scheduler/effects.h"
@@ -65,7 +66,7 @@ struct PeerState {
   uint32_t capacity = 1;
   uint32_t protocol = wire::protocol_version;
   uint64_t instance = 0;
-  std::string key_name;    ///< the listed name of its key; empty without keys
+  KeyHolder key;           ///< whose key it came with
   Board board;             ///< runners
   std::string board_name;  ///< runners: in Core::boards()
   Time heard{0};
@@ -88,12 +89,12 @@ class Core {
   Core(Settings settings, LogDatabase log, Recovered recovered, std::vector<Record> transfer = {});
 
   Effects start(Now now);
-  /// `key_name`: how the list of keys calls the sender; empty without keys.
+  /// `key`: whose key the sender came with.
   Effects message(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
-                  const std::string& key_name = {});
+                  const KeyHolder& key = {});
   /// message() in two steps, so that many messages share the second, in which work is dealt out.
   void take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
-            const std::string& key_name = {});
+            const KeyHolder& key = {});
   Effects finish(Now now);
   /// A frame that made no sense.
   Effects malformed(Now now, const PeerId& peer, const std::string& why);
@@ -124,7 +125,7 @@ class Core {
 
  private:
   // core_peers.cpp
-  void hello(const PeerId& peer, const wire::Hello& hello, const std::string& key_name);
+  void hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& key);
   void state(const PeerId& peer, const wire::WorkerState& state);
   void fetch(const PeerId& peer, const wire::Fetch& fetch);
   void lose_peer(const PeerId& peer, const std::string& why);
@@ -137,6 +138,9 @@ class Core {
   void dispatch();
   void expire();
   void lease_ran_out(Work& work);
+  /// A leased measurement whose runner has not heard of it, since its issue cannot be journaled: nobody is
+  /// late with it.
+  bool waits_for_disk(const Work& work) const;
   void hold_still(const PeerId& peer);  ///< work that waits at a board goes back; what runs goes on
 
   // core_boards.cpp
@@ -180,7 +184,10 @@ class Core {
   // core_jobs.cpp
   void submit(const PeerId& peer, const wire::JobRequest& asked);
   void follow(const PeerId& peer, uint64_t id);
+  void stop_request(const PeerId& peer, uint64_t id);
   void stop_job(Job& job, const std::string& reason);
+  /// Whether the peer may stop and resume the job; tells it if not.
+  bool may_change(const PeerId& peer, const Job& job);
   void query(const PeerId& peer, const wire::Query& query);
   void list_jobs(const PeerId& peer, uint64_t id);
   void resume(const PeerId& peer, uint64_t id);
@@ -235,7 +242,7 @@ class Core {
   std::set<PeerId> want_due_;  ///< workers to be told
   /// Measurements whose artifact or reference is gone, by job and task.
   std::map<std::pair<uint64_t, size_t>, std::deque<uint64_t>> rebuilds_;
-  std::map<std::string, uint64_t> tokens_;  ///< of submissions, to their jobs
+  std::map<std::pair<std::string, std::string>, uint64_t> tokens_;  ///< (user, token) to the job
   std::string trouble_;
   Time born_{0};
   bool workers_changed_ = true;  ///< jobs must count theirs again

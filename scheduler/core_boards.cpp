@@ -63,6 +63,13 @@ void Core::health(const PeerId& peer, const wire::HealthReport& report) {
 }
 
 void Core::board_request(const PeerId& peer, const wire::BoardRequest& request) {
+  const KeyHolder& key = peers_.at(peer).key;
+  if (request.action != wire::BoardAction::show && !key.name.empty() && !key.is_operator) {
+    send(peer, wire::NotUnderstood{"only an operator may drain, resume or retire boards, and this key is " +
+                                   key.name + "'s, a client: hone keys add operator " + key.name +
+                                   ".pub --keys LIST, where the scheduler is"});
+    return;
+  }
   if (const Status status = boards_.request(now_, request); !status) {
     send(peer, wire::NotUnderstood{status.error().text()});
     return;

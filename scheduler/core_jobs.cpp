@@ -38,9 +38,10 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
     send(peer, wire::NotUnderstood{"the job was not accepted: " + why});
   };
   wire::JobRequest request = asked;
-  if (!peers_.at(peer).key_name.empty()) request.user = peers_.at(peer).key_name;
+  if (const std::string& name = peers_.at(peer).key.name; !name.empty()) request.user = name;
   if (stopping_) return refuse("the scheduler is stopping");
-  if (const auto known = tokens_.find(request.token); !request.token.empty() && known != tokens_.end()) {
+  if (const auto known = tokens_.find({request.user, request.token});
+      !request.token.empty() && known != tokens_.end()) {
     // Its answer was lost: the same job, which the peer follows again.
     jobs_.at(known->second).followers.insert(peer);
     send_when_durable(peer, wire::Accepted{known->second});
@@ -62,7 +63,7 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
   auto entry = submit_entry(id, request);
   if (!entry) return refuse(entry.error().text());
   journal(std::move(*entry));
-  if (!request.token.empty()) tokens_[request.token] = id;
+  if (!request.token.empty()) tokens_[{request.user, request.token}] = id;
   Job job;
   job.id = id;
   job.request = std::move(request);
@@ -83,6 +84,7 @@ void Core::resume(const PeerId& peer, uint64_t id) {
     return;
   }
   Job& job = place->second;
+  if (!may_change(peer, job)) return;
   if (is_terminal(job.state)) {
     if (!is_legal(job.state, JobState::starting)) {
       send(peer, wire::NotUnderstood{"job " + std::to_string(id) + " is " + std::string(to_text(job.state)) +
@@ -165,6 +167,25 @@ void Core::set_state(Job& job, JobState state, const std::string& reason) {
   // The end is only told once every record and the state itself are durable.
   for (const PeerId& follower : job.followers) after_[sequence_].push_back({follower, event_of(job), {}});
   job.changed = false;
+}
+
+bool Core::may_change(const PeerId& peer, const Job& job) {
+  const KeyHolder& key = peers_.at(peer).key;
+  const std::string& owner = job.request.user;
+  if (key.name.empty() || key.is_operator || key.name == owner) return true;
+  send(peer, wire::NotUnderstood{"job " + std::to_string(job.id) + " belongs to " +
+                                 (owner.empty() ? "nobody" : owner) + ": only " +
+                                 (owner.empty() ? "" : owner + " or ") +
+                                 "an operator may stop or resume it, and this key is " + key.name + "'s"});
+  return false;
+}
+
+void Core::stop_request(const PeerId& peer, uint64_t id) {
+  Job* job = live_job(id);
+  if (job == nullptr) return follow(peer, id);
+  if (!may_change(peer, *job)) return;
+  const std::string& name = peers_.at(peer).key.name;
+  stop_job(*job, name.empty() || name == job->request.user ? "stopped by a client" : "stopped by " + name);
 }
 
 void Core::stop_job(Job& job, const std::string& reason) {

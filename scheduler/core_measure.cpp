@@ -140,6 +140,14 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     measurement.message = "the board sent no time";
   }
   if (BoardRecord* board = board_of(peer)) {
+    // Slow before and after: not a moment's disturbance. Its times are not what the candidate takes.
+    const Health& health = measurement.health;
+    const std::string why =
+        boards_.slowness(*board, std::min(health.reference_before_ns, health.reference_after_ns));
+    if (has_time && !why.empty()) {
+      measurement.status = MeasureStatus::board_unhealthy;
+      measurement.message = why;
+    }
     boards_.result(now_, *board,
                    measurement.status == MeasureStatus::ok ||
                        measurement.status == MeasureStatus::raced_out ||
@@ -169,7 +177,8 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
   // Its work is gone (another start of the scheduler, or cancelled), but the result is as good as any.
   Record record = issued->second;
   ++counters_.late_commits;
-  if (has_time || is_candidates_fault(measurement.status)) {
+  if (measurement.status == MeasureStatus::ok || measurement.status == MeasureStatus::raced_out ||
+      is_candidates_fault(measurement.status)) {
     record.measurement = std::move(measurement);
     commit(std::move(record));
   }

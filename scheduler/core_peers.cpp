@@ -23,7 +23,7 @@ std::string no_common_protocol(const wire::Hello& hello) {
 
 }  // namespace
 
-void Core::hello(const PeerId& peer, const wire::Hello& hello, const std::string& key_name) {
+void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& key) {
   if (peers_.contains(peer)) lose_peer(peer, "it said hello again");
   const uint32_t protocol = std::min(hello.protocol_max, wire::protocol_version);
   if (protocol < std::max(hello.protocol_min, wire::protocol_oldest)) {
@@ -36,7 +36,7 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const std::string
   state.name = hello.name;
   state.protocol = protocol;
   state.instance = hello.instance;
-  state.key_name = key_name;
+  state.key = key;
   state.capacity = std::max(1u, hello.capacity);
   state.heard = state.idle_since = now_.steady;
   if (hello.role == wire::Role::runner) {
@@ -81,7 +81,7 @@ void Core::state(const PeerId& peer, const wire::WorkerState& said) {
         round_lost(work, "the tuner dropped the round");
       else
         measurement_lost(work, "the runner dropped the measurement", nullptr);
-    } else if (work.is_told && now_.steady - work.told >= settings_.heartbeat * 2) {
+    } else if (work.is_told && !waits_for_disk(work) && now_.steady - work.told >= settings_.heartbeat * 2) {
       work.is_told = false;  // the want was lost or crossed with this state: send the work again
     }
   }
@@ -207,6 +207,8 @@ void Core::expire() {
   for (const PeerId& id : lost)
     lose_peer(id, "silent for " + std::to_string((now_.steady - peers_.at(id).heard).count()) + " ms");
 
+  for (auto& [id, work] : works_)
+    if (!work.holder.empty() && waits_for_disk(work)) work.renewed = work.moved = now_.steady;
   std::vector<uint64_t> late;
   const Time measure_limit = settings_.upload + settings_.run + settings_.measure_slack;
   for (const auto& [id, work] : works_) {
@@ -233,6 +235,10 @@ void Core::expire() {
   boards_.tick(now_, busy);
 }
 
+bool Core::waits_for_disk(const Work& work) const {
+  return !trouble_.empty() && !work.is_held && std::holds_alternative<MeasureWork>(work.what);
+}
+
 void Core::lease_ran_out(Work& work) {
   BoardRecord* board = board_of(work.holder);
   const std::string why = "the lease of the measurement ran out";
@@ -252,6 +258,7 @@ void Core::dispatch() {
     (place->second.role == wire::Role::runner ? runners : tuners).push_back(*id);
     ++id;
   }
+  if (!trouble_.empty()) runners.clear();  // no measurement goes out before its issue is journaled
   // One lease each in turn, so that two boards share a short queue; who gets none now gets none later.
   while (!runners.empty() && !measure_queues_.empty())
     std::erase_if(runners,

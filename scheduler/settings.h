@@ -23,7 +23,8 @@ struct Settings {
   Milliseconds worker_wait{60000};         ///< a job without a fitting board or tuner fails after this
   Milliseconds abandon{
       0};  ///< a job that no client follows gets no more rounds and is stopped after this; 0: never
-  Milliseconds snapshot{5000};  ///< how often a running job's progress is journaled
+  Milliseconds snapshot{5000};   ///< how often a running job's progress is journaled
+  Milliseconds slow_disk{2000};  ///< a commit that takes longer, or half a lease, is trouble that clients see
 
   uint32_t round_size = 8;  ///< candidates of one round
   uint32_t prefetch = 3;    ///< measurements leased to one board at once: one runs, the others upload

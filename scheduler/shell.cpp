@@ -3,6 +3,7 @@
 #include "scheduler/shell.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "scheduler/committer.h"
 #include "scheduler/core.h"
@@ -39,6 +40,7 @@ class Shell {
         carry_out(core_.stop(now()));
       }
       take_commits();
+      watch_disk();
       const bool drained = take_messages();
       note_refused();
       while (auto model = trainer_.take()) carry_out(core_.trained(now(), model->first, model->second));
@@ -86,7 +88,7 @@ class Shell {
       }
       auto& [message, blobs] = received->received;
       if (message)
-        core_.take(now(), received->peer, *message, std::move(blobs), received->key_name);
+        core_.take(now(), received->peer, *message, std::move(blobs), received->key);
       else
         carry_out(core_.malformed(now(), received->peer, message.error().text()));
     }
@@ -102,6 +104,10 @@ class Shell {
     for (TrainRequest& request : effects.train) trainer_.submit(std::move(request));
     for (const std::string& line : effects.notes) note(line);
     for (Outgoing& outgoing : effects.send) {
+      if (auto* status = std::get_if<wire::SchedulerStatus>(&outgoing.message)) {
+        status->log = options_.log.string();
+        status->refused = hub_.refused().total();
+      }
       const auto* want = std::get_if<wire::Want>(&outgoing.message);
       if (want != nullptr && !want->measurements.empty())
         held_.push_back(std::move(outgoing));
@@ -152,27 +158,40 @@ class Shell {
     if (!trouble_.empty() && std::chrono::steady_clock::now() < try_again_) return;
     batch_.goal = wanted_;
     committer_.submit(std::exchange(batch_, {}));
+    submitted_ = std::chrono::steady_clock::now();
     std::move(held_.begin(), held_.end(), std::back_inserter(issued_));
     held_.clear();
   }
 
+  void set_trouble(const std::string& why) {
+    if (trouble_ == why) return;
+    note(why.empty() ? "the log can be written again" : "nothing is acknowledged: " + why);
+    trouble_ = why;
+    carry_out(core_.trouble(now(), why));
+  }
+
+  /// A disk that does not answer is as bad as one that is full: said before a lease runs out that no runner
+  /// was told of.
+  void watch_disk() {
+    const milliseconds patience = std::min(settings_.slow_disk, settings_.lease / 2);
+    if (submitted_ && trouble_.empty() && std::chrono::steady_clock::now() >= *submitted_ + patience)
+      set_trouble("the disk has been writing for more than " + std::to_string(patience.count()) + " ms");
+  }
+
   void take_commits() {
     while (auto outcome = committer_.take()) {
+      submitted_.reset();
       for (const std::string& line : outcome->notes) note(line);
       if (!outcome->status) {
-        if (trouble_ != outcome->status.error().text())
-          note("nothing is acknowledged: " + outcome->status.error().text());
-        if (trouble_ != outcome->status.error().text()) {
-          trouble_ = outcome->status.error().text();
-          carry_out(core_.trouble(now(), trouble_));
-        }
+        set_trouble(outcome->status.error().text());
         try_again_ = std::chrono::steady_clock::now() + milliseconds(100);
         return;
       }
-      if (!trouble_.empty()) {
-        note("the log can be written again");
-        trouble_.clear();
-        carry_out(core_.trouble(now(), ""));
+      set_trouble("");
+      if (!outcome->tidied) {
+        if (std::exchange(untidy_, outcome->tidied.error().text()) != outcome->tidied.error().text())
+          note("the log was not compacted, it is tried again: " + untidy_);
+        tidy_again_ = std::chrono::steady_clock::now() + settings_.snapshot;
       }
       send_issued();
       if (outcome->goal <= durable_) continue;
@@ -189,7 +208,7 @@ class Shell {
 
   /// Compaction and snapshots, when nothing else is to be written.
   void tidy() {
-    if (!committer_.idle() || !trouble_.empty()) return;
+    if (!committer_.idle() || !trouble_.empty() || std::chrono::steady_clock::now() < tidy_again_) return;
     const bool idle = is_quiet();
     Committer::Batch work;
     const size_t uncompacted = committer_.log().uncompacted();
@@ -205,6 +224,7 @@ class Shell {
     if (!work.compact && !work.snapshot) return;
     work.goal = durable_;
     committer_.submit(std::move(work));
+    submitted_ = std::chrono::steady_clock::now();
   }
 
   Status leave() {
@@ -224,12 +244,13 @@ class Shell {
   Trainer trainer_;
   Committer::Batch batch_;               ///< what is to be made durable next
   std::vector<Outgoing> held_, issued_;  ///< wait for the next batch, and for the one that is being written
-  TimePoint try_again_ = {};
+  TimePoint try_again_ = {}, tidy_again_ = {};
+  std::optional<TimePoint> submitted_;  ///< the commit that is under way
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
   TimePoint tell_refused_ = {};
   size_t next_compact_ = options_.compact_every;
   uint64_t next_snapshot_ = options_.snapshot_bytes;
-  std::string trouble_;
+  std::string trouble_, untidy_;
 };
 
 }  // namespace

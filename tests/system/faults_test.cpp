@@ -1,22 +1,19 @@
 // A lab in which things go wrong, with the real programs: boards that reboot, fall silent, stand still or are
-// gone, a cut cable, a scheduler that was stopped, candidates that misbehave.
+// gone, a scheduler that was stopped, candidates that misbehave.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
 
 #include "logs/database.h"
-#include "tests/system/peers.h"
+#include "tests/system/rig.h"
 
 namespace hone::testing_system {
 namespace {
@@ -25,46 +22,8 @@ using std::chrono::milliseconds;
 using testing::Contains;
 using testing::HasSubstr;
 
-std::string text_of(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-class Faults : public testing::Test {
+class Faults : public Rig {
  protected:
-  std::string endpoint() const { return "ipc://" + (scratch_ / "socket").string(); }
-  std::unique_ptr<Running> scheduler(std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {
-        "--listen",         endpoint(), "--log",           scratch_ / "log.h5",
-        "--heartbeat-ms",   "50",       "--loss-ms",       "400",
-        "--lease-ms",       "1000",     "--settle-trials", "100000",
-        "--worker-wait-ms", "30000"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return std::make_unique<Running>("hone-scheduler", arguments, scratch_);
-  }
-  /// One simulated board or several.
-  std::unique_ptr<Running> boards(const std::string& script, int count, const std::string& name = "boards") {
-    std::ofstream(scratch_ / (name + ".script")) << script;
-    std::vector<std::string> arguments = {"--scheduler", endpoint(),   "--name",
-                                          name,          "--simulate", scratch_ / (name + ".script")};
-    arguments.insert(arguments.end(), {"--boards", std::to_string(count)});
-    return std::make_unique<Running>("hone-runner", arguments, scratch_, std::vector<std::string>(), name);
-  }
-  std::set<Digest> records() const { return records_of(scratch_ / "log.h5"); }
-  bool said(const Running& program, const std::string& file, const std::string& what) {
-    return wait_until(scratch_.path(), program,
-                      [&] { return text_of(scratch_ / file).find(what) != std::string::npos; });
-  }
-  /// The log at the end: sound, and one record per measurement.
-  void expect_sound(Running& server) {
-    server.signal(SIGTERM);
-    const Finished finished = server.finish();
-    EXPECT_EQ(finished.exit_code, 0) << finished.err;
-    const auto log = LogDatabase::open(scratch_ / "log.h5");
-    ASSERT_TRUE(log) << log.error().text();
-    EXPECT_THAT(log->verify(), testing::IsEmpty());
-    EXPECT_EQ(records().size(), log->records().size());
-  }
   /// Bytes of no protocol, some after a right greeting.
   void throw_garbage(int seed) {
     const int file = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -79,8 +38,6 @@ class Faults : public testing::Test {
       (void)!::send(file, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     ::close(file);
   }
-
-  Scratch scratch_;
 };
 
 TEST_F(Faults, ALabOfFaultyBoardsAndStrangersCompletesWithOneRecordPerMeasurement) {
@@ -205,89 +162,6 @@ TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
         << name << ": " << to_text(record.measurement.status) << ": " << record.measurement.message;
   }
   EXPECT_EQ(found.size(), names.size());
-}
-
-/// Two network namespaces with a cable between them; nothing where that is not allowed.
-class Cable {
- public:
-  Cable() : name_("hone" + std::to_string(::getpid())) {
-    works_ = run({"netns", "add", name_ + "a"}) && run({"netns", "add", name_ + "b"}) &&
-             run({"link", "add", "cable", "netns", name_ + "a", "type", "veth", "peer", "name", "cable",
-                  "netns", name_ + "b"});
-    for (const char* end : {"a", "b"})
-      works_ = works_ &&
-               run({"-n", name_ + end, "address", "add", end[0] == 'a' ? "10.231.77.1/30" : "10.231.77.2/30",
-                    "dev", "cable"}) &&
-               run({"-n", name_ + end, "link", "set", "cable", "up"}) &&
-               run({"-n", name_ + end, "link", "set", "lo", "up"});
-  }
-  ~Cable() {
-    for (const char* end : {"a", "b"}) run({"netns", "del", name_ + end});
-  }
-  bool works() const { return works_; }
-  void cut() { run({"-n", name_ + "b", "link", "set", "cable", "down"}); }
-  void mend() { run({"-n", name_ + "b", "link", "set", "cable", "up"}); }
-  std::vector<std::string> at(const std::string& end) const { return {"ip", "netns", "exec", name_ + end}; }
-
- private:
-  static bool run(std::vector<std::string> arguments) {
-    std::vector<char*> argv = {const_cast<char*>("ip")};
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-      ::close(2);
-      ::execvp("ip", argv.data());
-      ::_exit(127);
-    }
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  }
-  std::string name_;
-  bool works_ = false;
-};
-
-TEST_F(Faults, ARunnerBehindACutCableIsLostAndComesBack) {
-  Cable cable;
-  if (!cable.works()) GTEST_SKIP() << "network namespaces (ip netns) are not allowed here";
-  auto at = [&](const std::string& name) { return (scratch_ / name).string(); };
-  for (const char* role : {"scheduler", "tuner", "runner", "client"}) {
-    ASSERT_EQ(hone({"keygen", at(role)}, scratch_).exit_code, 0);
-    if (std::string(role) != "scheduler") {
-      ASSERT_EQ(hone({"keys", "add", role, at(std::string(role) + ".pub"), "--keys", at("list")}, scratch_)
-                    .exit_code,
-                0);
-    }
-  }
-  const std::string address = "tcp://10.231.77.1:5577";
-  auto with_key = [&](std::vector<std::string> arguments, const std::string& role) {
-    for (const std::string& word : {std::string("--scheduler"), address, std::string("--key"),
-                                    at(role + ".key"), std::string("--server-key"), at("scheduler.pub")})
-      arguments.push_back(word);
-    return arguments;
-  };
-  Running server("hone-scheduler",
-                 {"--listen", address, "--log", at("log.h5"), "--heartbeat-ms", "50", "--loss-ms", "400",
-                  "--key", at("scheduler.key"), "--keys", at("list"), "--settle-trials", "100000"},
-                 scratch_, cable.at("a"));
-  Running tuner("hone-tuner", with_key({}, "tuner"), scratch_, cable.at("a"));
-  std::ofstream(scratch_ / "script") << "time_ns 1000000 2000000\npace 1\n";
-  Running runner("hone-runner", with_key({"--name", "far", "--simulate", at("script")}, "runner"), scratch_,
-                 cable.at("b"));
-  Running client("hone", with_key({"tune", tiny_model(), "--trials", "150", "--more"}, "client"), scratch_,
-                 cable.at("a"), "client");
-  ASSERT_TRUE(wait_until(scratch_.path(), server, [&] { return records().size() >= 20; }))
-      << text_of(scratch_ / "hone-scheduler.err");
-  cable.cut();
-  ASSERT_TRUE(said(server, "hone-scheduler.err", "lost far")) << text_of(scratch_ / "hone-scheduler.err");
-  const size_t before = records().size();
-  cable.mend();
-  ASSERT_TRUE(wait_until(scratch_.path(), server, [&] { return records().size() >= before + 10; }))
-      << "the runner did not come back: " << text_of(scratch_ / "hone-runner.err");
-  const Finished finished = client.finish();
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  expect_sound(server);
 }
 
 }  // namespace

@@ -139,25 +139,26 @@ TEST_F(Lab, AJobOutlivesAKilledClient) {
 TEST_F(Lab, BoardsAreDrainedResumedAndRetired) {
   start_scheduler();
   make_key("board", "runner");
+  make_key("boss", "operator");
   Running board("hone-runner", with_key({"--name", "b1", "--simulate", "seed:7"}, "board"), scratch_);
   ASSERT_TRUE(scheduler_says("board b1 is Good"));
-  Finished said = hone(with_key({"boards", "drain", "b1", "--reason", "new fan"}, "me"), scratch_);
+  Finished said = hone(with_key({"boards", "drain", "b1", "--reason", "new fan"}, "boss"), scratch_);
   EXPECT_EQ(said.exit_code, 0) << said.err;
   EXPECT_THAT(said.out, testing::AnyOf(HasSubstr("Good, draining"), HasSubstr("Maintenance")));
   ASSERT_TRUE(scheduler_says("board b1 is Maintenance: drained: new fan"));
   said = hone(with_key({"boards"}, "me"), scratch_);
   EXPECT_THAT(said.out, AllOf(HasSubstr("Maintenance for"), HasSubstr("new fan")));
-  said = hone(with_key({"boards", "resume", "b1"}, "me"), scratch_);
+  said = hone(with_key({"boards", "resume", "b1"}, "boss"), scratch_);
   EXPECT_EQ(said.exit_code, 0) << said.err;
   EXPECT_TRUE(scheduler_says("board b1 is Unknown: resumed"));
-  said = hone(with_key({"boards", "retire", "b1", "--reason", "burnt"}, "me"), scratch_);
+  said = hone(with_key({"boards", "retire", "b1", "--reason", "burnt"}, "boss"), scratch_);
   EXPECT_THAT(said.out, HasSubstr("Retired")) << said.err;
   said = hone(with_key({"boards", "describe", "b1"}, "me"), scratch_);
   EXPECT_THAT(said.out, AllOf(HasSubstr("Maintenance  drained: new fan"), HasSubstr("Retired      burnt")));
-  said = hone(with_key({"boards", "drain", "b1"}, "me"), scratch_);
+  said = hone(with_key({"boards", "drain", "b1"}, "boss"), scratch_);
   EXPECT_EQ(said.exit_code, 1);
   EXPECT_THAT(said.err, HasSubstr("board b1 is Retired: resume it first"));
-  said = hone(with_key({"boards", "drain", "b9"}, "me"), scratch_);
+  said = hone(with_key({"boards", "drain", "b9"}, "boss"), scratch_);
   EXPECT_THAT(said.err, HasSubstr("there is no board b9"));
 }
 

@@ -231,6 +231,30 @@ TEST_F(Door, ARunnersKeyIsNoTunersKey) {
   EXPECT_TRUE(speaks(*peer, Role::runner)) << "in its own role it may speak";
 }
 
+TEST_F(Door, AnOperatorsKeyIsAClientsAndTheHubSaysThatItIsMore) {
+  const KeyPair keys = make_key_pair();
+  AllowedKey key{Role::client, keys.public_key, "boss"};
+  ASSERT_TRUE(set_role(key, "operator"));
+  EXPECT_EQ(key.role, Role::client);
+  ASSERT_TRUE(add_to_key_list(list, key));
+  EXPECT_TRUE(read_key_list(list)->back().is_operator) << "it does not come back from the list";
+  auto boss = connect(keys);
+  ASSERT_TRUE(boss->send(Hello{}));
+  const auto got = hub->receive(soon());
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->key.name, "boss");
+  EXPECT_TRUE(got->key.is_operator);
+  ASSERT_TRUE(friendly->send(wire::Fetch{"x"}));
+  const auto from_friend = hub->receive(soon());
+  ASSERT_TRUE(from_friend);
+  EXPECT_EQ(from_friend->key.name, "friend");
+  EXPECT_FALSE(from_friend->key.is_operator);
+  Hello hello;
+  hello.role = Role::runner;
+  ASSERT_TRUE(boss->send(hello));
+  EXPECT_EQ(refusal(*boss), "its key is for an operator, not for a runner");
+}
+
 TEST_F(Door, ANameOfOnesOwnChoiceIsNotHeard) {
   const KeyPair keys = allow(Role::runner, "board");
   zmq::context_t context;

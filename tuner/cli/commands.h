@@ -36,6 +36,7 @@ void add_tune(CLI::App& app, Context& context);
 void add_keys(CLI::App& app, Context& context);
 void add_jobs(CLI::App& app, Context& context);
 void add_boards(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
 void add_logs(CLI::App& app, Context& context);
 /// `hone jobs create`: `hone tune --scheduler ... --detach`.
 void add_job_create(CLI::App& jobs, Context& context);

@@ -77,7 +77,7 @@ Result<std::optional<wire::JobEvent>> JobClient::take() {
     } else if (const auto* error = std::get_if<wire::NotUnderstood>(&message)) {
       // A scheduler that was started anew on the same address does not know this client yet.
       if (error->reason.find("hello") == std::string::npos) {
-        return fail("the scheduler did not understand: " + error->reason);
+        return fail("the scheduler refuses: " + error->reason);
       }
       HONE_RETURN_IF_ERROR(reconnect());
     } else if (auto* event = std::get_if<wire::JobEvent>(&message)) {

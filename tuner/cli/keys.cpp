@@ -29,16 +29,17 @@ Status keygen(const KeyFlags& flags, const Output& output) {
 
 Status add_key(const KeyFlags& flags, const Output& output) {
   HONE_TRY(AllowedKey key, read_public_key(flags.public_key));
-  HONE_TRY(key.role, parse_role(flags.role));
+  HONE_RETURN_IF_ERROR(set_role(key, flags.role));
   HONE_RETURN_IF_ERROR(add_to_key_list(flags.list, key));
-  output.message(fmt::format("{} may come in as a {}", key.name, to_text(key.role)));
+  output.message(
+      fmt::format("{} may come in as {} {}", key.name, key.is_operator ? "an" : "a", role_text(key)));
   return {};
 }
 
 Status list_keys(const KeyFlags& flags, const Output& output) {
   HONE_TRY(const std::vector<AllowedKey> keys, read_key_list(flags.list));
   for (const AllowedKey& key : keys)
-    output.data(fmt::format("{:<7} {} {}", to_text(key.role), key.public_key, key.name));
+    output.data(fmt::format("{:<8} {} {}", role_text(key), key.public_key, key.name));
   return {};
 }
 
@@ -56,7 +57,9 @@ void add_keys(CLI::App& app, Context& context) {
   keys->require_subcommand(1);
   CLI::App* add =
       keys->add_subcommand("add", "let a key in, or give it another role; a running scheduler sees it");
-  add->add_option("role", flags->role, "tuner, runner or client")->required();
+  add->add_option("role", flags->role,
+                  "tuner, runner, client or operator (a client that may change everybody's jobs, and boards)")
+      ->required();
   add->add_option("public_key", flags->public_key, "NAME.pub")->required();
   add->add_option("--keys", flags->list, "the scheduler's list; made if it is not there")->required();
   add->callback(

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   hone::cli::add_bench(app, context);
   hone::cli::add_jobs(app, context);
   hone::cli::add_boards(app, context);
+  hone::cli::add_status(app, context);
   hone::cli::add_logs(app, context);
   hone::cli::add_keys(app, context);
   hone::cli::add_daemons(app);

@@ -142,6 +142,30 @@ TEST(Boards, ThatBecameSlowAreFoundAndAPersonMayAcceptIt) {
   EXPECT_EQ(lab.board("b").state, "Good");
 }
 
+TEST(Boards, ThatAreThrottledAtWorkHaveNoTimeKeptAndAreChecked) {
+  Lab lab;
+  lab.come("b");
+  lab.answer("b", true, 1e6);
+  lab.work();
+  wire::Measured slow = lab.result(lab.last<wire::Want>("b")->measurements.at(0));
+  slow.measurement.health = {1.1e6, 1.9e6, 90, 800};  // a moment's disturbance at the end
+  lab.say("b", slow);
+  EXPECT_EQ(lab.board("b").state, "Good");
+  ASSERT_EQ(lab.records.size(), 1u);
+  EXPECT_EQ(lab.records[0].measurement.status, MeasureStatus::ok);
+
+  lab.build("tuner", lab.last<wire::Want>("tuner")->rounds.at(0), "one", 1);
+  slow = lab.result(lab.last<wire::Want>("b")->measurements.at(0));
+  slow.measurement.health = {1.8e6, 1.9e6, 99, 600};
+  lab.say("b", slow);
+  EXPECT_EQ(lab.records.size(), 1u) << "a throttled board's time was kept";
+  EXPECT_EQ(lab.board("b").state, "Unknown");
+  EXPECT_THAT(lab.board("b").reason, HasSubstr("its reference kernel took 1.800 ms, usual is 1.000 ms"));
+  lab.answer("b", true, 1.8e6);
+  EXPECT_EQ(lab.board("b").state, "Bad");
+  EXPECT_EQ(lab.core.works().size(), 2u) << "its work waits for another board, and a round is out";
+}
+
 TEST(Boards, AreCheckedAfterAFaultAndWorkThatWaitedThereGoesElsewhere) {
   Lab lab;
   lab.come("a");

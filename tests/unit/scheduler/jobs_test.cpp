@@ -46,7 +46,7 @@ TEST(Tokens, MakeARepeatedSubmissionTheSameJobAlsoAfterARestart) {
 TEST(Users, AreWhoTheirKeysSayTheyAre) {
   Hand hand;
   wire::Hello hello;
-  hand.take(hand.core.message({hand.now, 1}, "client", hello, {}, "alice"));
+  hand.take(hand.core.message({hand.now, 1}, "client", hello, {}, {"alice"}));
   wire::JobRequest request = make_request(1, 10);
   request.user = "bob";
   request.priority = 30;
@@ -236,6 +236,32 @@ TEST(Trouble, OfTheDiskIsToldAndNothingIsAcknowledgedMeanwhile) {
   status = *hand.last<wire::SchedulerStatus>("client");
   EXPECT_EQ(status.durable, 1u);
   EXPECT_EQ(status.trouble, "");
+}
+
+TEST(Trouble, OfTheDiskMakesNobodyLateWithWhatItCouldNotBeTold) {
+  Settings settings;
+  settings.loss = Time(1000000);
+  Measuring hand(settings);
+  hand.take(hand.core.trouble({hand.now, 1}, "No space left on device"));
+  const size_t told = hand.sent.size();
+  for (int i = 0; i < 20; ++i) {  // many leases long; the runner has not heard of its measurement
+    hand.tick(settings.lease.count() / 2);
+    hand.say("runner", wire::WorkerState{});
+    hand.say("tuner", wire::WorkerState{{hand.round.lease}});
+  }
+  EXPECT_EQ(hand.core.counters().expired_leases, 0u);
+  EXPECT_THAT(hand.core.boards().all().begin()->second.faults, 0u);
+  for (size_t i = told; i < hand.sent.size(); ++i)
+    if (const auto* want = std::get_if<wire::Want>(&hand.sent[i].message)) {
+      EXPECT_THAT(want->measurements, IsEmpty()) << "it is told again and again";
+    }
+  hand.take(hand.core.trouble({hand.now, 1}, ""));
+  hand.say("runner", wire::WorkerState{});
+  EXPECT_EQ(hand.last<wire::Want>("runner")->measurements.size(), 1u)
+      << "it is told once the disk is written";
+  hand.say("runner", hand.result(hand.request));
+  hand.durable();
+  EXPECT_TRUE(hand.last<wire::Committed>("runner"));
 }
 
 TEST(TheLog, IsPulledInChunksOfDurableRecords) {

@@ -1,0 +1,198 @@
+// Disks that fail under a real scheduler: full, with I/O errors, slow, without room for compaction. Nothing
+// is acknowledged meanwhile, the job and `hone status` say so, no board is blamed, and all goes on
+// afterwards.
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "logs/database.h"
+#include "tests/system/rig.h"
+
+namespace hone::testing_system {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::Not;
+
+const char* const strace = "/usr/bin/strace";
+constexpr const char* script = "seed 3\ntime_ns 1000000 2000000\npace 1\n";
+
+/// A file system of its own in a mount namespace of this process, which a test can fill.
+class SmallDisk {
+ public:
+  SmallDisk(std::filesystem::path folder, size_t bytes) : folder_(std::move(folder)) {
+    std::filesystem::create_directories(folder_);
+    works_ = ::unshare(CLONE_NEWNS) == 0 &&
+             ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+             ::mount("none", folder_.c_str(), "tmpfs", 0, ("size=" + std::to_string(bytes)).c_str()) == 0;
+  }
+  ~SmallDisk() { ::umount2(folder_.c_str(), MNT_DETACH); }
+  bool works() const { return works_; }
+  void fill() {
+    std::ofstream stream(filler(), std::ios::binary);
+    const std::string page(4096, 'x');
+    while (stream.write(page.data(), static_cast<std::streamsize>(page.size())) && stream.flush()) {
+    }
+  }
+  void make_room() { std::filesystem::remove(filler()); }
+
+ private:
+  std::filesystem::path filler() const { return folder_ / "filler"; }
+  std::filesystem::path folder_;
+  bool works_ = false;
+};
+
+class Disk : public Rig {
+ protected:
+  std::vector<std::string> arguments(const std::filesystem::path& log) const {
+    return scheduler_arguments({"--lease-ms", "300", "--log", log});
+  }
+  nlohmann::json status() {
+    const Finished shown = hone({"status", "--scheduler", endpoint(), "--json"}, scratch_);
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    return shown.exit_code == 0 ? nlohmann::json::parse(shown.last_line()) : nlohmann::json();
+  }
+  void expect_acknowledged_is_kept(const Witness& witness, const std::filesystem::path& log) {
+    const std::set<Digest> kept = records_of(log);
+    for (const Digest& id : witness.acknowledged()) EXPECT_TRUE(kept.contains(id)) << "acknowledged and lost";
+  }
+  void expect_nobody_was_blamed() {
+    EXPECT_THAT(scheduler_said(), Not(HasSubstr("lost ")));
+    EXPECT_THAT(scheduler_said(), Not(HasSubstr("is Bad")));
+    EXPECT_THAT(scheduler_said(), Not(HasSubstr("set aside")));
+  }
+  void expect_sound_log(const std::filesystem::path& log) {
+    const auto database = LogDatabase::open(log);
+    ASSERT_TRUE(database) << database.error().text();
+    EXPECT_THAT(database->verify(), testing::IsEmpty());
+    EXPECT_EQ(records_of(log).size(), database->records().size()) << "something is there twice";
+  }
+};
+
+TEST_F(Disk, ThatIsFullStopsAcknowledgementsAndNothingElseUntilThereIsRoom) {
+  SmallDisk disk(scratch_ / "disk", 4u << 20);
+  if (!disk.works()) GTEST_SKIP() << "mount namespaces are not allowed here";
+  const std::filesystem::path log = scratch_ / "disk" / "log.h5";
+  auto server = std::make_unique<Running>("hone-scheduler", arguments(log), scratch_);
+  auto rack = boards(script, 3);
+  Witness witness(endpoint(), script);
+  FakeTuner tuner(endpoint());
+  Client client(endpoint());
+  client.submit(request(300));
+  ASSERT_TRUE(client.until([&] { return records_of(log).size() >= 60 && !witness.acknowledged().empty(); }));
+  disk.fill();
+  ASSERT_TRUE(client.until([&] { return client.event().trouble.find("No space left") != std::string::npos; }))
+      << scheduler_said();
+  EXPECT_THAT(client.event().trouble, HasSubstr("nothing is acknowledged: "));
+  EXPECT_THAT(status()["trouble"].get<std::string>(), HasSubstr("No space left"));
+  const std::set<Digest> acknowledged = witness.acknowledged();
+  const TimePoint later = in(milliseconds(1500));  // five times the lease: the fault is the time itself
+  ASSERT_TRUE(client.until([&] { return std::chrono::steady_clock::now() >= later; }));
+  EXPECT_EQ(witness.acknowledged().size(), acknowledged.size()) << "acknowledged, but it is not on the disk";
+  expect_nobody_was_blamed();
+
+  // Killed and started anew on the full disk, it still waits for room.
+  server->signal(SIGKILL);
+  server->finish();
+  server = std::make_unique<Running>("hone-scheduler", arguments(log), scratch_);
+  client.reconnect();
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "nothing is acknowledged")) << scheduler_said();
+  expect_acknowledged_is_kept(witness, log);
+  disk.make_room();
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "the log can be written again")) << scheduler_said();
+  ASSERT_TRUE(client.ended());
+  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
+  EXPECT_EQ(client.event().trials, 300u);
+  EXPECT_EQ(status()["trouble"], "");
+  server->signal(SIGTERM);
+  const Finished finished = server->finish();
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  expect_acknowledged_is_kept(witness, log);
+  expect_sound_log(log);
+}
+
+/// What strace does to the scheduler's system calls, and what is said of it.
+struct Injected {
+  const char* name;
+  std::string what;     ///< of strace's -e inject=
+  std::string trouble;  ///< of the job meanwhile
+  friend std::ostream& operator<<(std::ostream& out, const Injected& it) { return out << it.what; }
+};
+
+class FailingDisk : public Disk, public testing::WithParamInterface<Injected> {};
+
+TEST_P(FailingDisk, IsWaitedForAndNothingIsLostOrDoubledOrBlamed) {
+  if (!std::filesystem::exists(strace)) GTEST_SKIP() << "strace is not there";
+  Running server("hone-scheduler", arguments(log()), scratch_,
+                 {strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,fdatasync", "-e",
+                  "inject=" + GetParam().what});
+  auto rack = boards(script, 3);
+  Witness witness(endpoint(), script);
+  FakeTuner tuner(endpoint());
+  Client client(endpoint());
+  client.submit(request(300));
+  bool troubled = false;
+  ASSERT_TRUE(client.until([&] {
+    troubled = troubled || client.event().trouble.find(GetParam().trouble) != std::string::npos;
+    return client.event().state == "Completed" || client.event().state == "Failed";
+  })) << scheduler_said();
+  EXPECT_TRUE(troubled) << "the fault was not seen: " << scheduler_said();
+  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
+  EXPECT_EQ(client.event().trials, 300u);
+  EXPECT_EQ(client.event().trouble, "");
+  expect_nobody_was_blamed();
+  EXPECT_THAT(scheduler_said(), HasSubstr("the log can be written again"));
+  expect_acknowledged_is_kept(witness, log());
+  EXPECT_FALSE(witness.acknowledged().empty());
+  expect_sound(server, server.child("hone-scheduler"));
+}
+
+// Each retry is one call, 100 ms after the last: the fault lasts for several leases.
+INSTANTIATE_TEST_SUITE_P(
+    Faults, FailingDisk,
+    testing::Values(Injected{"WriteError", "pwrite64:error=EIO:when=12..24", "Input/output error"},
+                    Injected{"NoSpace", "pwrite64:error=ENOSPC:when=12..24", "No space left on device"},
+                    Injected{"SyncError", "fdatasync:error=EIO:when=12..24", "Input/output error"},
+                    Injected{"SlowSync", "fdatasync:delay_enter=3500000:when=12", "writing for"}),
+    [](const auto& injected) { return injected.param.name; });
+
+TEST_F(Disk, WithoutRoomForCompactionKeepsTheJournalSaysSoOnceAndCompactsLater) {
+  if (!std::filesystem::exists(strace)) GTEST_SKIP() << "strace is not there";
+  // Only what touches the compacted file before it is renamed fails.
+  Running server("hone-scheduler", scheduler_arguments(), scratch_,
+                 {strace, "-f", "-qq", "-o", "/dev/null", "-P", log().string() + ".new", "-e",
+                  "trace=openat,write,pwrite64", "-e", "inject=pwrite64,write:error=ENOSPC"});
+  auto rack = boards(script, 3);
+  FakeTuner tuner(endpoint());
+  Client client(endpoint());
+  client.submit(request(60));
+  ASSERT_TRUE(client.ended());
+  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
+  ASSERT_TRUE(said(server, "hone-scheduler.err", "the log was not compacted")) << scheduler_said();
+  const size_t kept = records().size();
+  EXPECT_GE(kept, 60u);
+  // It goes on to take work, from its journal, and does not try in a circle.
+  Client second(endpoint());
+  wire::JobRequest more = request(120);
+  more.more = true;
+  second.submit(more);
+  ASSERT_TRUE(second.ended());
+  EXPECT_EQ(second.event().state, "Completed") << second.event().reason;
+  EXPECT_EQ(count(scheduler_said(), "the log was not compacted"), 1u) << scheduler_said();
+  ::kill(server.child("hone-scheduler"), SIGTERM);
+  EXPECT_EQ(server.finish().exit_code, 2) << "it cannot leave a log behind that is compacted";
+  EXPECT_GE(records().size(), kept);
+  auto again = scheduler();
+  ASSERT_TRUE(said(*again, "hone-scheduler.err", "listens on"));
+  expect_sound(*again);
+  EXPECT_GE(records().size(), 120u);
+}
+
+}  // namespace
+}  // namespace hone::testing_system
