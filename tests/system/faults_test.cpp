@@ -119,6 +119,32 @@ TEST_F(Faults, ASchedulerThatStoodStillBlamesNobody) {
   expect_sound(*server);
 }
 
+TEST_F(Faults, AThrottledBoardsTimesAreNotKeptAndAnotherGoesOnWithItsWork) {
+  auto server = scheduler();
+  const std::string script = "seed 3\ntime_ns 1000000 2000000\npace 1\n";
+  auto cool = boards(script, 1, "cool"), hot = boards(script + "at 1500 slow 4\n", 1, "hot");
+  FakeTuner tuner(endpoint());
+  Client client(endpoint());
+  client.submit(request(100000));
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "board hot-1 is Good")) << scheduler_said();
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "board hot-1 is Bad: it is slower than it was"))
+      << scheduler_said();
+  const size_t before = records().size();
+  ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= before + 40; }))
+      << scheduler_said();
+  ASSERT_TRUE(client.until([&] { return client.job() != 0; }));
+  client.stop();
+  ASSERT_TRUE(client.ended());
+  EXPECT_THAT(scheduler_said(), Not(HasSubstr("board cool-1 is Bad")));
+  expect_sound(*server);
+  const auto log = LogDatabase::open(scratch_ / "log.h5");
+  ASSERT_TRUE(log);
+  for (const Record& record : log->records())
+    if (record.measurement.status == MeasureStatus::ok) {
+      EXPECT_LT(record.measurement.median_ns, 3e6) << "a throttled board's time was kept";
+    }
+}
+
 TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
   const std::filesystem::path fixtures = std::string(HONE_BINARY_DIR) + "/tests/unit/devices";
   const std::vector<std::string> names = {"good", "segfault", "illegal", "endless",   "sigterm", "bomb",

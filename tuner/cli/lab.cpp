@@ -102,6 +102,9 @@ Result<wire::Message> ask(const LabFlags& flags, Peer& peer, const wire::Message
       return fail("the scheduler refuses: " + refuse->reason, flags.scheduler);
     } else if (const auto* error = std::get_if<wire::NotUnderstood>(&message)) {
       return fail(error->reason, flags.scheduler);
+    } else if (std::holds_alternative<wire::JobEvent>(message) &&
+               !std::holds_alternative<wire::Follow>(question)) {
+      continue;  // a job that goes on tells of itself before the answer that waits for the disk
     } else {
       return std::move(message);
     }
