@@ -75,6 +75,8 @@ struct World {
     Board board = probe_board();
     board.id = text();
     hello.board = in.byte() % 16 == 0 ? text() : to_text(board);
+    hello.can_check = in.byte() % 2 == 0;
+    hello.instance = in.byte() % 4;
     return hello;
   }
 
@@ -95,6 +97,8 @@ struct World {
     request.max_trials = in.byte() % 16;
     request.max_seconds = static_cast<double>(in.byte()) - 16;
     request.more = in.byte() % 2 != 0;
+    request.token = text();
+    if (in.byte() % 8 == 0) request.limit_seconds = in.byte();
     return request;
   }
 
@@ -125,11 +129,21 @@ struct World {
     if (in.byte() % 4 != 0) measured.measurement.status = MeasureStatus::ok;
     for (int i = in.byte() % 6; i > 0; --i) measured.measurement.samples_ns.push_back(in.byte() - 2.0);
     measured.check_ms = in.byte() - 2.0;
+    measured.measurement.health = {in.byte() - 2.0, in.byte() - 2.0, -1, -1};
     return measured;
   }
 
+  wire::HealthReport health() {
+    wire::HealthReport report;
+    report.check = in.byte() % 8;
+    report.ok = in.byte() % 4 != 0;
+    report.message = text();
+    report.reference_ns = in.byte() - 2.0;
+    return report;
+  }
+
   wire::Message message(std::vector<wire::Bytes>& blobs) {
-    switch (in.byte() % 16) {
+    switch (in.byte() % 22) {
       case 0:
         return hello();
       case 1:
@@ -159,6 +173,17 @@ struct World {
         return wire::Fetch{in.pick(ids)};
       case 14:
         return wire::ListJobs{65536u + in.byte() % 4};
+      case 15:
+        return wire::Resume{65536u + in.byte() % 4};
+      case 16:
+      case 17:
+        return health();
+      case 18:
+        return wire::BoardRequest{"board-id", static_cast<wire::BoardAction>(in.byte() % 4), text()};
+      case 19:
+        return wire::PullLog{in.byte() % 2 == 0 ? 0 : 65536u + in.byte() % 4, in.byte(), text()};
+      case 20:
+        return wire::AskStatus{};
       default:
         return wire::ListBoards{};
     }
@@ -180,12 +205,16 @@ struct World {
         take(core.gone(now, peer));
         break;
       case 3:
-        if (in.byte() == 255) take(core.stop(now));
+        if (in.byte() == 255)
+          take(core.stop(now));
+        else
+          take(core.trouble(now, in.byte() % 2 == 0 ? "" : "no space"));
         break;
       default: {
         std::vector<wire::Bytes> blobs;
         const wire::Message said = message(blobs);
-        take(core.message(now, peer, said, std::move(blobs)));
+        const KeyHolder key{in.byte() % 2 == 0 ? "" : peer, in.byte() % 4 == 0};
+        take(core.message(now, peer, said, std::move(blobs), key));
       }
     }
   }

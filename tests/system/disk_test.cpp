@@ -53,11 +53,6 @@ class Disk : public Rig {
   std::vector<std::string> arguments(const std::filesystem::path& log) const {
     return scheduler_arguments({"--lease-ms", "300", "--log", log});
   }
-  nlohmann::json status() {
-    const Finished shown = hone({"status", "--scheduler", endpoint(), "--json"}, scratch_);
-    EXPECT_EQ(shown.exit_code, 0) << shown.err;
-    return shown.exit_code == 0 ? nlohmann::json::parse(shown.last_line()) : nlohmann::json();
-  }
   void expect_acknowledged_is_kept(const Witness& witness, const std::filesystem::path& log) {
     const std::set<Digest> kept = records_of(log);
     for (const Digest& id : witness.acknowledged()) EXPECT_TRUE(kept.contains(id)) << "acknowledged and lost";

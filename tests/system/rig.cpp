@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "logs/database.h"
 
@@ -58,6 +59,14 @@ std::unique_ptr<Running> Rig::boards(const std::string& script, int count, const
 bool Rig::said(const Running& program, const std::string& file, const std::string& what) {
   return wait_until(scratch_.path(), program,
                     [&] { return text_of(scratch_ / file).find(what) != std::string::npos; });
+}
+
+nlohmann::json Rig::status(std::vector<std::string> lab) const {
+  if (lab.empty()) lab = {"--scheduler", endpoint()};
+  lab.insert(lab.begin(), {"status", "--json"});
+  const Finished shown = hone(lab, scratch_);
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  return shown.exit_code == 0 ? nlohmann::json::parse(shown.last_line()) : nlohmann::json();
 }
 
 void Rig::expect_sound(Running& server, pid_t process) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 
 #include "tests/system/peers.h"
 
@@ -33,6 +34,8 @@ class Rig : public testing::Test {
   /// Waits until `file`, what a program printed, holds `what`.
   bool said(const Running& program, const std::string& file, const std::string& what);
   std::string scheduler_said() const { return text_of(scratch_ / "hone-scheduler.err"); }
+  /// What `hone status --json` says; `lab`: where, and with which key, if that is not endpoint().
+  nlohmann::json status(std::vector<std::string> lab = {}) const;
   /// The log at the end: sound, and one record per measurement. `process`: the scheduler's, if `server` only
   /// launched it.
   void expect_sound(Running& server, pid_t process = 0);
