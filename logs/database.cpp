@@ -116,8 +116,13 @@ Result<LogDatabase> LogDatabase::open(const std::filesystem::path& log) {
 }
 
 bool LogDatabase::add(Record record) {
-  if (!identities_.insert(record_identity(record)).second) return false;
-  by_task_.emplace(record.task_key, records_.size());
+  const Digest identity = record_identity(record);
+  return add(std::move(record), identity);
+}
+
+bool LogDatabase::add(Record record, const Digest& identity) {
+  if (!identities_.insert(identity)) return false;
+  by_task_[record.task_key].push_back(records_.size());
   records_.push_back(std::move(record));
   return true;
 }
@@ -139,8 +144,8 @@ std::vector<const Record*> LogDatabase::query(const LogQuery& query) const {
   }
   std::vector<size_t> rows;
   for (const Digest& key : std::set<Digest>(query.task_keys.begin(), query.task_keys.end())) {
-    const auto [first, last] = by_task_.equal_range(key);
-    for (auto place = first; place != last; ++place) rows.push_back(place->second);
+    if (const auto place = by_task_.find(key); place != by_task_.end())
+      rows.insert(rows.end(), place->second.begin(), place->second.end());
   }
   std::sort(rows.begin(), rows.end());
   for (size_t row : rows)
@@ -150,9 +155,10 @@ std::vector<const Record*> LogDatabase::query(const LogQuery& query) const {
 
 const Record* LogDatabase::best(const BestQuery& query) const {
   std::map<std::tuple<std::string, std::string, std::string, std::string, TimingMode>, Showing> candidates;
-  const auto [first, last] = by_task_.equal_range(query.task_key);
-  for (auto place = first; place != last; ++place) {
-    const Record& record = records_[place->second];
+  const auto rows = by_task_.find(query.task_key);
+  if (rows == by_task_.end()) return nullptr;
+  for (const size_t row : rows->second) {
+    const Record& record = records_[row];
     const Measurement& measured = record.measurement;
     if (record.target != query.target || measured.threads != query.threads ||
         (!query.ports.empty() && record.ports != query.ports) ||

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "codegen/base/result.h"
+#include "logs/identity_set.h"
 #include "measure/measurement.h"
 
 namespace hone {
@@ -57,6 +57,8 @@ class LogDatabase {
 
   /// Keeps one record per identity, the first. False: it was there already.
   bool add(Record record);
+  /// The same for a caller that knows record_identity(record).
+  bool add(Record record, const Digest& identity);
   bool contains(const Digest& identity) const;
   void add_warning(std::string warning) { warnings_.push_back(std::move(warning)); }
   /// Adds all records of another log; gives how many were new.
@@ -83,8 +85,8 @@ class LogDatabase {
 
  private:
   std::vector<Record> records_;
-  std::unordered_set<Digest> identities_;
-  std::multimap<Digest, size_t> by_task_;
+  IdentitySet identities_;
+  std::map<Digest, std::vector<size_t>> by_task_;  ///< rows in their order
   std::vector<std::string> warnings_;
 };
 

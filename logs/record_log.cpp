@@ -11,7 +11,9 @@ RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal jo
     : log_(std::move(log)),
       database_(std::move(database)),
       journal_(std::move(journal)),
-      uncompacted_(uncompacted) {}
+      uncompacted_(uncompacted) {
+  for (const Record& record : database_.records()) identities_.insert(record_identity(record));
+}
 
 Result<RecordLog> RecordLog::open(const std::filesystem::path& log, Files& files) {
   // The lock comes first, so that nobody compacts between reading and writing.
@@ -29,12 +31,14 @@ Result<RecordLog> RecordLog::open(const std::filesystem::path& log, Files& files
   return RecordLog(log, std::move(database), std::move(journal), recovered.entries.size());
 }
 
-Result<bool> RecordLog::append(Record record) {
-  if (database_.contains(record_identity(record))) return false;
+Result<bool> RecordLog::append(const Record& record) { return append(record, record_identity(record)); }
+
+Result<bool> RecordLog::append(const Record& record, const Digest& identity) {
+  if (identities_.contains(identity)) return false;
   HONE_TRY(const wire::Bytes bytes, wire::encode_record(record));
   journal_.append(kRecordEntry, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   ++uncompacted_;
-  return database_.add(std::move(record));
+  return identities_.insert(identity);
 }
 
 Status RecordLog::sync() { return journal_.sync(); }
@@ -42,7 +46,9 @@ Status RecordLog::sync() { return journal_.sync(); }
 Status RecordLog::compact() {
   HONE_RETURN_IF_ERROR(journal_.sync());
   if (uncompacted_ == 0) return {};
-  HONE_RETURN_IF_ERROR(database_.write(log_));
+  HONE_TRY(const LogDatabase all, LogDatabase::open(log_));
+  HONE_CHECK(all.records().size() == size());
+  HONE_RETURN_IF_ERROR(all.write(log_));
   HONE_RETURN_IF_ERROR(journal_.cut());
   uncompacted_ = 0;
   return {};
@@ -50,7 +56,7 @@ Status RecordLog::compact() {
 
 Status RecordLog::close() {
   HONE_RETURN_IF_ERROR(compact());
-  if (!std::filesystem::exists(log_)) HONE_RETURN_IF_ERROR(database_.write(log_));
+  if (!std::filesystem::exists(log_)) HONE_RETURN_IF_ERROR(LogDatabase().write(log_));
   HONE_RETURN_IF_ERROR(journal_.cut());
   return journal_.remove();
 }

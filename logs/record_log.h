@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 #include "logs/database.h"
 #include "logs/journal.h"
@@ -17,14 +18,21 @@ class RecordLog {
   /// Opens or creates `log`. Takes the journal's lock, so a second writer gets an Error that names the first.
   static Result<RecordLog> open(const std::filesystem::path& log, Files& files = real_files());
 
+  /// What the log held when it was opened. Records that are appended are not kept in memory here.
   const LogDatabase& database() const { return database_; }
+  /// Hands that over; it is empty here afterwards.
+  LogDatabase take_database() { return std::exchange(database_, {}); }
+  /// Records in the log, appended ones too.
+  size_t size() const { return identities_.size(); }
   /// Queues a record; false if its identity is in the log already (then nothing is queued). It may be
   /// acknowledged once sync() has returned without an error. Errors: a record beyond the limits of
   /// measure/wire.h.
-  Result<bool> append(Record record);
+  Result<bool> append(const Record& record);
+  /// The same for a caller that knows record_identity(record).
+  Result<bool> append(const Record& record, const Digest& identity);
   Status sync();
-  /// Writes all records to the HDF5 file, then cuts the journal. Killed anywhere in between, no record is
-  /// lost or doubled.
+  /// Reads both files and writes all records to the HDF5 file, then cuts the journal. Killed anywhere in
+  /// between, no record is lost or doubled.
   Status compact();
   /// compact(), then removes the journal: only `x.h5` is left. The log is closed by it.
   Status close();
@@ -35,6 +43,7 @@ class RecordLog {
   RecordLog(std::filesystem::path log, LogDatabase database, Journal journal, size_t uncompacted);
   std::filesystem::path log_;
   LogDatabase database_;
+  IdentitySet identities_;
   Journal journal_;
   size_t uncompacted_ = 0;
 };

@@ -4,7 +4,9 @@
 
 #include <capnp/message.h>
 #include <capnp/serialize.h>
+#include <kj/io.h>
 
+#include <array>
 #include <cstring>
 
 #include "measure/wire_fields.h"
@@ -187,11 +189,17 @@ Bytes flat(capnp::MessageBuilder& builder) {
   if (bytes > Limits::message_bytes)
     throw Malformed{std::to_string(bytes) + " bytes are too many, at most " +
                     std::to_string(Limits::message_bytes) + " are allowed"};
-  kj::Array<capnp::word> words = capnp::messageToFlatArray(builder);
-  Bytes out(words.size() * sizeof(capnp::word));
-  std::memcpy(out.data(), words.begin(), out.size());
+  Bytes out(bytes);
+  kj::ArrayOutputStream stream(kj::arrayPtr(reinterpret_cast<kj::byte*>(out.data()), out.size()));
+  capnp::writeMessage(stream, builder);
   return out;
 }
+
+/// Where a message begins: most fit, and nothing is allocated. Builders leave it zeroed.
+struct Scratch {
+  std::array<capnp::word, 512> words = {};
+  kj::ArrayPtr<capnp::word> space() { return kj::arrayPtr(words.data(), words.size()); }
+};
 
 /// Frames have any alignment; Cap'n Proto needs words.
 kj::Array<capnp::word> aligned(std::span<const std::byte> bytes) {
@@ -216,7 +224,8 @@ capnp::ReaderOptions reader_options(size_t words) {
 
 Result<Bytes> encode(const Message& message) {
   return guarded([&] {
-    capnp::MallocMessageBuilder builder;
+    Scratch scratch;
+    capnp::MallocMessageBuilder builder(scratch.space());
     put_message(message, builder.initRoot<schema::Message>());
     return flat(builder);
   });
@@ -232,7 +241,8 @@ Result<Message> decode(std::span<const std::byte> bytes) {
 
 Result<Bytes> encode_record(const Record& record) {
   return guarded([&] {
-    capnp::MallocMessageBuilder builder;
+    Scratch scratch;
+    capnp::MallocMessageBuilder builder(scratch.space());
     put(record, builder.initRoot<schema::Record>());
     return flat(builder);
   });
