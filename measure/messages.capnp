@@ -230,6 +230,13 @@ struct JobRequest {
   require @13 :List(Text);          # "key=value" labels that a board must have
   limitSeconds @14 :Float64;        # the job fails if it has not ended by then, waiting included; 0: no limit
   targetMs @15 :Float64;            # the search ends once the tasks' times add up to less, and finals agree; 0: no target
+  also @16 :List(JobPart);          # further targets of the same job
+}
+# The same model for another target, whose layouts make other tasks of it.
+struct JobPart {
+  target @0 :Text;                  # canonical text
+  tasks @1 :List(JobTask);
+  mode @2 :Text;
 }
 
 struct JobId { id @0 :UInt64; }
@@ -255,6 +262,7 @@ struct JobSummary {
   createdUnixMs @16 :Int64;
   boardMs @17 :Float64;             # time on boards that it was given
   limitSeconds @18 :Float64;
+  also @19 :List(JobPart);          # only if one job was asked for
 }
 
 struct BoardSummary {
@@ -336,7 +344,7 @@ struct JobEvent {
   id @0 :UInt64;
   state @1 :Text;                   # JobState
   reason @2 :Text;
-  tasks @3 :List(TaskProgress);     # in the order of the request
+  tasks @3 :List(TaskProgress);     # in the order of the request, on the first model of boards
   trials @4 :UInt64;
   measuredBefore @5 :UInt64;
   candidates @6 :UInt64;            # attempts of this run, failures included
@@ -347,6 +355,15 @@ struct JobEvent {
   boards @11 :UInt32;
   tuners @12 :UInt32;
   trouble @13 :Text;                # protocol 2: why nothing goes on at present (the log cannot be written)
+  lanes @14 :List(JobLane);         # one for each target and model of boards
+}
+# How a job stands on one model of boards with one of its targets.
+struct JobLane {
+  part @0 :UInt32;                  # 0: the request's own target and tasks, i: its also[i - 1]
+  boardModel @1 :Text;
+  boards @2 :UInt32;                # now
+  tasks @3 :List(TaskProgress);     # in the order of that part
+  reason @4 :Text;                  # why its search is over; empty: it is not
 }
 struct Failure { status @0 :Text; count @1 :UInt64; example @2 :Text; }
 struct Stages {

@@ -31,6 +31,7 @@ struct Limits {
   static constexpr size_t records = 65536;
   static constexpr size_t texts = 65536;  ///< seen candidates, digests, task keys, ids
   static constexpr size_t tasks = 4096;
+  static constexpr size_t lanes = 256;  ///< parts and lanes of one job
   static constexpr size_t labels = 256;
   static constexpr size_t history = 256;  ///< changes of one board's state
   static constexpr size_t nesting = 16;
@@ -121,6 +122,13 @@ struct JobTask {
   double flops = 0;
 };
 
+/// The same model for another target, whose layouts make other tasks of it.
+struct JobPart {
+  std::string target;  ///< canonical text
+  std::vector<JobTask> tasks;
+  TimingMode mode = TimingMode::llc;
+};
+
 struct JobRequest {
   std::string name;
   std::string target;       ///< canonical text
@@ -138,6 +146,7 @@ struct JobRequest {
   std::vector<std::string> require;  ///< "key=value" labels that a board must have
   double limit_seconds = 0;  ///< the job fails if it has not ended by then, waiting included; 0: no limit
   double target_ms = 0;  ///< the search ends once the tasks' times add up to less, and finals agree; 0: none
+  std::vector<JobPart> also = {};  ///< further targets of the same job
 };
 
 struct Follow {
@@ -288,18 +297,28 @@ struct Stages {
   double propose_ms = 0, build_ms = 0, upload_ms = 0, check_ms = 0, run_ms = 0, idle_ms = 0;
 };
 
+/// How a job stands on one model of boards with one of its targets.
+struct JobLane {
+  uint32_t part = 0;  ///< 0: the request's own target and tasks, i: its also[i - 1]
+  std::string board_model;
+  uint32_t boards = 0;              ///< now
+  std::vector<TaskProgress> tasks;  ///< in the order of that part
+  std::string reason;               ///< why its search is over; empty: it is not
+};
+
 struct JobEvent {
   uint64_t job = 0;
   std::string state;  ///< JobState
   std::string reason;
-  std::vector<TaskProgress> tasks;  ///< in the order of the request
+  std::vector<TaskProgress> tasks;  ///< in the order of the request, on the first model of boards
   uint64_t trials = 0, measured_before = 0;
   uint64_t candidates = 0;  ///< attempts of this run, failures included
   std::vector<Failure> failed;
   double seconds = 0, eta_seconds = -1;
   Stages stages;
   uint32_t boards = 0, tuners = 0;
-  std::string trouble;  ///< why nothing goes on at present (the log cannot be written)
+  std::string trouble;              ///< why nothing goes on at present (the log cannot be written)
+  std::vector<JobLane> lanes = {};  ///< one for each target and model of boards
 };
 
 struct Records {
@@ -327,6 +346,7 @@ struct JobSummary {
   int64_t created_unix_ms = 0;
   double board_ms = 0;  ///< time on boards that it was given
   double limit_seconds = 0;
+  std::vector<JobPart> also = {};  ///< only if one job was asked for
 };
 
 struct Jobs {

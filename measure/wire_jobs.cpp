@@ -38,6 +38,32 @@ static void get(schema::Failure::Reader from, Failure& to) {
   to = {status_of(from.getStatus()), from.getCount(), text("example", from.getExample())};
 }
 
+static void put(const JobPart& from, schema::JobPart::Builder to) {
+  to.setTarget(text("target", from.target));
+  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
+  to.setMode(literal(to_text(from.mode)));
+}
+static void get(schema::JobPart::Reader from, JobPart& to) {
+  to.target = text("target", from.getTarget());
+  to.tasks = get_list<JobTask>("tasks", from.getTasks(), Limits::tasks);
+  to.mode = mode_of(from.getMode());
+}
+
+static void put(const JobLane& from, schema::JobLane::Builder to) {
+  to.setPart(from.part);
+  to.setBoardModel(text("board model", from.board_model));
+  to.setBoards(from.boards);
+  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
+  to.setReason(text("reason", from.reason));
+}
+static void get(schema::JobLane::Reader from, JobLane& to) {
+  to.part = from.getPart();
+  to.board_model = text("board model", from.getBoardModel());
+  to.boards = from.getBoards();
+  to.tasks = get_list<TaskProgress>("tasks", from.getTasks(), Limits::tasks);
+  to.reason = text("reason", from.getReason());
+}
+
 void put(const JobRequest& from, schema::JobRequest::Builder to) {
   to.setName(text("name", from.name));
   to.setTarget(text("target", from.target));
@@ -55,6 +81,7 @@ void put(const JobRequest& from, schema::JobRequest::Builder to) {
   put_texts("label", from.require, to.initRequire(sized("labels", from.require.size(), Limits::labels)));
   to.setLimitSeconds(from.limit_seconds);
   to.setTargetMs(from.target_ms);
+  put_list(from.also, to.initAlso(sized("targets", from.also.size(), Limits::lanes)));
 }
 void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.name = text("name", from.getName());
@@ -73,6 +100,7 @@ void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.require = get_texts("labels", from.getRequire(), Limits::labels);
   to.limit_seconds = from.getLimitSeconds();
   to.target_ms = from.getTargetMs();
+  to.also = get_list<JobPart>("targets", from.getAlso(), Limits::lanes);
 }
 
 void put(const Query& from, schema::Query::Builder to) {
@@ -108,6 +136,7 @@ void put(const JobEvent& from, schema::JobEvent::Builder to) {
   to.setBoards(from.boards);
   to.setTuners(from.tuners);
   to.setTrouble(text("trouble", from.trouble));
+  put_list(from.lanes, to.initLanes(sized("lanes", from.lanes.size(), Limits::lanes)));
 }
 void get(schema::JobEvent::Reader from, JobEvent& to) {
   to.job = from.getId();
@@ -126,6 +155,7 @@ void get(schema::JobEvent::Reader from, JobEvent& to) {
   to.boards = from.getBoards();
   to.tuners = from.getTuners();
   to.trouble = text("trouble", from.getTrouble());
+  to.lanes = get_list<JobLane>("lanes", from.getLanes(), Limits::lanes);
 }
 
 void put(const JobSummary& from, schema::JobSummary::Builder to) {
@@ -148,6 +178,7 @@ void put(const JobSummary& from, schema::JobSummary::Builder to) {
   to.setLimitSeconds(from.limit_seconds);
   to.setCreatedUnixMs(from.created_unix_ms);
   to.setBoardMs(from.board_ms);
+  put_list(from.also, to.initAlso(sized("targets", from.also.size(), Limits::lanes)));
 }
 void get(schema::JobSummary::Reader from, JobSummary& to) {
   to.job = from.getId();
@@ -169,6 +200,7 @@ void get(schema::JobSummary::Reader from, JobSummary& to) {
   to.limit_seconds = from.getLimitSeconds();
   to.created_unix_ms = from.getCreatedUnixMs();
   to.board_ms = from.getBoardMs();
+  to.also = get_list<JobPart>("targets", from.getAlso(), Limits::lanes);
 }
 
 }  // namespace hone::wire

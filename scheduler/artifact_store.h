@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <set>
+#include <unordered_map>
 
 #include "codegen/base/digest.h"
 #include "scheduler/effects.h"
@@ -40,7 +40,7 @@ class ArtifactStore {
   size_t max_count_, max_bytes_, bytes_ = 0;
   size_t futile_count_ = 0, futile_bytes_ = 0;  ///< of a trim that could not reach its goal, and a tenth more
   uint64_t clock_ = 0;
-  std::map<Digest, Entry> entries_;
+  std::unordered_map<Digest, Entry> entries_;
 };
 
 }  // namespace hone::scheduler

@@ -28,10 +28,10 @@ struct Fastest {
 };
 using FastestByKind = std::map<std::string_view, Fastest>;
 
-FastestByKind fastest_by_kind(const Job& job) {
+FastestByKind fastest_by_kind(const Lane& lane) {
   FastestByKind fastest;
-  for (size_t i = 0; i < job.tasks.size(); ++i) {
-    const TaskState& task = job.tasks[i];
+  for (size_t i = 0; i < lane.tasks.size(); ++i) {
+    const TaskState& task = lane.tasks[i];
     if (!task.has_time() || task.task.flops <= 0) continue;
     const double speed = task.task.flops / task.best_ns;
     Fastest& kind = fastest[kind_of(task)];
@@ -44,8 +44,8 @@ FastestByKind fastest_by_kind(const Job& job) {
 }
 
 /// Part of its best time that a task may hope to lose, from the best FLOP/s among the others like it.
-double hope(const Job& job, size_t index, const FastestByKind& fastest) {
-  const TaskState& task = job.tasks[index];
+double hope(const Lane& lane, size_t index, const FastestByKind& fastest) {
+  const TaskState& task = lane.tasks[index];
   const double best = task.best_ns;
   const auto kind = fastest.find(kind_of(task));
   if (kind == fastest.end() || task.task.flops <= 0) return kFirstHope;
@@ -56,27 +56,27 @@ double hope(const Job& job, size_t index, const FastestByKind& fastest) {
 }
 
 /// Milliseconds that building and measuring one candidate of `task` take; like the others while it has none.
-double cost_of(const Job& job, const TaskState& task) {
+double cost_of(const Lane& lane, const TaskState& task) {
   if (task.candidates_paid > 0 && task.spent_ms > 0) return task.spent_ms / task.candidates_paid;
   double spent = 0, count = 0;
-  for (const TaskState& other : job.tasks) {
+  for (const TaskState& other : lane.tasks) {
     spent += other.spent_ms;
     count += other.candidates_paid;
   }
   return spent > 0 && count > 0 ? spent / count : 1;
 }
 
-double gain_of(const Job& job, size_t index, const Settings& settings, const FastestByKind& fastest);
+double gain_of(const Lane& lane, size_t index, const Settings& settings, const FastestByKind& fastest);
 
 }  // namespace
 
-double expected_gain(const Job& job, size_t index, const Settings& settings) {
-  return gain_of(job, index, settings, fastest_by_kind(job));
+double expected_gain(const Lane& lane, size_t index, const Settings& settings) {
+  return gain_of(lane, index, settings, fastest_by_kind(lane));
 }
 
 namespace {
-double gain_of(const Job& job, size_t index, const Settings& settings, const FastestByKind& fastest) {
-  const TaskState& task = job.tasks[index];
+double gain_of(const Lane& lane, size_t index, const Settings& settings, const FastestByKind& fastest) {
+  const TaskState& task = lane.tasks[index];
   if (!task.has_time()) return std::numeric_limits<double>::infinity();
   const double best = task.best_ns, size = settings.round_size;
   const size_t trials = task.best_after.size(), window = 3 * static_cast<size_t>(settings.round_size);
@@ -86,15 +86,15 @@ double gain_of(const Job& job, size_t index, const Settings& settings, const Fas
     const double earlier = task.best_after[from], last = task.best_after.back();
     if (earlier > last) seen = (earlier - last) / static_cast<double>(trials - 1 - from) * size;
   }
-  const double hoped = best * hope(job, index, fastest) * size / (size + static_cast<double>(trials));
+  const double hoped = best * hope(lane, index, fastest) * size / (size + static_cast<double>(trials));
   return task.task.weight * (kBackward * seen + (1 - kBackward) * hoped);
 }
 }  // namespace
 
-double share_of_model(const Job& job, size_t index) {
+double share_of_model(const Lane& lane, size_t index) {
   double whole = 0;
-  for (const TaskState& task : job.tasks) whole += task.task.weight * task.best_ns;
-  return whole > 0 ? job.tasks[index].task.weight * job.tasks[index].best_ns / whole : 1;
+  for (const TaskState& task : lane.tasks) whole += task.task.weight * task.best_ns;
+  return whole > 0 ? lane.tasks[index].task.weight * lane.tasks[index].best_ns / whole : 1;
 }
 
 bool is_settled(const TaskState& task, const Settings& settings, double share) {
@@ -107,19 +107,19 @@ bool is_settled(const TaskState& task, const Settings& settings, double share) {
   return before > 0 && before - last <= settings.noise * before;
 }
 
-std::optional<size_t> choose_task(const Job& job, const Settings& settings) {
+std::optional<size_t> choose_task(const Lane& lane, const Settings& settings) {
   std::optional<size_t> chosen;
   double most = -1;
-  const FastestByKind fastest = fastest_by_kind(job);
-  for (size_t i = 0; i < job.tasks.size(); ++i) {
-    const TaskState& task = job.tasks[i];
+  const FastestByKind fastest = fastest_by_kind(lane);
+  for (size_t i = 0; i < lane.tasks.size(); ++i) {
+    const TaskState& task = lane.tasks[i];
     if (task.phase != TaskPhase::search || task.exhausted || task.settled) continue;
     const bool is_first = !task.has_time();
     // Without a time there is nothing to race against or learn from: one round at a time.
     if (is_first && (task.rounds > 0 || task.measuring > 0)) continue;
     const double in_flight = task.asked + task.measuring;
     const double gain = is_first ? std::numeric_limits<double>::max()
-                                 : gain_of(job, i, settings, fastest) / cost_of(job, task) /
+                                 : gain_of(lane, i, settings, fastest) / cost_of(lane, task) /
                                        (1 + in_flight / settings.round_size);
     if (gain > most) {
       most = gain;

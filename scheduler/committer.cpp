@@ -53,8 +53,8 @@ void Committer::work() {
 Committer::Outcome Committer::commit(Batch batch) {
   Outcome outcome;
   outcome.goal = batch.goal;
-  for (Record& record : batch.records)
-    if (auto appended = log_.append(std::move(record)); !appended)
+  for (size_t i = 0; i < batch.records.size(); ++i)
+    if (auto appended = log_.append(batch.records[i], batch.identities[i]); !appended)
       outcome.notes.push_back("a record could not be kept: " + appended.error().text());
   for (const JournalEntry& entry : batch.jobs) jobs_.append(entry);
   // What was issued only has to outlive this process, not the machine: such entries are written, not synced.

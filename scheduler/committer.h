@@ -18,6 +18,7 @@ class Committer {
  public:
   struct Batch {
     std::vector<Record> records;
+    std::vector<Digest> identities;  ///< of the records
     std::vector<JournalEntry> jobs;
     uint64_t goal = 0;     ///< of the core's sequence: durable once this batch is
     bool compact = false;  ///< afterwards; the log's journal goes into the file

@@ -3,6 +3,7 @@
 #include "scheduler/core.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace hone::scheduler {
 
@@ -28,14 +29,13 @@ Effects Core::start(Now now) {
     job.request = saved.request;
     job.state = saved.state;
     job.reason = saved.reason;
-    job.board_model = saved.board_model;
     job.created_unix_ms = static_cast<int64_t>(saved.created_unix_ms);
     job.kept_trials = saved.trials;
     job.board_ms = static_cast<double>(saved.board_ms);
     job.ended = now.steady;
     if (!job.request.token.empty()) tokens_[{job.request.user, job.request.token}] = id;
-    job.candidates = saved.candidates;
     job.measured_before = saved.measured_before;
+    job.known_lanes = saved.lanes;
     job.started = now.steady - Time(saved.elapsed_ms);
     job.waiting_since = job.last_snapshot = job.followed = now.steady;
     jobs_.emplace(id, std::move(job));
@@ -45,10 +45,10 @@ Effects Core::start(Now now) {
       set_state(kept, JobState::stopped, kept.reason);
       continue;
     }
-    if (!kept.board_model.empty()) {
-      load(kept);
-      if (saved.loaded) kept.measured_before = saved.measured_before;
-    }
+    set_up_lanes(kept);
+    kept.measured_before = 0;
+    for (Lane& lane : kept.lanes) load(kept, lane);
+    if (saved.loaded) kept.measured_before = saved.measured_before;
   }
   return finish();
 }
@@ -138,8 +138,20 @@ Effects Core::gone(Now now, const PeerId& peer) {
 Effects Core::durable(Now now, uint64_t sequence) {
   now_ = now;
   durable_ = std::max(durable_, sequence);
+  std::unordered_map<PeerId, size_t> told;  // one message to each peer for all of its results
   while (!after_.empty() && after_.begin()->first <= durable_) {
-    for (Outgoing& outgoing : after_.begin()->second) out_.send.push_back(std::move(outgoing));
+    for (Outgoing& outgoing : after_.begin()->second) {
+      if (auto* committed = std::get_if<wire::Committed>(&outgoing.message)) {
+        const auto [place, is_first] = told.try_emplace(outgoing.peer, out_.send.size());
+        if (!is_first) {
+          auto& ids = std::get<wire::Committed>(out_.send[place->second].message).ids;
+          for (Digest& id : committed->ids)
+            if (ids.back() != id) ids.push_back(std::move(id));  // a result that was sent twice at once
+          continue;
+        }
+      }
+      out_.send.push_back(std::move(outgoing));
+    }
     after_.erase(after_.begin());
   }
   std::erase_if(committing_, [&](const auto& entry) { return entry.second <= durable_; });
@@ -231,12 +243,13 @@ void Core::trim_artifacts() {
     }
   for (const auto& [id, job] : jobs_) {
     if (is_terminal(job.state)) continue;
-    for (const TaskState& task : job.tasks) {
-      needed.insert(task.reference);
-      for (const Shown* shown : task.top(static_cast<size_t>(settings_.finalists)))
-        needed.insert(shown->record.artifact);
-      if (const Shown* zero = task.trial_zero()) needed.insert(zero->record.artifact);
-    }
+    for (const Lane& lane : job.lanes)
+      for (const TaskState& task : lane.tasks) {
+        needed.insert(task.reference);
+        for (const Shown* shown : task.top(static_cast<size_t>(settings_.finalists)))
+          needed.insert(shown->record.artifact);
+        if (const Shown* zero = task.trial_zero()) needed.insert(zero->record.artifact);
+      }
   }
   artifacts_.trim(needed);
 }

@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -38,6 +40,7 @@ struct RoundWork {
 struct MeasureWork {
   Record record;  ///< all but its measurement
   Digest reference;
+  std::string key;                                       ///< candidate_key of the record
   uint32_t unhealthy = 0;                                ///< times a board said it was unwell
   Digest id;                                             ///< of the board it is leased to
   std::vector<std::pair<std::string, uint64_t>> killed;  ///< boards lost with it: name, instance
@@ -48,7 +51,7 @@ struct MeasureWork {
 /// has a higher epoch.
 struct Work {
   uint64_t id = 0, job = 0;
-  size_t task = 0;
+  size_t lane = 0, task = 0;
   uint32_t losses = 0;  ///< rounds: tuners lost while they held it
   std::variant<RoundWork, MeasureWork> what;
 
@@ -72,7 +75,8 @@ struct PeerState {
   Time heard{0};
   std::vector<uint64_t> leases;  ///< work ids in the order of granting
   Time idle_since{0};
-  std::map<uint64_t, bool> target_fits;  ///< by job; asked often
+  Time wanted{0};                                           ///< when it was last sent a want
+  std::map<std::pair<uint64_t, size_t>, bool> target_fits;  ///< by job and part; asked often
 };
 
 /// Counts of what was refused, for tests and for people.
@@ -131,8 +135,9 @@ class Core {
   void lose_peer(const PeerId& peer, const std::string& why);
   void send_wants();
   void grant(Work& work, const PeerId& peer);
-  void release(Work& work);  ///< takes the lease away; the work is nobody's
-  void remove(uint64_t work);
+  /// Takes the lease away; the work is nobody's. `tell`: the holder does not know it yet.
+  void release(Work& work, bool tell = true);
+  void remove(uint64_t work, bool tell = true);
   Work* leased(const wire::LeaseRef& lease, const PeerId& peer);
   uint32_t free_slots(const PeerState& peer) const;
   void dispatch();
@@ -164,10 +169,11 @@ class Core {
   bool make_rebuild(const PeerId& tuner);
   void rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes> blobs);
   void give_up_rebuilding(const std::vector<uint64_t>& works, const std::string& why);
-  std::optional<uint32_t> room_for_round(const Job& job, const TaskState& task) const;
+  std::optional<uint32_t> room_for_round(const Job& job, const Lane& lane, const TaskState& task) const;
+  bool make_round(const PeerId& tuner, Job& job, size_t lane);
 
   // core_measure.cpp
-  void queue_measurement(Job& job, size_t task, Record record, bool first);
+  void queue_measurement(Job& job, size_t lane, size_t task, Record record, bool first);
   void measured(const PeerId& peer, const wire::Measured& measured);
   void settle_measurement(Work& work, Measurement measurement, const PeerId& peer);
   /// `board`: whose fault it is, unless the work turns out to kill boards; nullptr: nobody's.
@@ -175,10 +181,11 @@ class Core {
   void requeue(Work& work);
   std::optional<uint64_t> next_measurement(const PeerId& runner);
   void commit(Record record);
+  void commit_as(const Digest& id, Record record);
   void acknowledge(const PeerId& peer, const Digest& id);
   bool lease_measurement(const PeerId& runner);
   wire::MeasureRequest request_of(const Work& work) const;
-  void make_finals(Job& job, size_t task);
+  void make_finals(Job& job, size_t lane, size_t task);
   void train_if_due(const std::string& target, int version);
 
   // core_jobs.cpp
@@ -194,26 +201,34 @@ class Core {
   void pull_log(const PeerId& peer, const wire::PullLog& wanted);
   void status(const PeerId& peer);
   void observe_log(Job& job);
+  void observe_log(Lane& lane) const;
   bool is_private() const { return settings_.abandon > Time(0); }
-  static void set_up_tasks(Job& job);
-  void load(Job& job);
+  /// The lanes of earlier runs and those that the request itself names.
+  void set_up_lanes(Job& job);
+  Lane& add_lane(Job& job, size_t part, const std::string& board_model);
+  /// The lane of a board's model, which may be new; nullptr: there are too many.
+  Lane* lane_for(Job& job, size_t part, const std::string& board_model);
+  void load(Job& job, Lane& lane);
   void advance(Job& job);
-  void advance_task(Job& job, size_t task);
-  void search_limits(Job& job);
-  /// After the finals of a job that ended for its target: true if they are over it and the search goes on.
-  bool reopen(Job& job);
+  /// True: the job has ended.
+  bool advance_lanes(Job& job);
+  void advance_task(Job& job, size_t lane, size_t task);
+  void search_limits(Job& job, size_t lane);
+  /// After the finals of a lane that ended for its target: true if they are over it and the search goes on.
+  bool reopen(Job& job, Lane& lane);
   void workers_missing(Job& job);
+  void close_lane(Job& job, size_t lane, const std::string& why);
   std::string unusable_boards(const Job& job);
   void set_state(Job& job, JobState state, const std::string& reason);
-  /// Takes away all rounds and waiting measurements, of one task or all; leased measurements only if
-  /// `leased_too`.
-  void cancel(Job& job, std::optional<size_t> task, bool leased_too);
+  /// Takes away all rounds and waiting measurements, of one lane or task (`lane`, `task`) or all; leased
+  /// measurements only if `leased_too`.
+  void cancel(Job& job, std::optional<size_t> lane, std::optional<size_t> task, bool leased_too);
   void send_events();
   wire::JobEvent event_of(const Job& job) const;
   void note_failure(Job& job, MeasureStatus status, const std::string& message);
   RecoveredJob saved(const Job& job) const;
   void journal(JournalEntry entry);
-  bool fits(const Job& job, PeerState& peer);
+  bool fits(const Job& job, size_t part, PeerState& peer);
 
   // core.cpp
   Effects finish();
@@ -222,6 +237,8 @@ class Core {
   void send_when_durable(const PeerId& peer, wire::Message message);
   void trim_artifacts();
   Job* live_job(uint64_t id);
+  Lane& lane_of(const Work& work) { return jobs_.at(work.job).lanes[work.lane]; }
+  TaskState& task_of(const Work& work) { return lane_of(work).tasks[work.task]; }
   static Claim claim_of(const Job& job);
 
   Settings settings_;
@@ -236,22 +253,23 @@ class Core {
   std::map<uint64_t, Job> jobs_;
   std::map<uint64_t, Work> works_;
   Boards boards_{settings_};
-  std::map<uint64_t, std::deque<uint64_t>> measure_queues_;  ///< by job; none is empty
+  /// By job and lane; none is empty.
+  std::map<std::pair<uint64_t, size_t>, std::deque<uint64_t>> measure_queues_;
   std::deque<uint64_t> round_queue_;
   std::set<PeerId> hungry_;    ///< workers that may have free slots
   std::set<PeerId> want_due_;  ///< workers to be told
-  /// Measurements whose artifact or reference is gone, by job and task.
-  std::map<std::pair<uint64_t, size_t>, std::deque<uint64_t>> rebuilds_;
+  /// Measurements whose artifact or reference is gone, by job, lane and task.
+  std::map<std::tuple<uint64_t, size_t, size_t>, std::deque<uint64_t>> rebuilds_;
   std::map<std::pair<std::string, std::string>, uint64_t> tokens_;  ///< (user, token) to the job
   std::string trouble_;
   Time born_{0};
   bool workers_changed_ = true;  ///< jobs must count theirs again
   FairShare board_share_{5000}, round_share_{64};
-  std::map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too
+  std::unordered_map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too
   uint64_t next_work_ = 0, next_epoch_ = 0, next_worker_ = 1, next_job_ = 0, next_train_ = 1;
 
   uint64_t sequence_ = 0, durable_ = 0, last_commit_ = 0;
-  std::map<Digest, uint64_t> committing_;            ///< id -> sequence of its append
+  std::unordered_map<Digest, uint64_t> committing_;  ///< id -> sequence of its append
   std::map<uint64_t, std::vector<Outgoing>> after_;  ///< to be sent once that sequence is durable
 
   struct Model {

@@ -113,15 +113,20 @@ void Core::count_workers() {
     if (peer.role == wire::Role::tuner) ++tuners;
   for (auto& [id, job] : jobs_) {
     if (is_terminal(job.state)) continue;
-    if (job.tasks.empty()) set_up_tasks(job);
+    if (job.targets.empty() || job.lanes.empty()) set_up_lanes(job);
     job.tuners = tuners;
     job.boards = 0;
+    for (Lane& lane : job.lanes) lane.boards = 0;
     for (auto& [peer_id, peer] : peers_) {
-      if (!fits(job, peer) || !boards_.find(peer.board_name)->is_usable()) continue;
-      ++job.boards;
-      if (!job.board_model.empty()) continue;
-      job.board_model = peer.board.model;
-      journal(state_entry(job.id, saved(job)));
+      if (peer.role != wire::Role::runner || !boards_.find(peer.board_name)->is_usable()) continue;
+      bool is_used = false;
+      for (size_t part = 0; part < job.parts(); ++part) {
+        Lane* lane = fits(job, part, peer) ? lane_for(job, part, peer.board.model) : nullptr;
+        if (lane == nullptr) continue;
+        ++lane->boards;
+        is_used = true;
+      }
+      job.boards += is_used ? 1 : 0;
     }
   }
 }

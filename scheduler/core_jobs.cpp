@@ -13,23 +13,53 @@ double seconds(Time time) { return static_cast<double>(time.count()) / 1000; }
 
 }  // namespace
 
-void Core::set_up_tasks(Job& job) {
-  if (auto target = parse_target(job.request.target)) job.target = std::move(*target);
-  for (const wire::JobTask& task : job.request.tasks) {
+void Core::set_up_lanes(Job& job) {
+  if (job.targets.empty())
+    for (size_t part = 0; part < job.parts(); ++part) {
+      auto target = parse_target(job.target_of(part));
+      job.targets.push_back(target ? std::move(*target) : Target());
+    }
+  for (const RecoveredLane& lane : std::exchange(job.known_lanes, {}))
+    if (lane.part < job.parts()) add_lane(job, lane.part, lane.board_model).candidates = lane.candidates;
+  if (!job.lanes.empty() || job.request.board_model.empty()) return;
+  for (size_t part = 0; part < job.parts(); ++part) add_lane(job, part, job.request.board_model);
+}
+
+Lane& Core::add_lane(Job& job, size_t part, const std::string& board_model) {
+  Lane& lane = job.lanes.emplace_back();
+  lane.part = part;
+  lane.target_text = job.target_of(part);
+  lane.target = job.targets[part];
+  lane.board_model = board_model;
+  lane.threads = job.request.threads;
+  lane.mode = part == 0 ? job.request.mode : job.request.also[part - 1].mode;
+  lane.waiting_since = now_.steady;
+  for (const wire::JobTask& task : job.tasks_of(part)) {
     TaskState state;
     state.task = task;
     state.key = digest_of(task.task);
-    job.tasks.push_back(std::move(state));
+    lane.tasks.push_back(std::move(state));
   }
+  return lane;
 }
 
-bool Core::fits(const Job& job, PeerState& peer) {
-  if (peer.role != wire::Role::runner || (!job.board_model.empty() && job.board_model != peer.board.model))
+Lane* Core::lane_for(Job& job, size_t part, const std::string& board_model) {
+  for (Lane& lane : job.lanes)
+    if (lane.part == part && lane.board_model == board_model) return &lane;
+  if (job.lanes.size() >= settings_.lanes) return nullptr;
+  Lane& lane = add_lane(job, part, board_model);
+  journal(state_entry(job.id, saved(job)));
+  return &lane;
+}
+
+bool Core::fits(const Job& job, size_t part, PeerState& peer) {
+  if (peer.role != wire::Role::runner ||
+      (!job.request.board_model.empty() && job.request.board_model != peer.board.model))
     return false;
-  const auto [place, is_new] = peer.target_fits.try_emplace(job.id, false);
+  const auto [place, is_new] = peer.target_fits.try_emplace({job.id, part}, false);
   if (is_new)
-    place->second =
-        has_all_of(peer.board.target, job.target) && boards_.find(peer.board_name)->has(job.request.require);
+    place->second = has_all_of(peer.board.target, job.targets[part]) &&
+                    boards_.find(peer.board_name)->has(job.request.require);
   return place->second;
 }
 
@@ -47,17 +77,26 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
     send_when_durable(peer, wire::Accepted{known->second});
     return;
   }
-  if (request.tasks.empty()) return refuse("it has no tasks");
-  if (auto target = parse_target(request.target); !target) return refuse(target.error().text());
+  if (1 + request.also.size() > settings_.lanes)
+    return refuse("it has " + std::to_string(1 + request.also.size()) + " targets, at most " +
+                  std::to_string(settings_.lanes) + " are worked on");
   if (request.priority < 1 || request.priority > 100) return refuse("its priority is not 1 to 100");
   if (!(request.limit_seconds >= 0 && request.max_seconds >= 0)) return refuse("a negative time");
   for (const std::string& label : request.require)
     if (label.find('=') == std::string::npos) return refuse("the label '" + label + "' is not KEY=VALUE");
-  std::set<std::pair<std::string, std::string>> distinct;
-  for (const wire::JobTask& task : request.tasks) {
-    if (task.task.empty() || task.weight == 0) return refuse("a task without a text or a weight");
-    if (!distinct.emplace(task.task, task.ports).second)
-      return refuse("a task is there twice: " + task.summary);
+  std::set<std::string> targets;
+  for (size_t part = 0; part <= request.also.size(); ++part) {
+    const std::string& text = part == 0 ? request.target : request.also[part - 1].target;
+    const auto& tasks = part == 0 ? request.tasks : request.also[part - 1].tasks;
+    if (tasks.empty()) return refuse("it has no tasks");
+    if (auto target = parse_target(text); !target) return refuse(target.error().text());
+    if (!targets.insert(text).second) return refuse("a target is there twice: " + text);
+    std::set<std::pair<std::string, std::string>> distinct;
+    for (const wire::JobTask& task : tasks) {
+      if (task.task.empty() || task.weight == 0) return refuse("a task without a text or a weight");
+      if (!distinct.emplace(task.task, task.ports).second)
+        return refuse("a task is there twice: " + task.summary);
+    }
   }
   const uint64_t id = next_job_++;
   auto entry = submit_entry(id, request);
@@ -67,7 +106,6 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
   Job job;
   job.id = id;
   job.request = std::move(request);
-  job.board_model = job.request.board_model;
   job.created_unix_ms = now_.unix_ms;
   job.started = job.waiting_since = job.last_snapshot = job.followed = now_.steady;
   job.followers.insert(peer);
@@ -92,8 +130,9 @@ void Core::resume(const PeerId& peer, uint64_t id) {
       return;
     }
     const Time spent = job.ended - job.started;
-    job.tasks.clear();
-    job.loaded = job.search_over = false;
+    job.known_lanes = job.recovered_lanes();
+    job.lanes.clear();
+    job.measured_before = 0;
     job.started = now_.steady - spent;
     job.waiting_since = job.last_snapshot = job.followed = now_.steady;
     workers_changed_ = true;
@@ -113,7 +152,7 @@ void Core::follow(const PeerId& peer, uint64_t id) {
     return;
   }
   place->second.followers.insert(peer);
-  if (place->second.tasks.empty() && is_terminal(place->second.state)) observe_log(place->second);
+  if (place->second.lanes.empty() && is_terminal(place->second.state)) observe_log(place->second);
   Outgoing outgoing{peer, event_of(place->second), {}};
   if (is_terminal(place->second.state) && durable_ < sequence_)
     after_[sequence_].push_back(std::move(outgoing));
@@ -122,26 +161,35 @@ void Core::follow(const PeerId& peer, uint64_t id) {
 }
 
 void Core::observe_log(Job& job) {
-  if (job.tasks.empty()) set_up_tasks(job);
-  for (const Record& record : log_.records())
-    if (const auto task = job.task_of(record)) job.tasks[*task].observe(record, false);
+  set_up_lanes(job);
+  for (Lane& lane : job.lanes) observe_log(lane);
 }
 
-void Core::load(Job& job) {
-  observe_log(job);
-  job.loaded = true;
-  job.measured_before = job.trials();
+void Core::observe_log(Lane& lane) const {
+  for (const Record& record : log_.records())
+    if (const auto task = lane.task_of(record)) lane.tasks[*task].observe(record, false);
+}
+
+void Core::load(Job& job, Lane& lane) {
+  observe_log(lane);
+  lane.loaded = true;
+  job.measured_before += lane.trials();
   // Shares moved a little while other tasks became faster: what was finished then is finished now.
-  for (size_t i = 0; i < job.tasks.size(); ++i)
-    job.tasks[i].settled =
-        !job.request.more && is_settled(job.tasks[i], settings_, 0.6 * share_of_model(job, i));
+  for (size_t i = 0; i < lane.tasks.size(); ++i)
+    lane.tasks[i].settled =
+        !job.request.more && is_settled(lane.tasks[i], settings_, 0.6 * share_of_model(lane, i));
   job.changed = true;
-  for (TaskState& task : job.tasks)
-    task.near = near_points({&log_.records(), &transfer_}, job.request, task.task, task.key, settings_);
+  wire::JobRequest conditions;
+  conditions.target = lane.target_text;
+  conditions.board_model = lane.board_model;
+  conditions.threads = lane.threads;
+  conditions.mode = lane.mode;
+  for (TaskState& task : lane.tasks)
+    task.near = near_points({&log_.records(), &transfer_}, conditions, task.task, task.key, settings_);
   // A warm start: the model learns from what the log holds before the first round.
-  Model& model = models_[job.request.target];
+  Model& model = models_[lane.target_text];
   if (model.trained_on > 0 || model.request != 0) return;
-  NearTargets is_near(job.request.target);
+  NearTargets is_near(lane.target_text);
   for (const std::vector<Record>* records :
        {static_cast<const std::vector<Record>*>(&transfer_), &log_.records()})
     for (const Record& record : *records) {
@@ -149,7 +197,7 @@ void Core::load(Job& job) {
       ++model.records_since;
       model.version = record.feature_version;
     }
-  if (model.records_since > 0) train_if_due(job.request.target, model.version);
+  if (model.records_since > 0) train_if_due(lane.target_text, model.version);
   model.warming = model.request != 0;
 }
 
@@ -160,7 +208,7 @@ void Core::set_state(Job& job, JobState state, const std::string& reason) {
   journal(state_entry(job.id, saved(job)));
   job.changed = true;
   if (!is_terminal(state)) return;
-  cancel(job, std::nullopt, true);
+  cancel(job, std::nullopt, std::nullopt, true);
   job.ended = now_.steady;
   board_share_.forget_job(job.id);
   round_share_.forget_job(job.id);
@@ -191,14 +239,14 @@ void Core::stop_request(const PeerId& peer, uint64_t id) {
 void Core::stop_job(Job& job, const std::string& reason) {
   if (job.state == JobState::stopping) return;
   set_state(job, JobState::stopping, reason);
-  cancel(job, std::nullopt, true);
+  cancel(job, std::nullopt, std::nullopt, true);
   job.stopped_after = last_commit_;
 }
 
-void Core::cancel(Job& job, std::optional<size_t> task, bool leased_too) {
+void Core::cancel(Job& job, std::optional<size_t> lane, std::optional<size_t> task, bool leased_too) {
   std::vector<uint64_t> doomed;
   for (const auto& [id, work] : works_) {
-    if (work.job != job.id || (task && work.task != *task)) continue;
+    if (work.job != job.id || (lane && work.lane != *lane) || (task && work.task != *task)) continue;
     if (std::holds_alternative<MeasureWork>(work.what) && !work.holder.empty() && !leased_too) continue;
     doomed.push_back(id);
   }
@@ -215,12 +263,11 @@ RecoveredJob Core::saved(const Job& job) const {
   out.request = job.request;
   out.state = job.state;
   out.reason = job.reason;
-  out.board_model = job.board_model;
+  out.lanes = job.recovered_lanes();
   const Time until = is_terminal(job.state) && job.ended > Time(0) ? job.ended : now_.steady;
   out.elapsed_ms = static_cast<uint64_t>(std::max<int64_t>(0, (until - job.started).count()));
-  out.candidates = job.candidates;
   out.measured_before = job.measured_before;
-  out.loaded = job.loaded;
+  out.loaded = job.loaded();
   out.trials = job.trials();
   out.created_unix_ms = static_cast<uint64_t>(job.created_unix_ms);
   out.board_ms = static_cast<uint64_t>(job.board_ms);
@@ -233,15 +280,23 @@ wire::JobEvent Core::event_of(const Job& job) const {
   event.state = to_text(job.state);
   event.reason = job.reason;
   uint64_t new_trials = 0;
-  for (const TaskState& task : job.tasks) {
-    event.tasks.push_back(
-        {task.trials(), task.new_trials, task.first_ns, task.best_ns, task.phase == TaskPhase::done});
-    new_trials += task.new_trials;
+  for (const Lane& lane : job.lanes) {
+    wire::JobLane& said = event.lanes.emplace_back();
+    said.part = static_cast<uint32_t>(lane.part);
+    said.board_model = lane.board_model;
+    said.boards = lane.boards;
+    said.reason = lane.search_reason;
+    for (const TaskState& task : lane.tasks) {
+      said.tasks.push_back(
+          {task.trials(), task.new_trials, task.first_ns, task.best_ns, task.phase == TaskPhase::done});
+      new_trials += task.new_trials;
+    }
   }
+  if (!event.lanes.empty()) event.tasks = event.lanes[0].tasks;
   event.tasks.resize(job.request.tasks.size());
   event.trials = job.trials();
   event.measured_before = job.measured_before;
-  event.candidates = job.candidates;
+  event.candidates = job.candidates();
   for (const auto& [status, failure] : job.failed)
     event.failed.push_back({status, failure.first, failure.second});
   event.seconds = seconds((is_terminal(job.state) ? job.ended : now_.steady) - job.started);
@@ -250,13 +305,19 @@ wire::JobEvent Core::event_of(const Job& job) const {
   event.tuners = job.tuners;
   if (!trouble_.empty()) event.trouble = "nothing is acknowledged: " + trouble_;
   if (job.state != JobState::in_progress) return event;
-  const double finals =
-      static_cast<double>(job.finals_ahead(settings_)) * job.measure_ms / 1000 / std::max(1u, job.boards);
+  double finals = 0;
+  bool is_over = !job.lanes.empty();
+  for (const Lane& lane : job.lanes) {
+    finals = std::max(finals, static_cast<double>(lane.finals_ahead(settings_)) * lane.measure_ms / 1000 /
+                                  std::max(1u, lane.boards));
+    is_over = is_over && lane.search_over;
+  }
+  const uint64_t goal = job.request.max_trials * job.lanes.size();
   double eta = INFINITY;
-  if (job.search_over) eta = finals;
-  if (!job.search_over && job.request.max_trials > 0 && new_trials > 0 && event.seconds > 0)
-    eta = static_cast<double>(job.request.max_trials - std::min(job.request.max_trials, event.trials)) *
-              event.seconds / static_cast<double>(new_trials) +
+  if (is_over) eta = finals;
+  if (!is_over && goal > 0 && new_trials > 0 && event.seconds > 0)
+    eta = static_cast<double>(goal - std::min(goal, event.trials)) * event.seconds /
+              static_cast<double>(new_trials) +
           finals;
   if (job.request.max_seconds > 0)
     eta = std::min(eta, std::max(0.0, job.request.max_seconds - event.seconds));

@@ -13,8 +13,11 @@ void Core::list_jobs(const PeerId& peer, uint64_t id) {
     summary.job = number;
     summary.name = job.request.name;
     summary.target = job.request.target;
-    summary.board_model = job.board_model;
-    if (id != 0) summary.tasks = job.request.tasks;
+    summary.board_model = job.board_models();
+    if (id != 0) {
+      summary.tasks = job.request.tasks;
+      summary.also = job.request.also;
+    }
     summary.max_trials = job.request.max_trials;
     summary.max_seconds = job.request.max_seconds;
     summary.state = to_text(job.state);
@@ -76,7 +79,7 @@ void Core::pull_log(const PeerId& peer, const wire::PullLog& wanted) {
       return;
     }
     job = &place->second;
-    if (job->tasks.empty()) set_up_tasks(*job);
+    if (job->lanes.empty()) set_up_lanes(*job);
   }
   const auto& records = log_.records();
   wire::LogChunk chunk;
@@ -87,7 +90,8 @@ void Core::pull_log(const PeerId& peer, const wire::PullLog& wanted) {
     if (chunk.records.size() == most_records || bytes > most_bytes ||
         chunk.next - wanted.after == most_looked_at)
       break;
-    if ((job != nullptr && !job->task_of(record)) ||
+    const auto is_of = [&](const Lane& lane) { return lane.task_of(record).has_value(); };
+    if ((job != nullptr && std::ranges::none_of(job->lanes, is_of)) ||
         (!wanted.target.empty() && record.target != wanted.target))
       continue;
     bytes += 512 + record.task_text.size() + record.schedule.size() + record.ports.size() +

@@ -6,15 +6,18 @@
 
 namespace hone::scheduler {
 
-void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
+void Core::queue_measurement(Job& job, size_t lane, size_t index, Record record, bool first) {
+  TaskState& task = job.lanes[lane].tasks[index];
   Work work;
   work.id = next_work_++;
   work.job = job.id;
-  work.task = task;
-  ++job.tasks[task].measuring;
-  job.tasks[task].pending.insert(candidate_key(record.formulation, record.parameters));
-  work.what = MeasureWork{std::move(record), job.tasks[task].reference, 0, {}, {}};
-  auto& queue = measure_queues_[job.id];
+  work.lane = lane;
+  work.task = index;
+  ++task.measuring;
+  std::string key = candidate_key(record.formulation, record.parameters);
+  task.pending.insert(key);
+  work.what = MeasureWork{std::move(record), task.reference, std::move(key), 0, {}, {}};
+  auto& queue = measure_queues_[{job.id, lane}];
   if (first)
     queue.push_front(work.id);
   else
@@ -24,7 +27,7 @@ void Core::queue_measurement(Job& job, size_t task, Record record, bool first) {
 
 void Core::requeue(Work& work) {
   HONE_CHECK(work.holder.empty());
-  measure_queues_[work.job].push_back(work.id);
+  measure_queues_[{work.job, work.lane}].push_back(work.id);
 }
 
 Claim Core::claim_of(const Job& job) {
@@ -35,13 +38,14 @@ std::optional<uint64_t> Core::next_measurement(const PeerId& runner) {
   PeerState& board = peers_.at(runner);
   std::vector<Claim> claims;
   std::vector<uint64_t> first;
-  for (const auto& [job_id, queue] : measure_queues_) {
-    const Job& job = jobs_.at(job_id);
-    if (!fits(job, board)) continue;
+  for (const auto& [place_of, queue] : measure_queues_) {
+    const Job& job = jobs_.at(place_of.first);
+    const Lane& lane = job.lanes[place_of.second];
+    if (lane.board_model != board.board.model || !fits(job, lane.part, board)) continue;
     // What a board was lost with goes to another one, if there is one.
     const auto place = std::ranges::find_if(queue, [&](uint64_t id) {
       const auto& killed = std::get<MeasureWork>(works_.at(id).what).killed;
-      return job.boards < 2 ||
+      return lane.boards < 2 ||
              std::ranges::none_of(killed, [&](const auto& lost) { return lost.first == board.board_name; });
     });
     if (place == queue.end()) continue;
@@ -58,12 +62,13 @@ bool Core::lease_measurement(const PeerId& runner) {
   while (const auto id = next_measurement(runner)) {
     Work& work = works_.at(*id);
     Job& job = jobs_.at(work.job);
+    const double usual_ms = lane_of(work).measure_ms;
     MeasureWork& measure = std::get<MeasureWork>(work.what);
     if (!artifacts_.has(measure.record.artifact) || !artifacts_.has(measure.reference)) {
-      auto waiting = measure_queues_.find(work.job);
+      auto waiting = measure_queues_.find({work.job, work.lane});
       waiting->second.erase(std::ranges::find(waiting->second, *id));
       if (waiting->second.empty()) measure_queues_.erase(waiting);
-      rebuilds_[{work.job, work.task}].push_back(*id);
+      rebuilds_[{work.job, work.lane, work.task}].push_back(*id);
       for (const auto& [peer_id, peer] : peers_)
         if (peer.role == wire::Role::tuner) hungry_.insert(peer_id);
       continue;
@@ -76,10 +81,10 @@ bool Core::lease_measurement(const PeerId& runner) {
       remove(*id);
       continue;
     }
-    auto queue = measure_queues_.find(work.job);
+    auto queue = measure_queues_.find({work.job, work.lane});
     queue->second.erase(std::ranges::find(queue->second, *id));
     if (queue->second.empty()) measure_queues_.erase(queue);
-    measure.charged = job.measure_ms > 0 ? job.measure_ms : 50;
+    measure.charged = usual_ms > 0 ? usual_ms : 50;
     board_share_.charge(claim_of(job), measure.charged);
     grant(work, runner);
     if (issued_.emplace(measure.id, measure.record).second)
@@ -102,7 +107,7 @@ wire::MeasureRequest Core::request_of(const Work& work) const {
   request.mode = record.measurement.mode;
   request.threads = static_cast<uint32_t>(record.measurement.threads);
   request.sampling = record.final ? settings_.final_sampling : settings_.sampling;
-  const TaskState& task = jobs_.at(work.job).tasks[work.task];
+  const TaskState& task = jobs_.at(work.job).lanes[work.lane].tasks[work.task];
   if (!record.final && record.trial != 0 && !task.best_after.empty())
     request.best_ns = task.best_after.back();
   request.upload_ms = static_cast<uint32_t>(settings_.upload.count());
@@ -162,12 +167,13 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
   if (is_current) {
     if (place->second.epoch != said.lease.epoch || place->second.holder != peer) ++counters_.late_commits;
     Job& job = jobs_.at(place->second.job);
+    Lane& lane = lane_of(place->second);
     job.stages.upload_ms += said.upload_ms;
     job.stages.check_ms += said.check_ms;
     job.stages.run_ms += said.run_ms;
     const double whole = said.check_ms + said.run_ms;
-    if (!issued->second.final) job.tasks[place->second.task].spent_ms += whole;
-    job.measure_ms = job.measure_ms == 0 ? whole : 0.9 * job.measure_ms + 0.1 * whole;
+    if (!issued->second.final) lane.tasks[place->second.task].spent_ms += whole;
+    lane.measure_ms = lane.measure_ms == 0 ? whole : 0.9 * lane.measure_ms + 0.1 * whole;
     job.board_ms += whole;
     board_share_.charge(claim_of(job), whole - std::get<MeasureWork>(place->second.what).charged);
     std::get<MeasureWork>(place->second.what).charged = whole;
@@ -203,10 +209,10 @@ void Core::settle_measurement(Work& work, Measurement measurement, const PeerId&
       requeue(work);
     }
   } else {
-    Record record = measure.record;
+    Record record = std::move(measure.record);
     record.measurement = std::move(measurement);
-    remove(work.id);
-    commit(std::move(record));
+    remove(work.id, work.holder != peer);
+    commit_as(id, std::move(record));
   }
   acknowledge(peer, id);
 }
@@ -233,14 +239,24 @@ void Core::measurement_lost(Work& work, const std::string& why, BoardRecord* boa
 
 void Core::commit(Record record) {
   const Digest id = record_identity(record);
+  commit_as(id, std::move(record));
+}
+
+void Core::commit_as(const Digest& id, Record record) {
   record.unix_ms = now_.unix_ms;
   issued_.erase(id);
   if (log_.contains(id)) return;
   for (auto& [job_id, job] : jobs_) {
-    if (is_terminal(job.state) || !job.loaded) continue;
-    const auto task = job.task_of(record);
-    if (!task) continue;
-    job.tasks[*task].observe(record, true);
+    if (is_terminal(job.state)) continue;
+    bool is_its = false;
+    for (Lane& lane : job.lanes) {
+      if (!lane.loaded) continue;
+      const auto task = lane.task_of(record);
+      if (!task) continue;
+      lane.tasks[*task].observe(record, true);
+      is_its = true;
+    }
+    if (!is_its) continue;
     job.changed = true;
     const MeasureStatus status = record.measurement.status;
     if (status != MeasureStatus::ok && status != MeasureStatus::raced_out)
@@ -249,11 +265,12 @@ void Core::commit(Record record) {
   Model& model = models_[record.target];
   ++model.records_since;
   out_.records.push_back(record);
+  out_.identities.push_back(id);
   committing_[id] = last_commit_ = ++sequence_;
   const std::string target = record.target;
   const int version = record.feature_version;
   const bool has_features = !record.features.empty();
-  log_.add(std::move(record));
+  log_.add(std::move(record), id);
   if (has_features) train_if_due(target, version);
 }
 
@@ -301,8 +318,8 @@ Effects Core::trained(Now now, uint64_t request, const Result<std::string>& byte
   return finish();
 }
 
-void Core::make_finals(Job& job, size_t index) {
-  TaskState& task = job.tasks[index];
+void Core::make_finals(Job& job, size_t lane, size_t index) {
+  TaskState& task = job.lanes[lane].tasks[index];
   task.finals_made = true;
   if (task.new_trials == 0) return;  // all that is known was measured by earlier runs, finals included
   std::vector<const Shown*> finalists = task.top(static_cast<size_t>(settings_.finalists));
@@ -312,7 +329,7 @@ void Core::make_finals(Job& job, size_t index) {
   std::vector<Record> records;
   for (int repetition = 0; repetition < settings_.repetitions; ++repetition)
     for (const Shown* shown : finalists) {
-      Record record = shown->record;
+      Record record = task.whole(*shown);
       record.final = true;
       record.repetition = shown->final_repetitions + repetition;
       Measurement blank;
@@ -321,7 +338,7 @@ void Core::make_finals(Job& job, size_t index) {
       record.measurement = blank;
       records.push_back(std::move(record));
     }
-  for (Record& record : records) queue_measurement(job, index, std::move(record), false);
+  for (Record& record : records) queue_measurement(job, lane, index, std::move(record), false);
 }
 
 }  // namespace hone::scheduler

@@ -59,15 +59,18 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& 
 
 void Core::state(const PeerId& peer, const wire::WorkerState& said) {
   PeerState& worker = peers_.at(peer);
-  want_due_.insert(peer);
   if (BoardRecord* board = board_of(peer)) {
     board->last.temperature_celsius = said.temperature_celsius;
     board->last.frequency_mhz = said.frequency_mhz;
   }
   std::set<uint64_t> held;
+  bool agrees = true;
   for (const wire::LeaseRef& lease : said.leases) {
     Work* work = leased(lease, peer);
-    if (work == nullptr) continue;  // the want will not name it, so the worker drops it
+    if (work == nullptr) {  // the want will not name it, so the worker drops it
+      agrees = false;
+      continue;
+    }
     held.insert(lease.id);
     work->renewed = now_.steady;
     work->is_held = true;
@@ -83,8 +86,11 @@ void Core::state(const PeerId& peer, const wire::WorkerState& said) {
         measurement_lost(work, "the runner dropped the measurement", nullptr);
     } else if (work.is_told && !waits_for_disk(work) && now_.steady - work.told >= settings_.heartbeat * 2) {
       work.is_told = false;  // the want was lost or crossed with this state: send the work again
+      agrees = false;
     }
   }
+  // What it would be told it was told just now, or will be with what changes next.
+  if (!agrees || now_.steady - worker.wanted >= settings_.heartbeat / 2) want_due_.insert(peer);
 }
 
 void Core::fetch(const PeerId& peer, const wire::Fetch& fetch) {
@@ -124,7 +130,7 @@ void Core::grant(Work& work, const PeerId& peer) {
   want_due_.insert(peer);
 }
 
-void Core::release(Work& work) {
+void Core::release(Work& work, bool tell) {
   if (work.holder.empty()) return;
   if (const auto place = peers_.find(work.holder); place != peers_.end()) {
     std::erase(place->second.leases, work.id);
@@ -132,27 +138,31 @@ void Core::release(Work& work) {
       place->second.idle_since = now_.steady;
     else
       works_.at(place->second.leases.front()).moved = now_.steady;  // its turn begins
-    want_due_.insert(work.holder);
+    if (tell) want_due_.insert(work.holder);
     hungry_.insert(work.holder);
   }
   work.holder.clear();
 }
 
-void Core::remove(uint64_t id) {
+void Core::remove(uint64_t id, bool tell) {
   const auto place = works_.find(id);
   if (place == works_.end()) return;
-  release(place->second);
-  if (const auto queue = measure_queues_.find(place->second.job); queue != measure_queues_.end()) {
-    std::erase(queue->second, id);
-    if (queue->second.empty()) measure_queues_.erase(queue);
+  const bool was_held = !place->second.holder.empty();  // then it is in no queue
+  release(place->second, tell);
+  if (!was_held) {
+    if (const auto queue = measure_queues_.find({place->second.job, place->second.lane});
+        queue != measure_queues_.end()) {
+      std::erase(queue->second, id);
+      if (queue->second.empty()) measure_queues_.erase(queue);
+    }
+    std::erase(round_queue_, id);
   }
-  std::erase(round_queue_, id);
   if (const auto job = jobs_.find(place->second.job);
-      job != jobs_.end() && place->second.task < job->second.tasks.size()) {
-    TaskState& task = job->second.tasks[place->second.task];
+      job != jobs_.end() && place->second.lane < job->second.lanes.size()) {
+    TaskState& task = task_of(place->second);
     if (const auto* measure = std::get_if<MeasureWork>(&place->second.what)) {
       --task.measuring;
-      task.pending.erase(candidate_key(measure->record.formulation, measure->record.parameters));
+      task.pending.erase(measure->key);
     } else {
       --task.rounds;
       const auto& round = std::get<RoundWork>(place->second.what);
@@ -272,6 +282,7 @@ void Core::send_wants() {
   for (const PeerId& id : std::exchange(want_due_, {})) {
     const auto place = peers_.find(id);
     if (place == peers_.end() || place->second.role == wire::Role::client) continue;
+    place->second.wanted = now_.steady;
     wire::Want want;
     want.stopping = stopping_;
     for (const uint64_t lease : place->second.leases) {

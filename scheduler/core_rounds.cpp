@@ -16,30 +16,24 @@ uint64_t mixed(uint64_t value) {
   return value ^ (value >> 31);
 }
 
-/// What a tuner needs of a record to propose from it.
-Record without_bulk(Record record) {
-  record.features.clear();
-  record.measurement.samples_ns.clear();
-  return record;
-}
-
 }  // namespace
 
-std::optional<uint32_t> Core::room_for_round(const Job& job, const TaskState& task) const {
+std::optional<uint32_t> Core::room_for_round(const Job& job, const Lane& lane, const TaskState& task) const {
   uint64_t queued = 0, in_flight = 0;
-  for (const TaskState& other : job.tasks) {
+  for (const TaskState& other : lane.tasks) {
     queued += other.measuring;
     in_flight += other.asked + (other.phase == TaskPhase::search ? other.measuring : 0);
   }
-  const uint64_t boards = std::max(1u, job.boards);
+  const uint64_t boards = std::max(1u, lane.boards);
   // What waits must fit the artifact store too.
-  const uint64_t most = std::min<uint64_t>(boards * settings_.queue_rounds * settings_.round_size,
-                                           std::max<uint64_t>(settings_.artifact_count / 4, 1));
+  const uint64_t most =
+      std::min<uint64_t>(boards * settings_.queue_rounds * settings_.round_size,
+                         std::max<uint64_t>(settings_.artifact_count / 4 / job.lanes.size(), 1));
   if (queued >= most) return std::nullopt;
   uint64_t count = settings_.round_size;
   if (!task.has_time() && task.failures == 0) count = 1;  // trial 0 first: all else builds on its time
   if (job.request.max_trials > 0) {
-    const uint64_t used = job.trials() + in_flight, tried = job.candidates + in_flight;
+    const uint64_t used = lane.trials() + in_flight, tried = lane.candidates + in_flight;
     if (used >= job.request.max_trials || tried >= 2 * job.request.max_trials) return std::nullopt;
     count = std::min({count, job.request.max_trials - used, 2 * job.request.max_trials - tried});
   }
@@ -50,7 +44,7 @@ bool Core::make_rebuild(const PeerId& tuner) {
   if (peers_.at(tuner).protocol < 2) return false;
   while (!rebuilds_.empty()) {
     const auto first = rebuilds_.begin();
-    const auto [job_id, index] = first->first;
+    const auto [job_id, lane_index, index] = first->first;
     wire::Round round;
     std::vector<uint64_t> rebuilding;
     while (!first->second.empty() && rebuilding.size() < 2 * settings_.round_size) {
@@ -69,19 +63,20 @@ bool Core::make_rebuild(const PeerId& tuner) {
     }
     if (first->second.empty()) rebuilds_.erase(first);
     if (rebuilding.empty()) continue;
-    const Job& job = jobs_.at(job_id);
+    Lane& lane = jobs_.at(job_id).lanes[lane_index];
     round.job = job_id;
-    round.task = job.tasks[index].task.task;
-    round.target = job.request.target;
-    round.ports = job.tasks[index].task.ports;
-    round.threads = job.request.threads;
-    round.mode = job.request.mode;
+    round.task = lane.tasks[index].task.task;
+    round.target = lane.target_text;
+    round.ports = lane.tasks[index].task.ports;
+    round.threads = lane.threads;
+    round.mode = lane.mode;
     Work work;
     work.id = next_work_++;
     work.job = job_id;
+    work.lane = lane_index;
     work.task = index;
     work.what = RoundWork{std::move(round), 0, 0, std::move(rebuilding)};
-    ++jobs_.at(job_id).tasks[index].rounds;
+    ++lane.tasks[index].rounds;
     grant(works_.emplace(work.id, std::move(work)).first->second, tuner);
     return true;
   }
@@ -90,7 +85,7 @@ bool Core::make_rebuild(const PeerId& tuner) {
 
 void Core::rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes> blobs) {
   for (wire::Bytes& blob : blobs) artifacts_.put(std::move(blob));
-  TaskState& task = jobs_.at(work.job).tasks[work.task];
+  TaskState& task = task_of(work);
   if (!built.reference.empty() && artifacts_.has(built.reference)) task.reference = built.reference;
   std::vector<uint64_t>& waiting = std::get<RoundWork>(work.what).rebuilding;
   std::vector<uint64_t> matching;
@@ -137,7 +132,7 @@ bool Core::make_round(const PeerId& tuner) {
   if (make_rebuild(tuner)) return true;
   std::vector<Job*> candidates;
   for (auto& [id, job] : jobs_)
-    if (job.state == JobState::in_progress && !job.search_over && (!is_private() || !job.followers.empty()))
+    if (job.state == JobState::in_progress && (!is_private() || !job.followers.empty()))
       candidates.push_back(&job);
   while (!candidates.empty()) {
     std::vector<Claim> claims;
@@ -145,63 +140,75 @@ bool Core::make_round(const PeerId& tuner) {
     const size_t turn = claims.size() == 1 ? 0 : round_share_.pick(claims);
     Job* job = candidates[turn];
     candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(turn));
-    const auto chosen = choose_task(*job, settings_);
-    if (!chosen) continue;
-    if (const auto model = models_.find(job->request.target); model != models_.end() && model->second.warming)
-      continue;
-    TaskState& task = job->tasks[*chosen];
-    const auto count = room_for_round(*job, task);
-    if (!count) continue;
-    wire::Round round;
-    round.job = job->id;
-    round.task = task.task.task;
-    round.target = job->request.target;
-    round.ports = task.task.ports;
-    round.threads = job->request.threads;
-    round.mode = job->request.mode;
-    round.count = *count;
-    const bool tried_zero = task.zero_rounds >= settings_.round_attempts ||
-                            std::any_of(task.candidates.begin(), task.candidates.end(),
-                                        [](const auto& entry) { return entry.second.record.trial == 0; });
-    if (!task.has_time() && !tried_zero) {
-      ++task.zero_rounds;
-      round.first_trial = 0;
-      round.count = 1;
-    } else {
-      round.first_trial = std::max<uint64_t>(task.next_trial, 1);
-    }
-    task.next_trial = std::max(task.next_trial, round.first_trial + round.count);
-    round.seed = mixed(job->request.seed +
-                       mixed(std::stoull(task.key.substr(0, 15), nullptr, 16) + mixed(round.first_trial)));
-    if (const auto model = models_.find(round.target);
-        model != models_.end() && artifacts_.has(model->second.digest))
-      round.cost_model = model->second.digest;
-    for (const Shown* shown : task.top(static_cast<size_t>(settings_.top_records)))
-      round.top.push_back(without_bulk(shown->record));
-    std::map<std::string, uint32_t> seen;
-    for (const auto& [key, shown] : task.candidates)
-      seen[key] = static_cast<uint32_t>(shown.record.space_version);
-    for (const std::set<std::string>* present : {&task.pending, &task.aliases})
-      for (const std::string& key : *present) seen[key] = 0;
-    for (const auto& [key, version] : seen) {
-      round.seen.push_back(key);
-      round.seen_versions.push_back(version);
-    }
-    if (task.has_time()) round.hints = hints_for(*job, *chosen, settings_);
-
-    const double round_size = round.count;
-    Work work;
-    work.id = next_work_++;
-    work.job = job->id;
-    work.task = *chosen;
-    work.what = RoundWork{std::move(round), 0, 0};
-    ++task.rounds;
-    task.asked += std::get<RoundWork>(work.what).round.count;
-    round_share_.charge(claim_of(*job), round_size);
-    grant(works_.emplace(work.id, std::move(work)).first->second, tuner);
-    return true;
+    std::vector<std::pair<double, size_t>> order;  // whose boards have least to do comes first
+    for (size_t lane = 0; lane < job->lanes.size(); ++lane)
+      if (job->lanes[lane].loaded && !job->lanes[lane].search_over)
+        order.emplace_back(job->lanes[lane].backlog(), lane);
+    std::sort(order.begin(), order.end());
+    for (const auto& [backlog, lane] : order)
+      if (make_round(tuner, *job, lane)) return true;
   }
   return false;
+}
+
+bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
+  Lane& lane = job.lanes[lane_index];
+  const auto chosen = choose_task(lane, settings_);
+  if (!chosen) return false;
+  if (const auto model = models_.find(lane.target_text); model != models_.end() && model->second.warming)
+    return false;
+  TaskState& task = lane.tasks[*chosen];
+  const auto count = room_for_round(job, lane, task);
+  if (!count) return false;
+  wire::Round round;
+  round.job = job.id;
+  round.task = task.task.task;
+  round.target = lane.target_text;
+  round.ports = task.task.ports;
+  round.threads = lane.threads;
+  round.mode = lane.mode;
+  round.count = *count;
+  const bool tried_zero = task.zero_rounds >= settings_.round_attempts ||
+                          std::any_of(task.candidates.begin(), task.candidates.end(),
+                                      [](const auto& entry) { return entry.second.record.trial == 0; });
+  if (!task.has_time() && !tried_zero) {
+    ++task.zero_rounds;
+    round.first_trial = 0;
+    round.count = 1;
+  } else {
+    round.first_trial = std::max<uint64_t>(task.next_trial, 1);
+  }
+  task.next_trial = std::max(task.next_trial, round.first_trial + round.count);
+  round.seed = mixed(job.request.seed +
+                     mixed(std::stoull(task.key.substr(0, 15), nullptr, 16) + mixed(round.first_trial)));
+  if (const auto model = models_.find(round.target);
+      model != models_.end() && artifacts_.has(model->second.digest))
+    round.cost_model = model->second.digest;
+  for (const Shown* shown : task.top(static_cast<size_t>(settings_.top_records)))
+    round.top.push_back(task.whole(*shown));
+  std::map<std::string, uint32_t> seen;
+  for (const auto& [key, shown] : task.candidates)
+    seen[key] = static_cast<uint32_t>(shown.record.space_version);
+  for (const std::set<std::string>* present : {&task.pending, &task.aliases})
+    for (const std::string& key : *present) seen[key] = 0;
+  for (const auto& [key, version] : seen) {
+    round.seen.push_back(key);
+    round.seen_versions.push_back(version);
+  }
+  if (task.has_time()) round.hints = hints_for(lane, *chosen, settings_);
+
+  const double round_size = round.count;
+  Work work;
+  work.id = next_work_++;
+  work.job = job.id;
+  work.lane = lane_index;
+  work.task = *chosen;
+  work.what = RoundWork{std::move(round), 0, 0};
+  ++task.rounds;
+  task.asked += std::get<RoundWork>(work.what).round.count;
+  round_share_.charge(claim_of(job), round_size);
+  grant(works_.emplace(work.id, std::move(work)).first->second, tuner);
+  return true;
 }
 
 void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire::Bytes> blobs) {
@@ -218,7 +225,7 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
     return;
   }
   Job& job = jobs_.at(work->job);
-  TaskState& task = job.tasks[work->task];
+  TaskState& task = task_of(*work);
   work->moved = now_.steady;
   if (!round.rebuild.empty()) {
     job.stages.build_ms += built.build_ms;
@@ -245,7 +252,7 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
   record.schedule = built.candidate.schedule;
   record.ports = round.ports;
   record.space_version = static_cast<int>(built.candidate.space_version);
-  record.board_model = job.board_model;
+  record.board_model = lane_of(*work).board_model;
   record.measurement.threads = static_cast<int>(round.threads);
   record.measurement.mode = round.mode;
   record.trial = built.trial;
@@ -258,14 +265,14 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
 
 void Core::accept_built(Work& work, const wire::Built& built, Record record, std::vector<wire::Bytes> blobs) {
   Job& job = jobs_.at(work.job);
-  TaskState& task = job.tasks[work.task];
+  TaskState& task = task_of(work);
   const std::string key = candidate_key(record.formulation, record.parameters);
   if (task.knows(key, record.space_version)) {
     ++counters_.duplicates;
     return;
   }
   ++std::get<RoundWork>(work.what).fresh;
-  ++job.candidates;
+  ++lane_of(work).candidates;
   for (wire::Bytes& blob : blobs) {
     const Digest digest = artifacts_.put(std::move(blob));
     if (digest == built.reference) task.reference = digest;
@@ -274,6 +281,7 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
   if (built.status != MeasureStatus::ok) {
     record.measurement.status = built.status;
     record.measurement.message = built.message;
+    record.board_model.clear();  // it was on none, and fails for all alike
     commit(std::move(record));
     return;
   }
@@ -290,12 +298,13 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
                                      ? "the tuner sent no reference for the check"
                                      : "the tuner sent other bytes than the artifact it named";
     record.artifact.clear();
+    record.board_model.clear();
     commit(std::move(record));
     return;
   }
   const bool first = record.trial == 0;
   task.pending_artifacts.insert(record.artifact);
-  queue_measurement(job, work.task, std::move(record), first);
+  queue_measurement(job, work.lane, work.task, std::move(record), first);
 }
 
 void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
@@ -305,7 +314,7 @@ void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
     return;
   }
   Job& job = jobs_.at(work->job);
-  TaskState& task = job.tasks[work->task];
+  TaskState& task = task_of(*work);
   job.stages.propose_ms += done.propose_ms;
   job.changed = true;
   if (std::get<RoundWork>(work->what).round.rebuild.empty())
@@ -315,7 +324,7 @@ void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
 
 void Core::end_round(uint64_t id) {
   Work& work = works_.at(id);
-  TaskState& task = jobs_.at(work.job).tasks[work.task];
+  TaskState& task = task_of(work);
   if (auto& round = std::get<RoundWork>(work.what); !round.round.rebuild.empty()) {
     give_up_rebuilding(std::exchange(round.rebuilding, {}), "the tuner did not build it");
     remove(id);
@@ -340,10 +349,10 @@ void Core::round_lost(Work& work, const std::string& why) {
     return;
   }
   const uint32_t missing = round.round.count - std::min(round.round.count, round.delivered);
-  job.candidates += missing;
-  job.tasks[work.task].failures += missing;
+  lane_of(work).candidates += missing;
+  task_of(work).failures += missing;
   for (uint32_t i = 0; i < missing; ++i) note_failure(job, MeasureStatus::build_error, why);
-  out_.notes.push_back("a round of " + job.tasks[work.task].task.summary + " was set aside: " + why);
+  out_.notes.push_back("a round of " + task_of(work).task.summary + " was set aside: " + why);
   remove(work.id);
 }
 

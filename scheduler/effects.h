@@ -45,6 +45,7 @@ struct TrainRequest {
 /// may go at any time.
 struct Effects {
   std::vector<Record> records;
+  std::vector<Digest> identities;  ///< record_identity of each of `records`
   std::vector<JournalEntry> jobs;
   uint64_t sequence = 0;  ///< of the last append so far; 0: nothing appended by this step
   std::vector<Outgoing> send;

@@ -6,6 +6,38 @@
 namespace hone::scheduler {
 namespace {
 
+/// Without what is the same for all records of a task, and without its bulk. The task key stays: it says that
+/// there is a record.
+Record slim(const Record& record) {
+  Record out;
+  out.task_key = record.task_key;
+  out.formulation = record.formulation;
+  out.parameters = record.parameters;
+  out.schedule = record.schedule;
+  out.space_version = record.space_version;
+  out.board_model = record.board_model;
+  out.board_id = record.board_id;
+  out.artifact = record.artifact;
+  const Measurement& m = record.measurement;
+  out.measurement.status = m.status;
+  out.measurement.message = m.message;
+  out.measurement.threads = m.threads;
+  out.measurement.mode = m.mode;
+  out.measurement.median_ns = m.median_ns;
+  out.measurement.spread = m.spread;
+  out.measurement.relative_l2 = m.relative_l2;
+  out.measurement.worst_factor = m.worst_factor;
+  out.measurement.health = m.health;
+  out.final = record.final;
+  out.repetition = record.repetition;
+  out.trial = record.trial;
+  out.feature_version = record.feature_version;
+  out.job = record.job;
+  out.tuner = record.tuner;
+  out.unix_ms = record.unix_ms;
+  return out;
+}
+
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t middle = values.size() / 2;
@@ -58,7 +90,10 @@ std::string candidate_key(const std::string& formulation, const std::string& par
 void TaskState::observe(const Record& record, bool is_new) {
   ranked_for_ = 0;
   const Measurement& measured = record.measurement;
-  Shown& shown = candidates[candidate_key(record.formulation, record.parameters)];
+  const auto place = candidates.try_emplace(candidate_key(record.formulation, record.parameters)).first;
+  Shown& shown = place->second;
+  const bool was_good = shown.good, had_finals = !shown.finals.empty();
+  const double figure_before = shown.figure;
   // The same parameters in a newer space are other code: what was known of them no longer counts.
   if (!shown.record.task_key.empty() && record.space_version > shown.record.space_version) shown = {};
   const bool is_fault = is_candidates_fault(measured.status);
@@ -67,14 +102,32 @@ void TaskState::observe(const Record& record, bool is_new) {
   if (record.final) {
     shown.final_repetitions = std::max(shown.final_repetitions, record.repetition + 1);
     if (measured.status == MeasureStatus::ok) shown.finals.push_back(measured.median_ns);
-    if (shown.record.task_key.empty()) shown.record = record;
+    if (shown.record.task_key.empty()) shown.record = slim(record);
   } else {
-    shown.record = record;
+    shown.record = slim(record);
+  }
+  if (common_.task_key.empty()) {
+    common_.task_key = record.task_key;
+    common_.task_text = record.task_text;
+    common_.task_summary = record.task_summary;
+    common_.target = record.target;
+    common_.ports = record.ports;
   }
   shown.good = !shown.failed && (shown.good || measured.status == MeasureStatus::ok);
   shown.figure = shown.finals.empty() ? shown.record.measurement.median_ns : median_of(shown.finals);
+  // Only a best that got worse makes a look at all of them necessary.
+  const bool is_worse =
+      was_good && (!shown.good || had_finals || !shown.finals.empty() || shown.figure > figure_before);
+  if (place->first == best_key_ && is_worse)
+    find_best();
+  else if (shown.good && (best_key_.empty() || is_better(shown, candidates.at(best_key_))))
+    best_key_ = place->first;
   const Shown* fastest = best();
   best_ns = fastest == nullptr ? 0 : fastest->figure;
+  if (shown.good && shown.record.trial == 0 && (zero_key_.empty() || place->first < zero_key_))
+    zero_key_ = place->first;
+  else if (place->first == zero_key_ && !(shown.good && shown.record.trial == 0))
+    find_zero();
   const Shown* zero = trial_zero();
   first_ns = zero == nullptr ? 0 : zero->figure;
   if (record.final) return;
@@ -113,22 +166,42 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
   return good;
 }
 
-const Shown* TaskState::best() const {
-  const Shown* best = nullptr;
-  for (const auto& [key, shown] : candidates) {
-    if (!shown.good) continue;
-    const bool has_finals = !shown.finals.empty();
-    if (best == nullptr || (has_finals && best->finals.empty()) ||
-        (has_finals == !best->finals.empty() && shown.figure < best->figure))
-      best = &shown;
-  }
-  return best;
+bool TaskState::is_better(const Shown& shown, const Shown& best) {
+  const bool has_finals = !shown.finals.empty();
+  return (has_finals && best.finals.empty()) ||
+         (has_finals == !best.finals.empty() && shown.figure < best.figure);
 }
 
-const Shown* TaskState::trial_zero() const {
-  for (const auto& [key, shown] : candidates)
-    if (shown.good && shown.record.trial == 0) return &shown;
-  return nullptr;
+void TaskState::find_best() {
+  const Shown* best = nullptr;
+  best_key_.clear();
+  for (const auto& [key, shown] : candidates) {
+    if (!shown.good || (best != nullptr && !is_better(shown, *best))) continue;
+    best = &shown;
+    best_key_ = key;
+  }
+}
+
+void TaskState::find_zero() {
+  zero_key_.clear();
+  for (const auto& [key, shown] : candidates) {
+    if (!shown.good || shown.record.trial != 0) continue;
+    zero_key_ = key;
+    return;
+  }
+}
+
+const Shown* TaskState::best() const { return best_key_.empty() ? nullptr : &candidates.at(best_key_); }
+
+const Shown* TaskState::trial_zero() const { return zero_key_.empty() ? nullptr : &candidates.at(zero_key_); }
+
+Record TaskState::whole(const Shown& shown) const {
+  Record record = shown.record;
+  record.task_text = common_.task_text;
+  record.task_summary = common_.task_summary;
+  record.target = common_.target;
+  record.ports = common_.ports;
+  return record;
 }
 
 bool TaskState::knows(const std::string& key, int space_version) const {
@@ -137,29 +210,38 @@ bool TaskState::knows(const std::string& key, int space_version) const {
   return found != candidates.end() && found->second.record.space_version >= space_version;
 }
 
-uint64_t Job::trials() const {
-  if (tasks.empty()) return kept_trials;
+uint64_t Lane::trials() const {
   uint64_t sum = 0;
   for (const TaskState& task : tasks) sum += task.trials();
   return sum;
 }
 
-std::optional<size_t> Job::task_of(const Record& record) const {
-  if (record.target != request.target || record.measurement.threads != static_cast<int>(request.threads) ||
-      record.measurement.mode != request.mode ||
-      (!record.board_model.empty() && record.board_model != board_model))
+std::optional<size_t> Lane::task_of(const Record& record) const {
+  const bool is_elsewhere =
+      !record.artifact.empty() && !record.board_model.empty() && record.board_model != board_model;
+  if (is_elsewhere || record.target != target_text ||
+      record.measurement.threads != static_cast<int>(threads) || record.measurement.mode != mode)
     return std::nullopt;
-  for (size_t i = 0; i < tasks.size(); ++i)
-    if (tasks[i].key == record.task_key && tasks[i].task.ports == record.ports) return i;
+  return find_task(record.task_key, record.ports);
+}
+
+std::optional<size_t> Lane::find_task(const Digest& key, const std::string& ports) const {
+  if (by_key_.size() != tasks.size()) {
+    by_key_.clear();
+    for (size_t i = 0; i < tasks.size(); ++i) by_key_.emplace(tasks[i].key, i);
+  }
+  const auto [first, last] = by_key_.equal_range(key);
+  for (auto place = first; place != last; ++place)
+    if (tasks[place->second].task.ports == ports) return place->second;
   return std::nullopt;
 }
 
-bool Job::all_done() const {
+bool Lane::all_done() const {
   return std::all_of(tasks.begin(), tasks.end(),
                      [](const TaskState& task) { return task.phase == TaskPhase::done; });
 }
 
-double Job::model_ms(bool searched) const {
+double Lane::model_ms(bool searched) const {
   double sum = 0;
   for (const TaskState& task : tasks) {
     if (task.best_ns <= 0) return 0;
@@ -169,7 +251,7 @@ double Job::model_ms(bool searched) const {
   return sum;
 }
 
-size_t Job::finals_ahead(const Settings& settings) const {
+size_t Lane::finals_ahead(const Settings& settings) const {
   size_t sum = 0;
   for (const TaskState& task : tasks) {
     if (task.phase == TaskPhase::done || task.new_trials == 0) continue;
@@ -180,6 +262,60 @@ size_t Job::finals_ahead(const Settings& settings) const {
              static_cast<size_t>(settings.repetitions);
   }
   return sum;
+}
+
+double Lane::backlog() const {
+  double sum = 0;
+  for (const TaskState& task : tasks) sum += task.asked + task.measuring;
+  return sum / std::max(1u, boards);
+}
+
+uint64_t Job::trials() const {
+  if (lanes.empty()) return kept_trials;
+  uint64_t sum = 0;
+  for (const Lane& lane : lanes) sum += lane.trials();
+  return sum;
+}
+
+uint64_t Job::candidates() const {
+  uint64_t sum = 0;
+  for (const Lane& lane : lanes) sum += lane.candidates;
+  return sum;
+}
+
+double Job::measure_ms() const {
+  double sum = 0, count = 0;
+  for (const Lane& lane : lanes) {
+    sum += lane.measure_ms;
+    count += lane.measure_ms > 0 ? 1 : 0;
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+std::vector<RecoveredLane> Job::recovered_lanes() const {
+  if (lanes.empty()) return known_lanes;
+  std::vector<RecoveredLane> out;
+  for (const Lane& lane : lanes) out.push_back({lane.part, lane.board_model, lane.candidates});
+  return out;
+}
+
+bool Job::loaded() const { return !lanes.empty() && std::ranges::all_of(lanes, &Lane::loaded); }
+
+const std::string& Job::target_of(size_t part) const {
+  return part == 0 ? request.target : request.also[part - 1].target;
+}
+
+const std::vector<wire::JobTask>& Job::tasks_of(size_t part) const {
+  return part == 0 ? request.tasks : request.also[part - 1].tasks;
+}
+
+std::string Job::board_models() const {
+  std::vector<std::string> models;
+  for (const RecoveredLane& lane : recovered_lanes())
+    if (std::ranges::find(models, lane.board_model) == models.end()) models.push_back(lane.board_model);
+  std::string out;
+  for (const std::string& model : models) out += (out.empty() ? "" : ", ") + model;
+  return out.empty() ? request.board_model : out;
 }
 
 }  // namespace hone::scheduler

@@ -1,4 +1,5 @@
-// A job and its tasks as values: what the records say about them, what is in flight, when a task is through.
+// A job, its lanes and their tasks as values: what the records say about them, what is in flight, when a task
+// is through.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "codegen/base/digest.h"
@@ -27,7 +29,9 @@ bool is_legal(JobState from, JobState to);
 
 /// What one candidate of a task showed so far.
 struct Shown {
-  Record record;               ///< its last search record, or its last final if there is none
+  /// Its last search record, or its last final if there is none, without what all records of the task share
+  /// and without samples and features: see TaskState::whole.
+  Record record;
   std::vector<double> finals;  ///< medians of its good finals, ns
   bool good = false;           ///< has a time: ok and nothing wrong since
   bool failed = false;         ///< by its own fault, at some time
@@ -69,6 +73,8 @@ struct TaskState {
   bool has_time() const { return !times.empty(); }
   const Shown* best() const;  ///< by finals first, as LogDatabase::best; nullptr: none
   const Shown* trial_zero() const;
+  /// The record of `shown` with task, target and ports, still without samples and features.
+  Record whole(const Shown& shown) const;
   double best_ns = 0;   ///< figure of best(), 0: none
   double first_ns = 0;  ///< of trial 0, 0: none
   /// Takes one committed record of this task into account; `is_new`: of this run.
@@ -80,6 +86,11 @@ struct TaskState {
   bool knows(const std::string& key, int space_version) const;
 
  private:
+  static bool is_better(const Shown& shown, const Shown& best);
+  void find_best();
+  void find_zero();
+  std::string best_key_, zero_key_;          ///< of best() and trial_zero(); empty: none
+  Record common_;                            ///< what all records of the task share
   mutable std::vector<std::string> ranked_;  ///< keys of what top() gave last
   mutable size_t ranked_for_ = 0;            ///< its count; 0: something was observed since
 };
@@ -87,15 +98,63 @@ struct TaskState {
 /// Text of a candidate within its task: "formulation parameters", as rounds list what was seen.
 std::string candidate_key(const std::string& formulation, const std::string& parameters);
 
+/// A job on one model of boards with one target: what is best there is found there, with a budget of its own.
+/// A job has one for each model that fits.
+struct Lane {
+  size_t part = 0;          ///< 0: the request's own target and tasks, i: request.also[i - 1]
+  std::string target_text;  ///< canonical
+  Target target;
+  std::string board_model;
+  uint32_t threads = 1;
+  TimingMode mode = TimingMode::llc;
+  bool loaded = false;           ///< the log's records have been observed
+  std::vector<TaskState> tasks;  ///< in the order of the request
+  uint64_t candidates = 0;
+  uint32_t boards = 0;
+  Time waiting_since{0};  ///< for a board
+  bool search_over = false;
+  std::string search_reason;  ///< why
+  bool for_target = false;    ///< it is over since the estimate is under the request's target
+  double target_trust =
+      1;  ///< the finals' time of the whole model as part of the estimate, when it was last over
+  double measure_ms = 0;  ///< mean of one measurement on a board, all its stages
+
+  uint64_t trials() const;
+  /// The task that `record` was measured for, if target, board, threads and mode are this lane's; a candidate
+  /// that could not be built belongs to all boards.
+  std::optional<size_t> task_of(const Record& record) const;
+  /// The task of that key and ports.
+  std::optional<size_t> find_task(const Digest& key, const std::string& ports) const;
+  bool all_done() const;
+  /// Milliseconds of the whole model: weight x best time, summed; 0 while a task has no time. `searched`: the
+  /// fastest trials count even where finals were made before them.
+  double model_ms(bool searched = false) const;
+  /// Finals still to be measured if the search ended now.
+  size_t finals_ahead(const Settings& settings) const;
+  /// Candidates that are asked for, or built and not measured, for each of its boards.
+  double backlog() const;
+
+ private:
+  mutable std::unordered_multimap<Digest, size_t>
+      by_key_;  ///< of `tasks`; made anew when their number changes
+};
+
+/// Which lane, and what it tried: what is kept of it over restarts.
+struct RecoveredLane {
+  uint64_t part = 0;
+  std::string board_model;
+  uint64_t candidates = 0;
+  bool operator==(const RecoveredLane&) const = default;
+};
+
 struct Job {
   uint64_t id = 0;
   wire::JobRequest request;
   JobState state = JobState::starting;
   std::string reason;
-  std::string board_model;       ///< of the request, or of the first board that fits
-  Target target;                 ///< of the request
-  bool loaded = false;           ///< the log's records have been observed
-  std::vector<TaskState> tasks;  ///< in the order of the request
+  std::vector<Target> targets;             ///< of the request's parts
+  std::vector<Lane> lanes;                 ///< in the order in which their first boards came
+  std::vector<RecoveredLane> known_lanes;  ///< of an earlier run of it, until `lanes` are set up
   std::set<PeerId> followers;
 
   Time followed{0};       ///< when a client last followed it
@@ -103,30 +162,27 @@ struct Job {
   Time waiting_since{0};  ///< for a board or a tuner
   Time last_event{0}, last_snapshot{0}, ended{0};
   bool changed = false;  ///< an event is due
-  bool search_over = false;
-  std::string search_reason;  ///< why
-  bool for_target = false;    ///< it is over since the estimate is under the request's target
-  double target_trust =
-      1;  ///< the finals' time of the whole model as part of the estimate, when it was last over
-  uint64_t measured_before = 0, candidates = 0;
+  uint64_t measured_before = 0;
   std::map<MeasureStatus, std::pair<uint64_t, std::string>> failed;
   wire::Stages stages;
-  double measure_ms = 0;  ///< mean of one measurement on a board, all its stages
-  double board_ms = 0;    ///< time on boards so far
+  double board_ms = 0;  ///< time on boards so far
   int64_t created_unix_ms = 0;
   uint64_t kept_trials = 0;    ///< of an ended job of an earlier start, whose tasks are not looked at
   uint64_t stopped_after = 0;  ///< sequence that must be durable before Stopping ends
   uint32_t boards = 0, tuners = 0;
 
   uint64_t trials() const;
-  /// Whether `record` belongs to this job's conditions; gives the index of its task.
-  std::optional<size_t> task_of(const Record& record) const;
-  bool all_done() const;
-  /// Milliseconds of the whole model: weight x best time, summed; 0 while a task has no time. `searched`: the
-  /// fastest trials count even where finals were made before them.
-  double model_ms(bool searched = false) const;
-  /// Finals still to be measured if the search ended now.
-  size_t finals_ahead(const Settings& settings) const;
+  uint64_t candidates() const;
+  /// Mean over its lanes of one measurement's ms; 0: nothing was measured.
+  double measure_ms() const;
+  std::vector<RecoveredLane> recovered_lanes() const;
+  bool loaded() const;  ///< it has lanes, and all are
+  /// Its targets and tasks: `part` 0 are the request's own.
+  size_t parts() const { return 1 + request.also.size(); }
+  const std::string& target_of(size_t part) const;
+  const std::vector<wire::JobTask>& tasks_of(size_t part) const;
+  /// The boards' models, each once: "A, B".
+  std::string board_models() const;
 };
 
 }  // namespace hone::scheduler

@@ -74,14 +74,20 @@ JournalEntry state_entry(uint64_t job, const RecoveredJob& state) {
   out.number(job);
   out.number(static_cast<uint64_t>(state.state));
   out.text(state.reason);
-  out.text(state.board_model);
+  out.text(state.lanes.empty() ? "" : state.lanes[0].board_model);
   out.number(state.elapsed_ms);
-  out.number(state.candidates);
+  out.number(state.lanes.empty() ? 0 : state.lanes[0].candidates);
   out.number(state.measured_before);
   out.number(state.loaded ? 1 : 0);
   out.number(state.trials);
   out.number(state.created_unix_ms);
   out.number(state.board_ms);
+  out.number(state.lanes.size());
+  for (const RecoveredLane& lane : state.lanes) {
+    out.number(lane.part);
+    out.text(lane.board_model);
+    out.number(lane.candidates);
+  }
   return {kStateEntry, out.take()};
 }
 
@@ -121,15 +127,27 @@ Result<Recovered> recover(const std::vector<JournalEntry>& entries) {
       RecoveredJob& job = out.jobs[id];
       job.state = static_cast<JobState>(in.number());
       job.reason = in.text();
-      job.board_model = in.text();
+      RecoveredLane first;
+      first.board_model = in.text();
       job.elapsed_ms = in.number();
-      job.candidates = in.number();
+      first.candidates = in.number();
+      job.lanes.clear();
+      if (!first.board_model.empty()) job.lanes.push_back(std::move(first));
       job.measured_before = in.number();
       job.loaded = in.number() != 0;
       if (!in.empty()) {  // the entries of hone 0.1 end here
         job.trials = in.number();
         job.created_unix_ms = in.number();
         job.board_ms = in.number();
+      }
+      if (!in.empty()) {  // those of jobs with one model of boards end here
+        job.lanes.clear();
+        const uint64_t count = in.number();
+        for (uint64_t lane = 0; lane < count && in.sound(); ++lane) {
+          const uint64_t part = in.number();
+          std::string model(in.text());
+          job.lanes.push_back({part, std::move(model), in.number()});
+        }
       }
       if (job.state > JobState::failed) return fail("names no job state", where);
     } else if (entry.type == kIssuedEntry) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "codegen/base/result.h"
@@ -26,8 +27,9 @@ struct Issued {
 struct RecoveredJob {
   wire::JobRequest request;
   JobState state = JobState::starting;
-  std::string reason, board_model;
-  uint64_t elapsed_ms = 0, candidates = 0, measured_before = 0;
+  std::string reason;
+  std::vector<RecoveredLane> lanes;
+  uint64_t elapsed_ms = 0, measured_before = 0;
   bool loaded = false;  ///< measured_before has been counted
   uint64_t trials = 0, created_unix_ms = 0, board_ms = 0;
 };
@@ -35,7 +37,7 @@ struct RecoveredJob {
 struct Recovered {
   uint64_t boot = 0;  ///< starts of a scheduler on this log so far; lease ids and epochs begin at boot << 32
   std::map<uint64_t, RecoveredJob> jobs;
-  std::map<Digest, Record> issued;
+  std::unordered_map<Digest, Record> issued;
   std::map<std::string, wire::BoardSummary> boards;  ///< by name
 };
 

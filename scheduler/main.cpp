@@ -41,6 +41,10 @@ int main(int argc, char** argv) {
   app.add_option("--run-ms", run, "a candidate that runs for longer on its board is stopped")
       ->check(CLI::Range(10, 3600000));
   app.add_option("--round-size", settings.round_size, "candidates of one round")->check(CLI::Range(1, 256));
+  app.add_option("--prefetch", settings.prefetch, "measurements that a board holds at once")
+      ->check(CLI::Range(1u, static_cast<uint32_t>(hone::wire::Limits::leases)));
+  app.add_option("--artifacts", settings.artifact_count, "how many built candidates are kept at most")
+      ->check(CLI::Range(16, 10000000));
   app.add_option("--settle-trials", settings.settle_trials,
                  "trials without an improvement that finish a task")
       ->check(CLI::Range(1, 1000000));

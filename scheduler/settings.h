@@ -27,6 +27,7 @@ struct Settings {
   Milliseconds slow_disk{2000};  ///< a commit that takes longer, or half a lease, is trouble that clients see
 
   uint32_t round_size = 8;  ///< candidates of one round
+  uint32_t lanes = 16;      ///< targets and models of boards that one job uses
   uint32_t prefetch = 3;    ///< measurements leased to one board at once: one runs, the others upload
   uint32_t queue_rounds =
       3;  ///< rounds' worth of built candidates that wait for a board before tuners get no more

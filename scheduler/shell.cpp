@@ -20,7 +20,7 @@ class Shell {
       : options_(options),
         settings_(options.settings),
         hub_(std::move(hub)),
-        core_(options.settings, log.database(), jobs.recovered(), std::move(transfer)),
+        core_(options.settings, log.take_database(), jobs.recovered(), std::move(transfer)),
         committer_(std::move(log), std::move(jobs)) {}
 
   Status run(TerminationSignals& signals) {
@@ -31,7 +31,7 @@ class Shell {
     while (true) {
       const int fds[] = {signals.fd(), trainer_.fd(), committer_.fd()};
       const Now time = now();
-      auto pause = std::max(milliseconds(1), core_.next_tick(time) - time.steady);
+      auto pause = std::max({milliseconds(1), core_.next_tick(time) - time.steady, tick_left()});
       if (!trouble_.empty()) pause = std::min(pause, milliseconds(100));
       hub_.wait(std::chrono::steady_clock::now() + pause, fds);
       if (signals.take() != 0 && !leaving) {
@@ -45,8 +45,9 @@ class Shell {
       note_refused();
       while (auto model = trainer_.take()) carry_out(core_.trained(now(), model->first, model->second));
       // Who is silent is only known once all that lies there was read; under a flood it must still be asked.
+      // Looking at every peer and lease costs most when little came: not for each message.
       if (const auto steady = std::chrono::steady_clock::now();
-          drained || steady >= ticked_ + settings_.loss) {
+          (drained && steady >= ticked_ + tick_) || steady >= ticked_ + settings_.loss) {
         ticked_ = steady;
         carry_out(core_.tick(now()));
       }
@@ -70,6 +71,11 @@ class Shell {
     seen_ = steady;
     return {steady - stood_still_,
             duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
+  }
+
+  /// Until the next tick is due.
+  milliseconds tick_left() const {
+    return std::chrono::ceil<milliseconds>(ticked_ + tick_ - std::chrono::steady_clock::now());
   }
 
   void note(const std::string& line) {
@@ -99,6 +105,7 @@ class Shell {
   void carry_out(Effects effects) {
     std::vector<PeerId> gone;
     std::move(effects.records.begin(), effects.records.end(), std::back_inserter(batch_.records));
+    std::move(effects.identities.begin(), effects.identities.end(), std::back_inserter(batch_.identities));
     std::move(effects.jobs.begin(), effects.jobs.end(), std::back_inserter(batch_.jobs));
     wanted_ = std::max(wanted_, effects.sequence);
     for (TrainRequest& request : effects.train) trainer_.submit(std::move(request));
@@ -214,7 +221,7 @@ class Shell {
     const size_t uncompacted = committer_.log().uncompacted();
     if (uncompacted > 0 && (idle || uncompacted >= next_compact_)) {
       work.compact = true;
-      next_compact_ = std::max(options_.compact_every, committer_.log().database().records().size() / 2);
+      next_compact_ = std::max(options_.compact_every, committer_.log().size() / 2);
     }
     const uint64_t bytes = committer_.jobs().bytes();
     if (bytes > next_snapshot_ || (idle && bytes > (options_.snapshot_bytes >> 6))) {
@@ -237,6 +244,7 @@ class Shell {
   const ShellOptions& options_;
   const Settings& settings_;
   milliseconds seen_{0}, stood_still_{0};
+  const milliseconds tick_{std::clamp(settings_.heartbeat / 10, milliseconds(1), milliseconds(50))};
   TimePoint ticked_ = {};
   Hub hub_;
   Core core_;

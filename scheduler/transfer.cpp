@@ -124,12 +124,12 @@ std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>
   return result;
 }
 
-std::vector<std::string> hints_for(const Job& job, size_t index, const Settings& settings) {
-  const TaskState& task = job.tasks[index];
+std::vector<std::string> hints_for(const Lane& lane, size_t index, const Settings& settings) {
+  const TaskState& task = lane.tasks[index];
   if (task.trials() >= settings.settle_trials / 2) return {};
   std::vector<NearPoint> points = task.near;
-  for (size_t i = 0; i < job.tasks.size(); ++i) {
-    const TaskState& other = job.tasks[i];
+  for (size_t i = 0; i < lane.tasks.size(); ++i) {
+    const TaskState& other = lane.tasks[i];
     if (i == index || other.trials() < settings.round_size) continue;
     const double distance = task_distance(task.task.summary, other.task.summary);
     if (distance > kMostDistance) continue;

@@ -12,7 +12,7 @@
 
 namespace hone::scheduler {
 
-struct Job;
+struct Lane;
 
 /// Says of target texts whether code for them runs through the same loops as code for one target: the same
 /// triple and vector width, whatever the CPU.
@@ -46,6 +46,6 @@ std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>
 
 /// For a round of task `index`: `near_points` of earlier runs and the best of like tasks of this job, nearest
 /// first. Empty once the task has trials enough of its own.
-std::vector<std::string> hints_for(const Job& job, size_t index, const Settings& settings);
+std::vector<std::string> hints_for(const Lane& lane, size_t index, const Settings& settings);
 
 }  // namespace hone::scheduler

@@ -31,12 +31,13 @@ class Hand {
     now += Time(milliseconds);
     take(core.tick({now, 1}));
   }
-  void hello(const PeerId& peer, wire::Role role, uint32_t capacity = 1) {
+  void hello(const PeerId& peer, wire::Role role, uint32_t capacity = 1,
+             const std::string& model = "Test board") {
     wire::Hello hello;
     hello.role = role;
     hello.name = peer;
     hello.capacity = capacity;
-    if (role == wire::Role::runner) hello.board = to_text(test::make_board("board of " + peer));
+    if (role == wire::Role::runner) hello.board = to_text(test::make_board("board of " + peer, model));
     say(peer, hello);
   }
   /// The newest message of a kind to `peer`, and forgets those before it.

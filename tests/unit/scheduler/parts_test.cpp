@@ -34,136 +34,136 @@ Record make_record(const wire::JobTask& task, int number, double ns,
   return record;
 }
 
-Job make_job(int tasks) {
-  Job job;
+Lane make_lane(int tasks) {
+  Lane lane;
   for (int i = 0; i < tasks; ++i) {
     TaskState state;
     state.task = test::make_task(i);
     state.key = digest_of(state.task.task);
-    job.tasks.push_back(state);
+    lane.tasks.push_back(state);
   }
-  return job;
+  return lane;
 }
 
-void observe(Job& job, size_t task, int number, double ns) {
-  job.tasks[task].observe(make_record(job.tasks[task].task, number, ns), true);
+void observe(Lane& lane, size_t task, int number, double ns) {
+  lane.tasks[task].observe(make_record(lane.tasks[task].task, number, ns), true);
 }
 
 TEST(Budget, GivesEveryTaskTrialZeroFirst) {
-  Job job = make_job(2);
-  EXPECT_TRUE(std::isinf(expected_gain(job, 0, {})));
-  observe(job, 0, 0, 1000);
-  EXPECT_EQ(choose_task(job, {}), 1u);
-  job.tasks[1].measuring = 1;
-  EXPECT_EQ(choose_task(job, {}), 0u) << "what is being measured is waited for";
+  Lane lane = make_lane(2);
+  EXPECT_TRUE(std::isinf(expected_gain(lane, 0, {})));
+  observe(lane, 0, 0, 1000);
+  EXPECT_EQ(choose_task(lane, {}), 1u);
+  lane.tasks[1].measuring = 1;
+  EXPECT_EQ(choose_task(lane, {}), 0u) << "what is being measured is waited for";
 }
 
 TEST(Budget, PrefersWeightThenTimeThenImprovement) {
-  Job job = make_job(2);
-  observe(job, 0, 0, 1000);
-  observe(job, 1, 0, 1000);
-  job.tasks[1].task.weight = 5;
-  EXPECT_EQ(choose_task(job, {}), 1u);
-  job = make_job(2);
-  observe(job, 0, 0, 9000);
-  observe(job, 1, 0, 1000);
-  EXPECT_EQ(choose_task(job, {}), 0u);
-  job = make_job(2);
+  Lane lane = make_lane(2);
+  observe(lane, 0, 0, 1000);
+  observe(lane, 1, 0, 1000);
+  lane.tasks[1].task.weight = 5;
+  EXPECT_EQ(choose_task(lane, {}), 1u);
+  lane = make_lane(2);
+  observe(lane, 0, 0, 9000);
+  observe(lane, 1, 0, 1000);
+  EXPECT_EQ(choose_task(lane, {}), 0u);
+  lane = make_lane(2);
   for (int i = 0; i < 30; ++i) {
-    observe(job, 0, i, 1000);
-    observe(job, 1, i, 1000 - 10 * i + (i == 0 ? 290 : 0));
+    observe(lane, 0, i, 1000);
+    observe(lane, 1, i, 1000 - 10 * i + (i == 0 ? 290 : 0));
   }
-  EXPECT_GT(expected_gain(job, 1, {}), expected_gain(job, 0, {}));
+  EXPECT_GT(expected_gain(lane, 1, {}), expected_gain(lane, 0, {}));
 }
 
 TEST(Budget, HopesForWhatLikeTasksReach) {
-  Job job = make_job(4);  // 0 and 2 are conv1x1, 1 and 3 conv3x3, all of the same FLOPs
-  observe(job, 0, 0, 4000);
-  observe(job, 1, 0, 4000);
-  observe(job, 2, 0, 1000);
-  observe(job, 3, 0, 4000);
-  EXPECT_GT(expected_gain(job, 0, {}), expected_gain(job, 1, {}));
+  Lane lane = make_lane(4);  // 0 and 2 are conv1x1, 1 and 3 conv3x3, all of the same FLOPs
+  observe(lane, 0, 0, 4000);
+  observe(lane, 1, 0, 4000);
+  observe(lane, 2, 0, 1000);
+  observe(lane, 3, 0, 4000);
+  EXPECT_GT(expected_gain(lane, 0, {}), expected_gain(lane, 1, {}));
 }
 
 TEST(Budget, SpreadsRoundsOverTasksInFlight) {
-  Job job = make_job(2);
-  observe(job, 0, 0, 1100);
-  observe(job, 1, 0, 1000);
-  EXPECT_EQ(choose_task(job, {}), 0u);
-  job.tasks[0].asked = 8;
-  EXPECT_EQ(choose_task(job, {}), 1u);
+  Lane lane = make_lane(2);
+  observe(lane, 0, 0, 1100);
+  observe(lane, 1, 0, 1000);
+  EXPECT_EQ(choose_task(lane, {}), 0u);
+  lane.tasks[0].asked = 8;
+  EXPECT_EQ(choose_task(lane, {}), 1u);
 }
 
 TEST(Budget, FinishesATaskWithoutImprovementAboveTheNoise) {
   Settings settings;
   settings.settle_trials = 10;
-  Job job = make_job(1);
+  Lane lane = make_lane(1);
   for (int i = 0; i <= 10; ++i) {
-    EXPECT_FALSE(is_settled(job.tasks[0], settings)) << i;
-    observe(job, 0, i, 1000 - 0.4 * i);
+    EXPECT_FALSE(is_settled(lane.tasks[0], settings)) << i;
+    observe(lane, 0, i, 1000 - 0.4 * i);
   }
-  EXPECT_TRUE(is_settled(job.tasks[0], settings)) << "0.4 % in ten trials";
-  observe(job, 0, 11, 900);
-  EXPECT_FALSE(is_settled(job.tasks[0], settings));
+  EXPECT_TRUE(is_settled(lane.tasks[0], settings)) << "0.4 % in ten trials";
+  observe(lane, 0, 11, 900);
+  EXPECT_FALSE(is_settled(lane.tasks[0], settings));
 }
 
 TEST(Budget, GivesASmallPartOfTheModelFewerTrials) {
   Settings settings;
   settings.settle_trials = 40;
-  Job job = make_job(2);
-  observe(job, 0, 0, 1e6);
-  for (int i = 0; i <= 20; ++i) observe(job, 1, i, 1000);
-  EXPECT_NEAR(share_of_model(job, 1), 0.001, 1e-5);
-  EXPECT_TRUE(is_settled(job.tasks[1], settings, share_of_model(job, 1)));
-  EXPECT_FALSE(is_settled(job.tasks[1], settings, 1));
+  Lane lane = make_lane(2);
+  observe(lane, 0, 0, 1e6);
+  for (int i = 0; i <= 20; ++i) observe(lane, 1, i, 1000);
+  EXPECT_NEAR(share_of_model(lane, 1), 0.001, 1e-5);
+  EXPECT_TRUE(is_settled(lane.tasks[1], settings, share_of_model(lane, 1)));
+  EXPECT_FALSE(is_settled(lane.tasks[1], settings, 1));
 }
 
 TEST(Budget, SpendsTimeWhereASecondGainsMost) {
-  Job job = make_job(2);
-  observe(job, 0, 0, 1000);
-  observe(job, 1, 0, 900);
-  EXPECT_EQ(choose_task(job, {}), 0u);
-  job.tasks[0].spent_ms = 300;
-  job.tasks[0].candidates_paid = 10;
-  job.tasks[1].spent_ms = 100;
-  job.tasks[1].candidates_paid = 10;
-  EXPECT_EQ(choose_task(job, {}), 1u) << "nearly as much for a third of the time";
+  Lane lane = make_lane(2);
+  observe(lane, 0, 0, 1000);
+  observe(lane, 1, 0, 900);
+  EXPECT_EQ(choose_task(lane, {}), 0u);
+  lane.tasks[0].spent_ms = 300;
+  lane.tasks[0].candidates_paid = 10;
+  lane.tasks[1].spent_ms = 100;
+  lane.tasks[1].candidates_paid = 10;
+  EXPECT_EQ(choose_task(lane, {}), 1u) << "nearly as much for a third of the time";
 }
 
 TEST(Budget, FinishesATaskThatOnlyFails) {
   Settings settings;
-  Job job = make_job(1);
+  Lane lane = make_lane(1);
   for (uint32_t i = 0; i < settings.hopeless; ++i) {
-    EXPECT_FALSE(is_settled(job.tasks[0], settings));
-    job.tasks[0].observe(make_record(job.tasks[0].task, static_cast<int>(i), 0, MeasureStatus::crashed),
-                         true);
+    EXPECT_FALSE(is_settled(lane.tasks[0], settings));
+    lane.tasks[0].observe(make_record(lane.tasks[0].task, static_cast<int>(i), 0, MeasureStatus::crashed),
+                          true);
   }
-  EXPECT_TRUE(is_settled(job.tasks[0], settings));
+  EXPECT_TRUE(is_settled(lane.tasks[0], settings));
 }
 
 TEST(TaskState, CountsATrialOncePerArtifactAndFinalsNot) {
-  Job job = make_job(1);
-  observe(job, 0, 0, 1000);
-  observe(job, 0, 0, 1000);
-  Record final = make_record(job.tasks[0].task, 0, 1100);
+  Lane lane = make_lane(1);
+  observe(lane, 0, 0, 1000);
+  observe(lane, 0, 0, 1000);
+  Record final = make_record(lane.tasks[0].task, 0, 1100);
   final.final = true;
-  job.tasks[0].observe(final, true);
-  job.tasks[0].observe(make_record(job.tasks[0].task, 1, 5000, MeasureStatus::raced_out), true);
-  job.tasks[0].observe(make_record(job.tasks[0].task, 2, 0, MeasureStatus::run_timeout), true);
-  EXPECT_EQ(job.tasks[0].trials(), 2u);
-  EXPECT_EQ(job.tasks[0].failures, 1u);
-  EXPECT_EQ(job.tasks[0].best_ns, 1100) << "finals count before the search";
-  EXPECT_EQ(job.tasks[0].first_ns, 1100);
+  lane.tasks[0].observe(final, true);
+  lane.tasks[0].observe(make_record(lane.tasks[0].task, 1, 5000, MeasureStatus::raced_out), true);
+  lane.tasks[0].observe(make_record(lane.tasks[0].task, 2, 0, MeasureStatus::run_timeout), true);
+  EXPECT_EQ(lane.tasks[0].trials(), 2u);
+  EXPECT_EQ(lane.tasks[0].failures, 1u);
+  EXPECT_EQ(lane.tasks[0].best_ns, 1100) << "finals count before the search";
+  EXPECT_EQ(lane.tasks[0].first_ns, 1100);
 }
 
 TEST(TaskState, ForgetsACandidateThatFailsAsAFinalist) {
-  Job job = make_job(1);
-  observe(job, 0, 0, 1000);
-  observe(job, 0, 1, 500);
-  Record wrong = make_record(job.tasks[0].task, 1, 0, MeasureStatus::wrong_answer);
+  Lane lane = make_lane(1);
+  observe(lane, 0, 0, 1000);
+  observe(lane, 0, 1, 500);
+  Record wrong = make_record(lane.tasks[0].task, 1, 0, MeasureStatus::wrong_answer);
   wrong.final = true;
-  job.tasks[0].observe(wrong, true);
-  EXPECT_EQ(job.tasks[0].best_ns, 1000);
+  lane.tasks[0].observe(wrong, true);
+  EXPECT_EQ(lane.tasks[0].best_ns, 1000);
 }
 
 TEST(JobStates, OnlyKnowTheLegalChanges) {
@@ -219,9 +219,8 @@ TEST(JobsJournal, GivesBackJobsStatesAndWhatWasIssued) {
   request.max_trials = 17;
   RecoveredJob state;
   state.state = JobState::in_progress;
-  state.board_model = "Test board";
+  state.lanes = {{0, "Test board", 9}, {1, "Another board", 4}};
   state.elapsed_ms = 1234;
-  state.candidates = 9;
   state.measured_before = 3;
   state.loaded = true;
   const Record record = make_record(test::make_task(1), 5, 0);
@@ -246,7 +245,7 @@ TEST(JobsJournal, GivesBackJobsStatesAndWhatWasIssued) {
   EXPECT_EQ(job.request.max_trials, 17u);
   EXPECT_EQ(job.state, JobState::in_progress);
   EXPECT_EQ(job.elapsed_ms, 1234u);
-  EXPECT_EQ(job.candidates, 9u);
+  EXPECT_EQ(job.lanes, state.lanes);
   EXPECT_EQ(job.measured_before, 3u);
   EXPECT_TRUE(job.loaded);
   EXPECT_EQ(again->issued.at(digest_of("id")).parameters, "p=5");

@@ -162,23 +162,23 @@ TEST(SpaceVersion, ANewerOneIsMeasuredAgainAndTheOldTimeForgotten) {
 }
 
 TEST(Hints, ComeFromLikeTasksOfTheJobUntilTheTaskHasTrialsOfItsOwn) {
-  Job job;
+  Lane lane;
   for (const char* summary : {"conv1x1 64 28x28", "conv1x1 128 28x28", "conv3x3 64 28x28"}) {
     TaskState task;
     task.task.summary = summary;
-    job.tasks.push_back(std::move(task));
+    lane.tasks.push_back(std::move(task));
   }
   for (size_t task : {size_t{1}, size_t{2}})
     for (int i = 0; i < 10; ++i) {
-      Record record = record_of(job.tasks[task].task.summary,
+      Record record = record_of(lane.tasks[task].task.summary,
                                 "t=" + std::to_string(100 * task + static_cast<size_t>(i)), 1000 - i);
       record.artifact = std::to_string(task) + "/" + std::to_string(i);
-      job.tasks[task].observe(record, true);
+      lane.tasks[task].observe(record, true);
     }
-  EXPECT_THAT(hints_for(job, 0, {}), testing::ElementsAre("direct t=109", "direct t=108"));
+  EXPECT_THAT(hints_for(lane, 0, {}), testing::ElementsAre("direct t=109", "direct t=108"));
   Settings settings;
   settings.settle_trials = 16;
-  EXPECT_THAT(hints_for(job, 1, settings), testing::IsEmpty());
+  EXPECT_THAT(hints_for(lane, 1, settings), testing::IsEmpty());
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ Target make_target() {
   return target;
 }
 
-Board make_board(const std::string& id) {
+Board make_board(const std::string& id, const std::string& model) {
   Board board;
-  board.model = "Test board";
+  board.model = model;
   board.id = id;
   board.boot_id = "boot";
   board.kernel = "linux";
@@ -100,11 +100,12 @@ void World::add_tuner(const std::string& name) {
   say_hello(workers_.emplace(name, worker).first->second);
 }
 
-void World::add_runner(const std::string& name) {
+void World::add_runner(const std::string& name, const std::string& model) {
   Worker worker;
   worker.name = name;
   worker.role = wire::Role::runner;
   worker.instance = random_();
+  worker.model = model;
   say_hello(workers_.emplace(name, worker).first->second);
 }
 
@@ -127,7 +128,7 @@ void World::say_hello(Worker& worker) {
   hello.instance = worker.instance;
   hello.can_check = worker.can_check;
   worker.check = 0;
-  if (worker.role == wire::Role::runner) hello.board = to_text(make_board(worker.name));
+  if (worker.role == wire::Role::runner) hello.board = to_text(make_board(worker.name, worker.model));
   to_scheduler(worker, hello);
 }
 
@@ -314,10 +315,10 @@ void World::step(Time step) {
 }
 
 void World::check() {
-  std::map<std::pair<uint64_t, size_t>, std::pair<uint32_t, uint32_t>>
-      counted;  // rounds, measurements by job and task
+  std::map<std::tuple<uint64_t, size_t, size_t>, std::pair<uint32_t, uint32_t>>
+      counted;  // rounds, measurements by job, lane and task
   for (const auto& [id, work] : core_->works()) {
-    auto& [rounds, measurements] = counted[{work.job, work.task}];
+    auto& [rounds, measurements] = counted[{work.job, work.lane, work.task}];
     ++(std::holds_alternative<RoundWork>(work.what) ? rounds : measurements);
     if (work.holder.empty()) continue;
     const auto peer = core_->peers().find(work.holder);
@@ -330,15 +331,15 @@ void World::check() {
     for (const uint64_t lease : peer.leases)
       if (!core_->works().contains(lease) || core_->works().at(lease).holder != id)
         breach("a peer holds a lease that is not its own");
-  for (const auto& [id, job] : core_->jobs()) {
-    for (size_t i = 0; i < job.tasks.size(); ++i) {
-      const auto& [rounds, measurements] = counted[{id, i}];
-      if (job.tasks[i].rounds != rounds || job.tasks[i].measuring != measurements)
-        breach("a task's counts are off");
-      if (rounds == 0 && job.tasks[i].asked != 0) breach("candidates are asked for by no round");
-      if (is_terminal(job.state) && rounds + measurements > 0) breach("an ended job has work");
-    }
-  }
+  for (const auto& [id, job] : core_->jobs())
+    for (size_t lane = 0; lane < job.lanes.size(); ++lane)
+      for (size_t i = 0; i < job.lanes[lane].tasks.size(); ++i) {
+        const auto& [rounds, measurements] = counted[{id, lane, i}];
+        const TaskState& task = job.lanes[lane].tasks[i];
+        if (task.rounds != rounds || task.measuring != measurements) breach("a task's counts are off");
+        if (rounds == 0 && task.asked != 0) breach("candidates are asked for by no round");
+        if (is_terminal(job.state) && rounds + measurements > 0) breach("an ended job has work");
+      }
   for (const auto& [name, board] : core_->boards().all()) {
     if (board.is_connected() && !core_->peers().contains(board.peer))
       breach("a board is connected to nobody");

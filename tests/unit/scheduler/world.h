@@ -17,7 +17,7 @@
 namespace hone::scheduler::test {
 
 Target make_target();
-Board make_board(const std::string& id);
+Board make_board(const std::string& id, const std::string& model = "Test board");
 wire::JobTask make_task(int number, uint32_t weight = 1);
 wire::JobRequest make_request(int tasks, uint64_t trials, double seconds = 0);
 
@@ -49,7 +49,7 @@ class World {
   World(Settings settings, uint64_t seed, Nature nature = {}, Disk* disk = nullptr);
 
   void add_tuner(const std::string& name);
-  void add_runner(const std::string& name);
+  void add_runner(const std::string& name, const std::string& model = "Test board");
   /// Submits through a client that says hello first; the job's id comes with `accepted`.
   void submit(wire::JobRequest request);
 
@@ -81,6 +81,7 @@ class World {
  private:
   struct Worker {
     std::string name;
+    std::string model = "Test board";  ///< of a runner's board
     wire::Role role;
     PeerId connection;
     bool welcomed = false, dead = false;
