@@ -86,6 +86,9 @@ Status parse_line(const std::string& line, SimulationScript& script) {
     HONE_RETURN_IF_ERROR(needs(!first.empty() && second.empty()));
     HONE_TRY(const double count, parse_number(first));
     script.samples = static_cast<int>(std::min(count, 1000.0));
+  } else if (key == "model") {
+    HONE_RETURN_IF_ERROR(needs(!first.empty() && second.empty()));
+    script.model = first;
   } else if (key == "pace") {
     HONE_RETURN_IF_ERROR(needs(!first.empty() && second.empty()));
     HONE_TRY(script.pace, parse_number(first));
@@ -104,7 +107,7 @@ Status parse_line(const std::string& line, SimulationScript& script) {
     script.board_faults.push_back(fault);
   } else {
     return fail("'" + key + "' is no setting", "",
-                "seed, time_ns, noise, fault, artifact, speed, samples, pace, at or often");
+                "seed, model, time_ns, noise, fault, artifact, speed, samples, pace, at or often");
   }
   return {};
 }
@@ -158,7 +161,7 @@ SimulatedDevice::SimulatedDevice(SimulationScript script, uint64_t number)
 Board SimulatedDevice::board() const {
   static const Target target = probe_board().target;
   Board board;
-  board.model = "simulated";
+  board.model = script_.model;
   board.id = "simulated-" + std::to_string(script_.seed);
   if (number_ != 0) board.id += "-" + std::to_string(number_);
   board.kernel = "simulated";

@@ -3,6 +3,7 @@
 //
 // Its script is text, one setting a line, '#' begins a comment:
 //   seed 7                      everything below is drawn by this
+//   model rack-a                what the boards say they are; default: simulated
 //   time_ns 20000 400000        range that artifacts' times are drawn from (by their digest)
 //   noise 0.02                  each sample is the time * (1 + noise * |normal|)
 //   fault crashed 0.01          part of the artifacts (by their digest) that end in this status; repeatable
@@ -43,6 +44,7 @@ struct ScriptedFault {
 
 struct SimulationScript {
   uint64_t seed = 1;
+  std::string model = "simulated";
   double least_ns = 20e3, most_ns = 400e3;
   double noise = 0.01;
   std::vector<std::pair<MeasureStatus, double>> faults;

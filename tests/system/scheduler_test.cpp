@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -58,6 +60,53 @@ TEST_F(Scheduler, RunsAJobToItsEndAndCompactsItsLog) {
   EXPECT_THAT(database->verify(), testing::IsEmpty());
   EXPECT_GE(database->records().size(), 60u + 27u)
       << "the trials, and three finals of three or four candidates of three tasks";
+}
+
+TEST_F(Scheduler, RunsOneJobOnBoardsOfTwoModelsAtOnce) {
+  auto server = scheduler();
+  std::vector<std::unique_ptr<Running>> racks;
+  for (const char* model : {"fast", "slow"}) {
+    const std::filesystem::path script = scratch_ / model;
+    std::ofstream(script) << "seed 7\nmodel " << model << "-board\nspeed "
+                          << (model[0] == 'f' ? "1 1" : "20 20") << "\n";
+    racks.push_back(
+        std::make_unique<Running>("hone-runner",
+                                  std::vector<std::string>{"--scheduler", endpoint(), "--name", model,
+                                                           "--simulate", script, "--boards", "2"},
+                                  scratch_, std::vector<std::string>(), model));
+  }
+  Client client(endpoint());
+  client.submit(request(60));
+  // All four are there before anything is built: the job might otherwise end before the last one came.
+  ASSERT_TRUE(client.until([&] { return client.event().boards == 4; }));
+  FakeTuner tuner(endpoint());
+  ASSERT_TRUE(client.ended());
+  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
+  ASSERT_EQ(client.event().lanes.size(), 2u);
+  std::map<std::string, double> best;
+  for (const wire::JobLane& lane : client.event().lanes) {
+    EXPECT_EQ(lane.boards, 2u) << lane.board_model;
+    for (const wire::TaskProgress& task : lane.tasks) {
+      EXPECT_TRUE(task.finished);
+      best[lane.board_model] += task.best_ns;
+    }
+  }
+  EXPECT_GT(best["slow-board"], 10 * best["fast-board"]);
+  server->signal(SIGTERM);
+  EXPECT_EQ(server->finish().exit_code, 0);
+  const auto database = LogDatabase::open(log());
+  ASSERT_TRUE(database) << database.error().text();
+  EXPECT_THAT(database->verify(), testing::IsEmpty());
+  std::map<std::string, std::set<std::string>> boards;
+  std::map<std::string, size_t> trials;
+  for (const Record& record : database->records()) {
+    boards[record.board_model].insert(record.board_id);
+    if (!record.final) ++trials[record.board_model];
+  }
+  for (const char* model : {"fast-board", "slow-board"}) {
+    EXPECT_EQ(boards[model].size(), 2u) << model << ": boards of one model share its work";
+    EXPECT_GE(trials[model], 60u) << model;
+  }
 }
 
 TEST_F(Scheduler, ComesBackWithTheSameJobWheneverItIsKilled) {
