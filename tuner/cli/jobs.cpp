@@ -55,11 +55,16 @@ int list(const JobFlags& flags, const Output& output) {
   return kSuccess;
 }
 
-std::vector<TunedTask> tasks_of(const wire::JobSummary& job) {
-  std::vector<TunedTask> tasks;
-  for (const wire::JobTask& task : job.tasks)
-    tasks.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
-  return tasks;
+TunedParts parts_of(const wire::JobSummary& job) {
+  TunedParts parts;
+  const auto add = [&](const std::vector<wire::JobTask>& tasks) {
+    std::vector<TunedTask>& part = parts.emplace_back();
+    for (const wire::JobTask& task : tasks)
+      part.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
+  };
+  add(job.tasks);
+  for (const wire::JobPart& also : job.also) add(also.tasks);
+  return parts;
 }
 
 int describe(const JobFlags& flags, const Output& output) {
@@ -71,6 +76,7 @@ int describe(const JobFlags& flags, const Output& output) {
   output.data(fmt::format("job     {} {}: {}{}", job.job, job.name, job.state,
                           job.reason.empty() ? "" : ", " + job.reason));
   output.data("target  " + job.target);
+  for (const wire::JobPart& also : job.also) output.data("target  " + also.target);
   output.data(fmt::format("board   {}; {} boards and {} tuners now",
                           job.board_model.empty() ? "any that fits" : job.board_model, job.boards,
                           job.tuners));
@@ -85,9 +91,7 @@ int describe(const JobFlags& flags, const Output& output) {
   const auto* event = std::get_if<wire::JobEvent>(&*answer);
   if (event != nullptr && !event->trouble.empty()) output.warning(event->trouble);
   if (event == nullptr || event->tasks.size() != job.tasks.size()) return kSuccess;
-  const std::vector<TunedTask> tasks = tasks_of(job);
-  for (const std::string& line : task_table(tasks, *event, tasks.size())) output.data(line);
-  output.data(total_line(tasks, *event));
+  for (const std::string& line : lane_lines(parts_of(job), *event)) output.data(line);
   for (const std::string& line : failure_lines(*event)) output.data(line);
   return kSuccess;
 }
@@ -95,8 +99,8 @@ int describe(const JobFlags& flags, const Output& output) {
 int follow(const JobFlags& flags, bool stop, const Output& output) {
   const auto jobs = jobs_of(flags.lab, flags.job);
   if (!jobs) return fail_with(jobs.error(), output);
-  const std::vector<TunedTask> tasks = tasks_of(jobs->front());
-  ProgressDisplay display(output, tasks);
+  const TunedParts parts = parts_of(jobs->front());
+  ProgressDisplay display(output, parts);
   TuneRun run;
   run.on_event = [&](const wire::JobEvent& event) { display.show(event); };
   run.on_message = [&](const std::string& message) {
@@ -107,8 +111,7 @@ int follow(const JobFlags& flags, bool stop, const Output& output) {
   display.clear();
   if (!outcome) return fail_with(outcome.error(), output);
   if (outcome->interrupted) return kInterrupted;
-  for (const std::string& line : task_table(tasks, outcome->last, tasks.size())) output.data(line);
-  output.data(total_line(tasks, outcome->last));
+  for (const std::string& line : lane_lines(parts, outcome->last)) output.data(line);
   output.data(fmt::format("job {}: {}{}", flags.job, outcome->last.state,
                           outcome->last.reason.empty() ? "" : ", " + outcome->last.reason));
   return kSuccess;

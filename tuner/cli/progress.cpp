@@ -29,6 +29,23 @@ uint64_t new_trials(const wire::JobEvent& event) {
   return sum;
 }
 
+nlohmann::ordered_json best_json(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
+  auto best = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const wire::TaskProgress progress = progress_of(event, i);
+    best.push_back({{"task", tasks[i].summary},
+                    {"key", tasks[i].key},
+                    {"count", tasks[i].count},
+                    {"trials", progress.trials},
+                    {"new_trials", progress.new_trials},
+                    {"first_ms", progress.first_ns * 1e-6},
+                    {"best_ms", progress.best_ns * 1e-6},
+                    {"gflops", progress.best_ns > 0 ? tasks[i].flops / progress.best_ns : 0},
+                    {"finished", progress.finished}});
+  }
+  return best;
+}
+
 uint64_t failures(const wire::JobEvent& event) {
   uint64_t sum = 0;
   for (const wire::Failure& failure : event.failed) sum += failure.count;
@@ -36,6 +53,38 @@ uint64_t failures(const wire::JobEvent& event) {
 }
 
 }  // namespace
+
+std::vector<LaneView> lane_views(const TunedParts& parts, const wire::JobEvent& event) {
+  if (event.lanes.size() < 2) return {{"", &parts.front(), event}};
+  std::vector<LaneView> views;
+  for (const wire::JobLane& lane : event.lanes) {
+    if (lane.part >= parts.size()) continue;
+    LaneView& view = views.emplace_back();
+    view.heading = fmt::format("board  {}, {} now{}", lane.board_model, lane.boards,
+                               lane.reason.empty() ? "" : ": " + lane.reason);
+    view.tasks = &parts[lane.part];
+    view.event = event;
+    view.event.lanes.clear();
+    view.event.tasks = lane.tasks;
+    view.event.boards = lane.boards;
+    view.event.trials = view.event.measured_before = 0;
+    view.event.failed.clear();
+    view.event.eta_seconds = -1;
+    for (const wire::TaskProgress& task : lane.tasks) view.event.trials += task.trials;
+  }
+  return views;
+}
+
+std::vector<std::string> lane_lines(const TunedParts& parts, const wire::JobEvent& event) {
+  std::vector<std::string> lines;
+  for (const LaneView& view : lane_views(parts, event)) {
+    if (!view.heading.empty()) lines.push_back(view.heading);
+    for (std::string& line : task_table(*view.tasks, view.event, view.tasks->size()))
+      lines.push_back(std::move(line));
+    lines.push_back(total_line(*view.tasks, view.event));
+  }
+  return lines;
+}
 
 ModelTime model_time(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
   ModelTime time;
@@ -145,8 +194,8 @@ std::vector<std::string> stage_lines(const wire::JobEvent& event) {
   return lines;
 }
 
-std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,
-                      const wire::JobEvent& event) {
+std::string tune_json(const std::string& model, const TunedParts& parts, const wire::JobEvent& event) {
+  const std::vector<TunedTask>& tasks = parts.front();
   const ModelTime time = model_time(tasks, event);
   nlohmann::ordered_json json;
   json["model"] = model;
@@ -163,18 +212,20 @@ std::string tune_json(const std::string& model, const std::vector<TunedTask>& ta
   json["first_ms"] = time.first_ms;
   json["best_ms"] = time.best_ms;
   json["complete"] = time.complete;
-  json["best"] = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    const wire::TaskProgress progress = progress_of(event, i);
-    json["best"].push_back({{"task", tasks[i].summary},
-                            {"key", tasks[i].key},
-                            {"count", tasks[i].count},
-                            {"trials", progress.trials},
-                            {"new_trials", progress.new_trials},
-                            {"first_ms", progress.first_ns * 1e-6},
-                            {"best_ms", progress.best_ns * 1e-6},
-                            {"gflops", progress.best_ns > 0 ? tasks[i].flops / progress.best_ns : 0},
-                            {"finished", progress.finished}});
+  json["best"] = best_json(tasks, event);
+  if (event.lanes.size() > 1) {
+    json["lanes"] = nlohmann::ordered_json::array();
+    const std::vector<LaneView> views = lane_views(parts, event);
+    for (size_t i = 0; i < views.size(); ++i) {
+      const ModelTime own = model_time(*views[i].tasks, views[i].event);
+      json["lanes"].push_back({{"target", event.lanes[i].part},
+                               {"board_model", event.lanes[i].board_model},
+                               {"trials", views[i].event.trials},
+                               {"first_ms", own.first_ms},
+                               {"best_ms", own.best_ms},
+                               {"complete", own.complete},
+                               {"best", best_json(*views[i].tasks, views[i].event)}});
+    }
   }
   const wire::Stages& stages = event.stages;
   json["stages_ms"] = {{"propose", stages.propose_ms}, {"build", stages.build_ms},
@@ -187,10 +238,17 @@ void ProgressDisplay::show(const wire::JobEvent& event) {
   if (!output_.messages_are_terminal()) return;
   winsize size = {};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 8 && size.ws_col > 20;
-  std::vector<std::string> lines = task_table(tasks_, event, known ? size.ws_row - 6u : 18u);
-  lines.front() = output_.for_messages(Colour::bold, lines.front());
-  lines.push_back("");
-  lines.push_back(total_line(tasks_, event));
+  const std::vector<LaneView> views = lane_views(parts_, event);
+  std::vector<std::string> lines;
+  for (const LaneView& view : views) {
+    const size_t rows = (known ? size.ws_row - 2u : 22u) / views.size();
+    std::vector<std::string> table = task_table(*view.tasks, view.event, rows > 5 ? rows - 4 : 1);
+    table.front() = output_.for_messages(Colour::bold, table.front());
+    if (!view.heading.empty()) lines.push_back(view.heading);
+    lines.insert(lines.end(), table.begin(), table.end());
+    if (view.heading.empty()) lines.push_back("");
+    lines.push_back(total_line(*view.tasks, view.event));
+  }
   std::string text = drawn_ > 0 ? fmt::format("\033[{}A", drawn_) : "";
   for (std::string& line : lines) {
     // A line that wraps would put the next redraw in the wrong place.

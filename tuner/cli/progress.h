@@ -17,6 +17,20 @@ struct TunedTask {
   double flops = 0;
 };
 
+/// The tasks of each target of a job: those of the request first.
+using TunedParts = std::vector<std::vector<TunedTask>>;
+
+/// A job on one model of boards with one target, told as if it were all of the job.
+struct LaneView {
+  std::string heading;  ///< "board  MODEL, 2 now: the log holds 40 trials"; empty if there is only one
+  const std::vector<TunedTask>* tasks = nullptr;
+  wire::JobEvent event;
+};
+/// One for each lane that is known; before the first board came one without times. Points into `parts`.
+std::vector<LaneView> lane_views(const TunedParts& parts, const wire::JobEvent& event);
+/// For each lane its heading, its task_table and its total_line.
+std::vector<std::string> lane_lines(const TunedParts& parts, const wire::JobEvent& event);
+
 /// Milliseconds of the whole model as the sum over tasks; 0 while a task has no time yet.
 struct ModelTime {
   double first_ms = 0, best_ms = 0;
@@ -39,23 +53,21 @@ std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, c
 /// upload 0.5 s (2 %), check 6.9 s (28 %), run 3.6 s (15 %), idle 13.1 s (54 %)" "trials/s  propose 921,
 /// build 88, check 249, run 512, 50.4 together"
 std::vector<std::string> stage_lines(const wire::JobEvent& event);
-/// One JSON object on one line: trials, failed by kind, measured_before, seconds, best per task, and where
-/// the time went.
-std::string tune_json(const std::string& model, const std::vector<TunedTask>& tasks,
-                      const wire::JobEvent& event);
+/// One JSON object on one line, with "lanes" where there are several: trials, failed by kind,
+/// measured_before, seconds, best per task, and where the time went.
+std::string tune_json(const std::string& model, const TunedParts& parts, const wire::JobEvent& event);
 
 /// Redraws table and totals on stderr, at most a few times a second; silent if stderr is no terminal.
 class ProgressDisplay {
  public:
-  ProgressDisplay(const Output& output, std::vector<TunedTask> tasks)
-      : output_(output), tasks_(std::move(tasks)) {}
+  ProgressDisplay(const Output& output, TunedParts parts) : output_(output), parts_(std::move(parts)) {}
   void show(const wire::JobEvent& event);
   /// Takes the table away, so that the summary stands in its place.
   void clear();
 
  private:
   const Output& output_;
-  std::vector<TunedTask> tasks_;
+  TunedParts parts_;
   size_t drawn_ = 0;  ///< lines on the screen
 };
 

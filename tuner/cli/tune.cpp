@@ -21,13 +21,16 @@
 #include "tuner/cli/curve.h"
 #include "tuner/cli/import_flags.h"
 #include "tuner/cli/lab.h"
+#include "tuner/cli/task_list.h"
+#include "tuner/cli/tune_parts.h"
 #include "tuner/cli/tune_run.h"
 
 namespace hone::cli {
 namespace {
 
 struct TuneFlags {
-  std::string model, target = "host", log, time, curve;
+  std::string model, log, time, curve;
+  std::vector<std::string> targets = {"host"};
   double target_speed = 0;
   bool has_target_speed = false;
   uint64_t trials = 0, seed = 0;
@@ -81,12 +84,17 @@ std::string drawn_token() {
 
 struct Prepared {
   TuneRun run;
-  std::vector<TunedTask> tasks;
+  TunedParts parts;
 };
 
 Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Graph graph, import_graph(flags.model, flags.import));
-  HONE_TRY(const Target target, resolve_target(flags.target));
+  std::vector<PartPlan> plans;
+  for (const std::string& target : flags.targets) {
+    HONE_TRY(PartPlan part, plan_part(graph, target, flags.tasks));
+    plans.push_back(std::move(part));
+  }
+  const Target& target = plans.front().target;
   const Board board = probe_board();
   const bool is_remote = !flags.lab.scheduler.empty();
   if (is_remote && !flags.transfer.empty())
@@ -96,7 +104,8 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   if (flags.log.empty() == !is_remote)
     return fail(is_remote ? "the log lies with the scheduler" : "is missing", "--log",
                 is_remote ? "leave it out" : "name the log to extend: --log LOG.h5");
-  if (!is_remote) HONE_RETURN_IF_ERROR(can_run(board, target));
+  for (const PartPlan& part : plans)
+    if (!is_remote) HONE_RETURN_IF_ERROR(can_run(board, part.target));
   if (!is_remote && flags.threads > board.cores) {
     return fail(
         fmt::format("{} threads were asked for, this process may use {} cores", flags.threads, board.cores),
@@ -107,8 +116,6 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
     HONE_TRY(seconds, parse_duration(flags.time));
   }
   const std::string log = is_remote ? "" : std::filesystem::absolute(flags.log).lexically_normal().string();
-  HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
-  HONE_TRY(const std::vector<PlannedTask> tasks, select_tasks(distinct_tasks(planned), flags.tasks));
   size_t records = 0;
   std::vector<std::string> transfer;
   if (!is_remote) {
@@ -137,21 +144,22 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   }
   prepared.run.log = log;
   prepared.run.transfer = transfer;
-  double flops = 0;
-  for (const PlannedTask& task : tasks) {
-    const Candidate& candidate = task.candidate;
-    request.tasks.push_back({candidate.task.text, summary(candidate.task), to_text(candidate.ports),
-                             static_cast<uint32_t>(task.count), candidate.task.flops()});
-    prepared.tasks.push_back(
-        {summary(candidate.task), candidate.task.key, task.count, candidate.task.flops()});
-    flops += candidate.task.flops() * task.count;
+  request.tasks = plans.front().part.tasks;
+  const double flops = plans.front().flops;
+  const size_t tasks = request.tasks.size();
+  for (PartPlan& part : plans) {
+    prepared.parts.push_back(std::move(part.tasks));
+    output.message(fmt::format(
+        "target  {} {} {}-bit          board  {}", part.target.triple, part.target.cpu,
+        part.target.vector_bits,
+        is_remote ? "any that fits"
+                  : fmt::format("{}, {} {}", board.model, board.cores, board.cores == 1 ? "core" : "cores")));
+    if (&part == &plans.front()) continue;
+    part.part.mode = request.mode;
+    request.also.push_back(std::move(part.part));
   }
-  output.message(fmt::format(
-      "target  {} {} {}-bit          board  {}", target.triple, target.cpu, target.vector_bits,
-      is_remote ? "any that fits"
-                : fmt::format("{}, {} {}", board.model, board.cores, board.cores == 1 ? "core" : "cores")));
   output.message(fmt::format("model   {}: {} operators, {} tasks, {}, {}", request.name, graph.nodes.size(),
-                             tasks.size(), format_amount(flops, "FLOP"),
+                             tasks, format_amount(flops, "FLOP"),
                              format_amount(parameter_count(graph), "parameters")));
   output.message(is_remote ? fmt::format("log     with the scheduler at {}, timing mode {}",
                                          flags.lab.scheduler, to_text(request.mode))
@@ -161,15 +169,15 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
 }
 
 void print_summary(const Prepared& prepared, const TuneOutcome& outcome, const Output& output) {
-  for (const std::string& line : task_table(prepared.tasks, outcome.last, prepared.tasks.size()))
-    output.data(line);
   wire::JobEvent last = outcome.last;
   last.eta_seconds = -1;
-  output.data(total_line(prepared.tasks, last));
+  for (const std::string& line : lane_lines(prepared.parts, last)) output.data(line);
   for (const std::string& line : failure_lines(last)) output.message(line);
-  if (const auto names = unmeasured_tasks(prepared.tasks, last); !names.empty()) {
+  for (const LaneView& view : lane_views(prepared.parts, last)) {
+    const auto names = unmeasured_tasks(*view.tasks, view.event);
+    if (names.empty()) continue;
     output.warning(fmt::format("{} of {} tasks have no time and will be built untuned: {}{}", names.size(),
-                               prepared.tasks.size(), names[0], names.size() > 1 ? ", ..." : ""));
+                               view.tasks->size(), names[0], names.size() > 1 ? ", ..." : ""));
   }
   if (last.candidates > 0) {
     for (const std::string& line : stage_lines(last)) output.message(line);
@@ -180,7 +188,7 @@ void print_summary(const Prepared& prepared, const TuneOutcome& outcome, const O
 /// `--tasks list`: prints them, tunes nothing.
 Status list_tasks(const TuneFlags& flags, const Output& output) {
   HONE_TRY(const Graph graph, import_graph(flags.model, flags.import));
-  HONE_TRY(const Target target, resolve_target(flags.target));
+  HONE_TRY(const Target target, resolve_target(flags.targets.front()));
   HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
   for (const std::string& line : task_list(distinct_tasks(planned))) output.data(line);
   return {};
@@ -219,9 +227,9 @@ int tune(const TuneFlags& flags, const Output& output) {
   }
   const auto draw = [&](const wire::JobEvent& event) {
     const std::chrono::duration<double> since = std::chrono::steady_clock::now() - begin;
-    if (curve) curve->add(since.count(), prepared->tasks, event);
+    if (curve) curve->add(since.count(), prepared->parts.front(), event);
   };
-  ProgressDisplay display(output, prepared->tasks);
+  ProgressDisplay display(output, prepared->parts);
   wire::JobEvent newest;
   prepared->run.on_event = [&](const wire::JobEvent& event) {
     newest = event;
@@ -241,7 +249,7 @@ int tune(const TuneFlags& flags, const Output& output) {
     return kFailure;
   }
   print_summary(*prepared, *outcome, output);
-  if (flags.json) output.data(tune_json(prepared->run.request.name, prepared->tasks, outcome->last));
+  if (flags.json) output.data(tune_json(prepared->run.request.name, prepared->parts, outcome->last));
   return outcome->interrupted ? kInterrupted : kSuccess;
 }
 
@@ -303,7 +311,10 @@ namespace {
 
 void add_flags(CLI::App* command, const std::shared_ptr<TuneFlags>& flags, Context& context) {
   command->add_option("model", flags->model, "ONNX or TFLite file")->required();
-  command->add_option("--target", flags->target, "host, a short name, or a target's full text")
+  command
+      ->add_option("--target", flags->targets,
+                   "host, a short name, or a target's full text; several: one job for boards of all of them")
+      ->allow_extra_args(false)
       ->capture_default_str();
   add_import_flags(*command, flags->import);
   command->add_option("--time", flags->time, "stop after this long: 60s, 2m, 1h. The log's best is kept");

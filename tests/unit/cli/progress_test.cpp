@@ -96,7 +96,7 @@ TEST(Progress, SaysWhereTheTimeWent) {
 }
 
 TEST(TuneJson, HasTheFieldsThatScriptsReadOnOneLine) {
-  const std::string text = tune_json("resnet", two_tasks(), event());
+  const std::string text = tune_json("resnet", {two_tasks()}, event());
   EXPECT_EQ(text.find('\n'), std::string::npos);
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["trials"], 52);
@@ -110,9 +110,33 @@ TEST(TuneJson, HasTheFieldsThatScriptsReadOnOneLine) {
 }
 
 TEST(TuneJson, OfARunWithoutEventsIsStillAnObject) {
-  const auto json = nlohmann::json::parse(tune_json("m", two_tasks(), {}));
+  const auto json = nlohmann::json::parse(tune_json("m", {two_tasks()}, {}));
   EXPECT_EQ(json["trials"], 0);
   EXPECT_TRUE(json["failed"].is_object());
+}
+
+TEST(Progress, ShowsEachModelOfBoardsByItself) {
+  wire::JobEvent all = event();
+  wire::JobLane near, far;
+  near.board_model = "Rack board";
+  near.boards = 3;
+  near.tasks = all.tasks;
+  far.board_model = "Slow board";
+  far.boards = 1;
+  far.tasks = all.tasks;
+  for (wire::TaskProgress& task : far.tasks) task.best_ns = task.first_ns = 2e9;
+  far.reason = "the log holds 7 trials";
+  all.lanes = {near, far};
+  const auto lines = lane_lines({two_tasks()}, all);
+  EXPECT_THAT(lines.front(), HasSubstr("board  Rack board, 3 now"));
+  EXPECT_THAT(lines, testing::Contains(HasSubstr("board  Slow board, 1 now: the log holds 7 trials")));
+  EXPECT_THAT(lines.back(), HasSubstr("total"));
+  const auto json = nlohmann::json::parse(tune_json("m", {two_tasks()}, all));
+  ASSERT_EQ(json["lanes"].size(), 2u);
+  EXPECT_EQ(json["lanes"][1]["board_model"], "Slow board");
+  EXPECT_GT(json["lanes"][1]["best_ms"], json["lanes"][0]["best_ms"]);
+  EXPECT_EQ(lane_lines({two_tasks()}, event()).front(), task_table(two_tasks(), event(), 9).front())
+      << "one model needs no heading";
 }
 
 }  // namespace
