@@ -121,11 +121,19 @@ TEST(Softmax, AlongAnyAxisMatchesTheReference) {
                }));
 }
 
-TEST(Lrn, MatchesTheReference) {
-  expect_clean("lrn", sweep("lrn", 6, 18, [](Random& random) {
-                 return input("x", random_image(random)) +
-                        "%0 = lrn %x {size=5 alpha=0.0001 beta=0.75 bias=1.0}\noutput %0\n";
-               }));
+/// Windows odd and even, wider than a narrow target's vector, and of one channel; images of any rank.
+std::string random_lrn(Random& random) {
+  const Shape x = random() % 8 == 0 ? Shape{2, 20, 13} : random_image(random);
+  return input("x", x) + fmt::format("%0 = lrn %x {{size={} alpha={} beta={} bias={}}}\noutput %0\n",
+                                     pick<int64_t>(random, {1, 2, 3, 4, 5, 5, 11}),
+                                     pick<const char*>(random, {"0.0001", "0.5"}),
+                                     pick<const char*>(random, {"0.75", "0.75", "0.5"}),
+                                     pick<const char*>(random, {"1.0", "2.0"}));
+}
+
+TEST(Lrn, OfAnyWindowMatchesTheReference) {
+  expect_clean("lrn", sweep("lrn", 40, 18, random_lrn));
+  expect_clean("lrn in any placement", sweep("lrn", 20, 28, random_lrn, true));
 }
 
 TEST(Moves, TransformsMatchTheReference) {
