@@ -106,12 +106,12 @@ Result<Schedule> schedule(const Task& task, const Target& target, const Ports& p
   // Loops outside, then the reduction, then the tile and the vector.
   const auto steps_of = [&](const char* name, Tail tail, bool reduces) {
     StageSchedule s{name, {}};
-    std::vector<std::string> loops{"n", "h", "c.b", "w"};
+    std::vector<std::string> loops{"n", "h", "w", "c.b"};
     s.steps.push_back(steps::split("c", block, "c.b", "c.v", tail));
     if (tile > 1) {
       s.steps.push_back(
-          steps::split("w", tile, "w.o", "w.t", columns % tile == 0 ? Tail::exact : Tail::peel));
-      loops.back() = "w.o";
+          steps::split("w", tile, "w.o", "w.t", reduces && columns % tile != 0 ? Tail::peel : Tail::exact));
+      loops[2] = "w.o";
     }
     if (reduces) loops.push_back("k");
     if (tile > 1) loops.push_back("w.t");
@@ -123,7 +123,8 @@ Result<Schedule> schedule(const Task& task, const Target& target, const Ports& p
     return s;
   };
   StageSchedule squares = steps_of("squares", Tail::guard, false);
-  squares.steps.insert(squares.steps.begin(), {StepKind::compute_at, {"h"}, 0, Tail::exact, "lrn"});
+  squares.steps.insert(squares.steps.begin(),
+                       {StepKind::compute_at, {tile > 1 ? "w.o" : "w"}, 0, Tail::exact, "lrn"});
   StageSchedule lrn = steps_of("lrn", Tail::exact, true);
   lrn.steps.push_back(steps::parallel({"n", "h"}));
   return Schedule{{std::move(squares), std::move(lrn)}};
