@@ -103,9 +103,7 @@ ScalarPtr chain_value(const Task& task, const ScalarPtr& anchor_value, const Ope
   if (anchor_value) known[task.anchor().output] = anchor_value;
   for (size_t i = 0; i < task.graph.nodes.size(); ++i) {
     const Node& node = task.graph.nodes[i];
-    if (static_cast<NodeId>(i) == anchor) continue;
-    if (anchor_value && node.output == task.anchor().output) continue;
-    if (anchor_value && node.output == task.anchor().inputs[0]) continue;  // before the anchor
+    if (static_cast<NodeId>(i) <= anchor) continue;
     std::vector<ScalarPtr> args;
     for (const ValueId id : node.inputs) {
       auto& value = known[id];
@@ -117,9 +115,25 @@ ScalarPtr chain_value(const Task& task, const ScalarPtr& anchor_value, const Ope
   return known.at(task.graph.outputs.front());
 }
 
+ScalarPtr value_before(const Task& task, const ScalarPtr& x, const OperandReader& read) {
+  std::map<ValueId, ScalarPtr> known;
+  ScalarPtr value = x;
+  for (const Node* node = task.graph.nodes.data(); node != &task.anchor(); ++node) {
+    std::vector<ScalarPtr> args;
+    for (const ValueId id : node->inputs) {
+      if (const auto made = known.find(id); made != known.end())
+        args.push_back(made->second);
+      else
+        args.push_back(task.graph.value(id).is_constant ? read(id) : x);
+    }
+    known[node->output] = value = elementwise_scalar(*node, args);
+  }
+  return value;
+}
+
 bool chain_needs_mask(const Task& task) {
   for (const Node& node : task.graph.nodes) {
-    if (!is_elementwise(node.op)) continue;
+    if (!is_elementwise(node.op) || &node < &task.anchor()) continue;
     switch (node.op) {
       case Op::relu:
       case Op::clip:

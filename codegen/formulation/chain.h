@@ -27,6 +27,8 @@ using OperandReader = std::function<ScalarPtr(ValueId id)>;
 /// The task's output as a function of what the anchor makes (null for a task without anchor: then every node
 /// is in the chain).
 ScalarPtr chain_value(const Task& task, const ScalarPtr& anchor_value, const OperandReader& read);
+/// What the nodes before the anchor make of `x`, the one activation that they read.
+ScalarPtr value_before(const Task& task, const ScalarPtr& x, const OperandReader& read);
 /// Whether an output padding lane whose accumulator is 0 may become infinite or NaN.
 bool chain_needs_mask(const Task& task);
 /// One elementwise node.

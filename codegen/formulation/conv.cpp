@@ -38,6 +38,37 @@ bool is_plain_conv(const Task& task) {
          operand_shape(task, 0).size() == 4;
 }
 
+namespace {
+
+/// What the first node reads and does not know; -1 if there is none.
+ValueId activation_before(const Task& task) {
+  for (const ValueId id : task.graph.nodes.front().inputs)
+    if (!task.graph.value(id).is_constant) return id;
+  return -1;
+}
+
+/// Whether a constant of this shape is one number per channel, or one for all, of an image.
+bool is_per_channel(const Shape& shape, int64_t channels) {
+  return element_count(shape) == 1 || shape == Shape{1, channels, 1, 1} || shape == Shape{channels, 1, 1};
+}
+
+/// The nodes before the anchor, of the whole image into a scratch tensor; its number.
+int activated(const Task& task, Builder& builder, int x, const Layout& layout) {
+  const Shape& shape = operand_shape(task, 0);
+  const int64_t block = block_of(layout, 1);
+  Stage stage;
+  stage.name = "activate";
+  stage.axes = axes_of({"n", "c", "h", "w"}, {shape[0], round_up(shape[1], block), shape[2], shape[3]});
+  stage.store_index = indices_of(stage.axes);
+  stage.value = value_before(task, scalar::read(x, stage.store_index),
+                             builder.operand_reader(stage.store_index, block));
+  stage.output = builder.scratch("activated", shape, layout);
+  builder.stage(stage);
+  return stage.output;
+}
+
+}  // namespace
+
 std::optional<Gate> gate_of(const Task& task) {
   const Graph& graph = task.graph;
   if (graph.nodes.size() < 2 || !anchor_is(task, Op::conv) || &task.anchor() != &graph.nodes[1]) return {};
@@ -80,6 +111,35 @@ Ports without_gate(const Task& task, const Ports& ports) {
   return result;
 }
 
+bool is_preactivated(const Task& task) {
+  const Graph& graph = task.graph;
+  if (graph.nodes.empty() || !anchor_is(task, Op::conv) || &task.anchor() == &graph.nodes[0]) return false;
+  ValueId tip = activation_before(task);
+  if (tip < 0 || graph.value(tip).type.shape.size() != 4) return false;
+  const TensorType type = graph.value(tip).type;
+  for (const Node* node = graph.nodes.data(); node != &task.anchor(); ++node) {
+    if (!is_elementwise(node->op) || node->inputs.empty() || graph.value(node->output).type != type)
+      return false;
+    for (const ValueId id : node->inputs)
+      if (id != tip &&
+          !(graph.value(id).is_constant && is_per_channel(graph.value(id).type.shape, type.shape[1])))
+        return false;
+    tip = node->output;
+  }
+  if (task.anchor().inputs[0] != tip || !is_plain_conv(without_preactivation(task))) return false;
+  const ConvShape c = conv_shape(task);
+  return c.kh * c.kw == 1 && c.stride_h * c.stride_w == 1 && c.groups == 1 && c.oh == c.h && c.ow == c.w;
+}
+
+Task without_preactivation(const Task& task) {
+  Task plain = task;
+  Graph& graph = plain.graph;
+  const auto before = &task.anchor() - task.graph.nodes.data();
+  graph.nodes[static_cast<size_t>(before)].inputs[0] = activation_before(task);
+  graph.nodes.erase(graph.nodes.begin(), graph.nodes.begin() + before);
+  return plain;
+}
+
 std::vector<HaloNeed> conv_halo(const Task& task, const Target&) {
   const ConvShape c = conv_shape(task);
   std::vector<HaloNeed> needs(task.graph.inputs.size());
@@ -116,8 +176,11 @@ Formulated formulate_conv(const Task& task, const Target& target, const Ports& p
   const Node& node = task.anchor();
   Builder builder(task, target, ports);
   const std::optional<Gate> gate = gate_of(task);
-  const int x = builder.input(gate ? gate->x : node.inputs[0]);
-  const int64_t unit = reduce_unit(c.in, block_of(ports.inputs.at(x).layout, 1));
+  const bool before = is_preactivated(task);
+  int x = builder.input(gate ? gate->x : before ? activation_before(task) : node.inputs[0]);
+  const Layout input_layout = ports.inputs.at(static_cast<size_t>(x)).layout;
+  const int64_t unit = reduce_unit(c.in, block_of(input_layout, 1));
+  if (before) x = activated(task, builder, x, input_layout);
   const int64_t output_block = block_of(ports.output.layout, 1);
   const bool grouped = c.groups > 1;
   // Only a convolution of one group has padding lanes: of several, blocks divide the group's channels.

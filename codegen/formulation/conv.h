@@ -32,6 +32,13 @@ std::optional<Gate> gate_of(const Task& task);
 Task without_gate(const Task& task);
 Ports without_gate(const Task& task, const Ports& ports);
 
+/// Whether a 1x1 convolution's operand is made of the task's activation by nodes before it: unary ones, and
+/// those with one constant per channel (batch normalisation and relu, as in DenseNet). All else as in
+/// `is_plain_conv`.
+bool is_preactivated(const Task& task);
+/// The task as if its convolution read the activation itself. `task` is preactivated.
+Task without_preactivation(const Task& task);
+
 /// Margins of the convolution's input; other inputs have none.
 std::vector<HaloNeed> conv_halo(const Task& task, const Target& target);
 

@@ -8,5 +8,6 @@ namespace hone {
 Formulation direct_formulation();
 Formulation first_layer_formulation();
 Formulation gated_formulation();
+Formulation preactivated_formulation();
 Formulation grouped_formulation();
 }  // namespace hone

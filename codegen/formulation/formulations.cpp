@@ -11,12 +11,29 @@ namespace hone {
 
 const std::vector<Formulation>& formulations() {
   static const std::vector<Formulation> table{
-      depthwise_formulation(), first_layer_formulation(), winograd4_formulation(), winograd2_formulation(),
-      winograd6_formulation(), direct_formulation(),      gated_formulation(),     grouped_formulation(),
-      pool_formulation(),      global_pool_formulation(), dense_formulation(),     matmul_formulation(),
-      softmax_formulation(),   transform_formulation(),   concat_formulation(),    pad_formulation(),
-      transpose_formulation(), slice_formulation(),       gather_formulation(),    reshape_formulation(),
-      lrn_formulation(),       elementwise_formulation(),
+      depthwise_formulation(),
+      first_layer_formulation(),
+      winograd4_formulation(),
+      winograd2_formulation(),
+      winograd6_formulation(),
+      direct_formulation(),
+      gated_formulation(),
+      preactivated_formulation(),
+      grouped_formulation(),
+      pool_formulation(),
+      global_pool_formulation(),
+      dense_formulation(),
+      matmul_formulation(),
+      softmax_formulation(),
+      transform_formulation(),
+      concat_formulation(),
+      pad_formulation(),
+      transpose_formulation(),
+      slice_formulation(),
+      gather_formulation(),
+      reshape_formulation(),
+      lrn_formulation(),
+      elementwise_formulation(),
   };
   return table;
 }

@@ -32,12 +32,17 @@ Formulated reference_conv(const Task& task, const Target& target, const Ports& p
   pad.store_index = indices_of(pad.axes);
   const bool guarded = padded != operand_shape(task, 0);
   const std::optional<Gate> gate = gate_of(task);
-  pad.value = scalar::read(builder.input(gate ? gate->x : node.inputs[0]),
+  const bool preactivated = is_preactivated(task);
+  const ValueId read = gate           ? gate->x
+                       : preactivated ? without_preactivation(task).anchor().inputs[0]
+                                      : node.inputs[0];
+  pad.value = scalar::read(builder.input(read),
                            {n, Index::axis("c"), Index::axis("h") - c.pad_h, Index::axis("w") - c.pad_w},
                            guarded ? std::optional<double>(0) : std::nullopt);
   if (gate)
     pad.value = scalar::binary(ScalarOp::mul, pad.value,
                                scalar::read(builder.input(gate->gate), {n, Index::axis("c"), 0, 0}));
+  if (preactivated) pad.value = value_before(task, pad.value, builder.operand_reader(pad.store_index, 1));
   pad.output = builder.scratch("padded", padded, padded_layout);
   const int x = pad.output;
   builder.stage(pad);
@@ -89,7 +94,8 @@ Formulated reference_conv(const Task& task, const Target& target, const Ports& p
 
 Result<Formulated> plain_arithmetic(const Task& task, const Target& target) {
   const Ports ports = plain_ports(task, target);
-  if (is_plain_conv(task) || gate_of(task)) return reference_conv(task, target, ports);
+  if (is_plain_conv(task) || gate_of(task) || is_preactivated(task))
+    return reference_conv(task, target, ports);
   HONE_TRY(const Formulation* formulation, default_formulation(task, target));
   return formulation->formulate(task, target, ports);
 }

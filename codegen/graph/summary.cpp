@@ -64,11 +64,12 @@ std::string summary(const Task& task) {
     default:
       text = std::string(to_text(anchor.op)) + ' ' + to_text(graph.value(anchor.output).type.shape);
   }
+  std::string before;
   for (const Node& node : graph.nodes) {
-    if (&node < &anchor) text = std::string(to_text(node.op)) + "+ " + text;
+    if (&node < &anchor) before += std::string(to_text(node.op)) + "+ ";
     if (&node > &anchor) text += " +" + std::string(to_text(node.op));
   }
-  return text;
+  return before + text;
 }
 
 }  // namespace hone

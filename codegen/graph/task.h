@@ -11,8 +11,9 @@
 namespace hone {
 
 /// "task v1" and the graph's text. One anchor (conv, dense, pool, softmax, transform, ... or none for pure
-/// elementwise chains) followed by elementwise nodes; one output. Before the anchor stands at most one node:
-/// the product x * gate that a 1x1 convolution reads.
+/// elementwise chains) followed by elementwise nodes; one output. Before the anchor stand only nodes that
+/// make what a 1x1 convolution reads: the product x * gate, or a pre-activation (unary nodes, and binary ones
+/// with one constant per channel).
 struct Task {
   Graph graph;  ///< values named x, x1, ... (inputs), w, b, c, c1, ... (constants), 0, 1, ... (nodes), y (the
                 ///< output)

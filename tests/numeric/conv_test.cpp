@@ -150,6 +150,35 @@ TEST(Conv, GatedMatchesTheReference) {
   EXPECT_THAT(placed.failures, IsEmpty());
 }
 
+/// A 1x1 convolution of what up to four elementwise nodes make of x, most with a constant per channel.
+std::string preactivated_conv(std::mt19937& random) {
+  const int64_t batch = pick<int64_t>(random, {1, 1, 2}), in = pick<int64_t>(random, {5, 8, 16, 20, 24, 40, 96}),
+                out = pick<int64_t>(random, {1, 3, 16, 24, 32, 40}), h = pick<int64_t>(random, {1, 7, 9, 14}),
+                w = pick<int64_t>(random, {1, 7, 14, 17, 28});
+  const bool adds = random() % 2, bias = random() % 2;
+  std::string s = input("x", {batch, in, h, w});
+  if (adds) s += input("r", {batch, out, h, w});
+  const Shape each = pick<Shape>(random, {{1, in, 1, 1}, {in, 1, 1}, {1}});
+  s += constant("m", each) + constant("a", {1, in, 1, 1});
+  s += constant("w", {out, in, 1, 1}) + (bias ? constant("b", {out}) : "");
+  s += pick<std::string>(random, {"%0 = mul %x %m\n%1 = add %0 %a\n%2 = relu %1\n",
+                                  "%0 = sub %a %x\n%1 = hard_swish %0\n%2 = maximum %1 %m\n", "%2 = sigmoid %x\n",
+                                  "%0 = add %x %a\n%2 = clip %0 {min=-0.5 max=0.75}\n"});
+  s += bias ? "%3 = conv %2 %w %b\n" : "%3 = conv %2 %w\n";
+  if (adds) return s + "%4 = add %3 %r\n%5 = relu %4\noutput %5\n";
+  return s + pick<std::string>(random, {"%4 = hard_swish %3\noutput %4\n", "output %3\n",
+                                        "%4 = exp %3\n%5 = mul %3 %4\noutput %5\n"});
+}
+
+TEST(Conv, PreactivatedMatchesTheReference) {
+  const Sweep s = sweep("preactivated", 40, 12, preactivated_conv);
+  report("preactivated", s);
+  EXPECT_THAT(s.failures, IsEmpty());
+  const Sweep placed = sweep("preactivated", 20, 13, preactivated_conv, true);
+  report("preactivated in any placement", placed);
+  EXPECT_THAT(placed.failures, IsEmpty());
+}
+
 /// Outputs of a run in which every phase is divided into `parts` ranges, the last range first.
 std::vector<std::vector<float>> outputs_in_parts(const LoadedArtifact& artifact, int64_t parts) {
   const auto buffers = make_buffers(artifact, "parts");

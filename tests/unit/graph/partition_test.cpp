@@ -105,6 +105,32 @@ TEST(Partition, TheGateStaysOutsideWhereItIsReadTwiceOrWeightsAreManyOrWindowsLa
   EXPECT_TRUE(apart(gated("%1 = conv %0 %w\noutput %1\n", "6x6", 2)));
 }
 
+/// Batch normalisation and relu of two values side by side, as in a dense block, and what reads the result.
+std::string preactivated(const std::string& rest, const char* pixels = "14x14",
+                         const char* scale = "1x16x1x1") {
+  const std::string half = std::string("f32[1x8x") + pixels + "]\n";
+  return "%x = input " + half + "%z = input " + half + "%m = constant f32[" + scale +
+         "]\n%a = constant f32[1x16x1x1]\n%w = constant f32[16x16x1x1]\n%v = constant f32[16x16x3x3]\n"
+         "%0 = concat %x %z {axis=1}\n%1 = mul %0 %m\n%2 = add %1 %a\n%3 = relu %2\n" +
+         rest;
+}
+
+TEST(Partition, APointwiseConvolutionTakesTheBatchNormalisationAndReluBeforeIt) {
+  EXPECT_THAT(summaries(preactivated("%4 = conv %3 %w\n%5 = relu %4\noutput %5\n")),
+              testing::ElementsAre("concat 1x16x14x14", "mul+ add+ relu+ conv1x1 16>16 14x14 +relu"));
+}
+
+TEST(Partition, APreactivationStaysOutsideWhereItIsReadTwiceOrWindowsAreLargeOrAnOperandIsAnImage) {
+  const auto apart = [](const std::string& text) { return summaries(text)[1].starts_with("mul 1x16"); };
+  EXPECT_TRUE(apart(preactivated("%4 = conv %3 %w\noutput %4\noutput %3\n")));
+  EXPECT_TRUE(apart(preactivated("%4 = conv %3 %w\n%5 = neg %3\noutput %4\noutput %5\n")));
+  EXPECT_TRUE(apart(preactivated("%4 = conv %3 %v {pads=[1,1,1,1]}\noutput %4\n")));
+  EXPECT_TRUE(apart(preactivated("%4 = conv %3 %w {strides=[2,2]}\noutput %4\n")));
+  EXPECT_FALSE(apart(preactivated("%4 = conv %3 %w\noutput %4\n", "14x14", "1")));
+  EXPECT_THAT(summaries(preactivated("%4 = conv %3 %w\noutput %4\n", "14x14", "1x16x14x14")),
+              testing::ElementsAre("concat 1x16x14x14", "mul 1x16x14x14", "add+ relu+ conv1x1 16>16 14x14"));
+}
+
 TEST(Partition, PureElementwiseNodesFuseTogether) {
   EXPECT_THAT(summaries("%x = input f32[1x8x6x6]\n%s = constant f32[8x1x1]\n%0 = mul %x %s\n%1 = add %0 "
                         "%s\n%2 = relu %1\noutput %2\n"),
