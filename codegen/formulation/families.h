@@ -23,6 +23,7 @@ Formulation slice_formulation();
 Formulation gather_formulation();
 Formulation reshape_formulation();
 Formulation lrn_formulation();
+Formulation channel_shuffle_formulation();
 
 /// A formulation of one stage n, c, oh, ow over kh, kw in NCHW[V]c: space and schedule of windows (depthwise,
 /// pooling).

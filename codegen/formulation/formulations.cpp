@@ -33,6 +33,7 @@ const std::vector<Formulation>& formulations() {
       gather_formulation(),
       reshape_formulation(),
       lrn_formulation(),
+      channel_shuffle_formulation(),
       elementwise_formulation(),
   };
   return table;

@@ -57,6 +57,7 @@ std::optional<Constant> evaluate(const Graph& graph, const Node& node, const Ten
     case Op::pad:
     case Op::slice:
     case Op::gather:
+    case Op::channel_shuffle:
       return evaluation::movement(call);
     default:
       break;

@@ -1,4 +1,5 @@
-// Evaluation of operators that only move elements: concat, reshape, transpose, pad, slice, gather.
+// Evaluation of operators that only move elements: concat, reshape, transpose, pad, slice, gather,
+// channel_shuffle.
 // All but gather are one strided copy per operand.
 #include <cstring>
 
@@ -70,6 +71,13 @@ std::optional<Constant> movement(const Call& call) {
       for (const int64_t d : call.node.integers("permutation"))
         permuted.push_back(from_strides[static_cast<size_t>(d)]);
       copy(shape, 0, permuted, 0, to_strides);
+      return result;
+    }
+    case Op::channel_shuffle: {
+      const int64_t groups = call.node.integer("groups", 1), members = shape[1] / groups,
+                    plane = shape[2] * shape[3];
+      copy({shape[0], members, groups, plane}, 0, {shape[1] * plane, plane, members * plane, 1}, 0,
+           {shape[1] * plane, groups * plane, plane, 1});
       return result;
     }
     case Op::pad: {

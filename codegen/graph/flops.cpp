@@ -48,6 +48,7 @@ double flops(const Graph& graph, const Node& node) {
     case Op::pad:
     case Op::slice:
     case Op::gather:
+    case Op::channel_shuffle:
     case Op::transform:
       return 0;
     default:

@@ -65,11 +65,12 @@ enum class Op : uint8_t {
   transpose,  // permutation
   softmax,    // axis
   log_softmax,
-  pad,          // pads (all dims before, then all after), value
-  reduce_mean,  // axes, keep_dims
-  slice,        // starts, ends, axes, steps (all resolved, non-negative starts)
-  gather,       // axis; indices constant
-  lrn,          // size, alpha, beta, bias
+  pad,              // pads (all dims before, then all after), value
+  reduce_mean,      // axes, keep_dims
+  slice,            // starts, ends, axes, steps (all resolved, non-negative starts)
+  gather,           // axis; indices constant
+  lrn,              // size, alpha, beta, bias
+  channel_shuffle,  // groups: of [N, C, H, W], channel j * groups + i is the operand's i * (C / groups) + j
   // Layout transform, inserted by planning: no change of logical content.
   transform,
 };
@@ -136,6 +137,7 @@ double flops(const Graph& graph, const Node& node);
 Graph fold_constants(Graph graph);    ///< nodes whose inputs are all constants; evaluated in float32/int64
 Graph fold_batch_norm(Graph graph);   ///< into the convolution or dense layer before it (or a mul and an add)
 Graph remove_dead_code(Graph graph);  ///< unread values and nodes; identity reshapes and transposes
+Graph channel_shuffle(Graph graph);   ///< reshape, transpose, reshape that permute channels, as one node
 /// All of the above, until nothing changes.
 Graph simplify(Graph graph);
 

@@ -250,6 +250,14 @@ Inferred slice(const Context& c) {
   return type;
 }
 
+Inferred channel_shuffle(const Context& c) {
+  if (c.count() != 1 || c.shape(0).size() != 4) return c.error("needs one operand of rank 4");
+  const int64_t groups = c.node.integer("groups", 0);
+  if (groups < 1 || c.shape(0)[1] % groups != 0)
+    return c.error(std::to_string(c.shape(0)[1]) + " channels are not " + std::to_string(groups) + " groups");
+  return c.operands[0];
+}
+
 Inferred gather(const Context& c) {
   if (c.count() != 2) return c.error("needs data and indices");
   HONE_TRY(const size_t axis, c.axis(c.node.integer("axis", 0), c.shape(0).size()));
@@ -303,6 +311,8 @@ Result<TensorType> infer_type(const Graph& graph, const Node& node) {
       if (c.count() != 1 || c.shape(0).size() < 2) return c.error("needs one operand of rank 2 or more");
       if (node.integer("size", 0) < 1) return c.error("needs a positive size");
       return c.operands[0];
+    case Op::channel_shuffle:
+      return channel_shuffle(c);
     case Op::transform:
       if (c.count() != 1) return c.error("needs one operand");
       return c.operands[0];

@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-constexpr std::array<std::string_view, 36> kNames = {"conv",
+constexpr std::array<std::string_view, 37> kNames = {"conv",
                                                      "batch_norm",
                                                      "relu",
                                                      "clip",
@@ -43,6 +43,7 @@ constexpr std::array<std::string_view, 36> kNames = {"conv",
                                                      "slice",
                                                      "gather",
                                                      "lrn",
+                                                     "channel_shuffle",
                                                      "transform"};
 static_assert(static_cast<size_t>(Op::transform) + 1 == kNames.size());
 

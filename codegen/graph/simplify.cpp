@@ -6,8 +6,8 @@
 namespace hone {
 
 Graph simplify(Graph graph) {
-  constexpr Graph (*kPasses[])(Graph) = {fold_constants,  canonicalise, fold_pad,
-                                         fold_batch_norm, pool_first,   remove_dead_code};
+  constexpr Graph (*kPasses[])(Graph) = {fold_constants, canonicalise,    fold_pad,        fold_batch_norm,
+                                         pool_first,     channel_shuffle, remove_dead_code};
   std::string before, after = to_text(graph);
   while (before != after) {
     for (const auto pass : kPasses) graph = pass(std::move(graph));

@@ -92,6 +92,8 @@ class Planner {
     step.wanted = step.formulation->layouts(op.task, target_);
     HONE_CHECK(step.wanted.inputs.size() == op.inputs.size());
     if (is_elementwise(op.task.anchor().op)) keep_layouts(step);
+    if (op.task.anchor().op == Op::channel_shuffle)  // gathers channels from any layout alike
+      step.wanted.inputs[0].layout = versions_[versions_.first(op.inputs[0])].layout;
     const std::vector<HaloNeed> needs = step.formulation->halo(op.task, target_);
     for (size_t i = 0; i < op.inputs.size(); ++i) {
       const Margin margin = i < needs.size() ? margin_of(needs[i]) : Margin{};

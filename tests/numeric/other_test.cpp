@@ -180,6 +180,18 @@ TEST(Moves, SlicesMatchTheReference) {
                }));
 }
 
+std::string random_shuffle(Random& random) {
+  const int64_t groups = pick<int64_t>(random, {2, 3, 4, 8});
+  Shape x = random_image(random);
+  x[1] = groups * pick<int64_t>(random, {1, 2, 5, 16, 34});
+  return input("x", x) + fmt::format("%0 = channel_shuffle %x {{groups={}}}\noutput %0\n", groups);
+}
+
+TEST(Moves, ChannelShufflesMatchTheReference) {
+  expect_clean("channel_shuffle", sweep("channel_shuffle", 20, 29, random_shuffle));
+  expect_clean("channel_shuffle in any placement", sweep("channel_shuffle", 12, 30, random_shuffle, true));
+}
+
 TEST(Moves, ReshapesMatchTheReference) {
   expect_clean("reshape", sweep("reshape", 10, 24, [](Random& random) {
                  const auto [x, y] = pick<std::pair<Shape, Shape>>(random, {{{1, 20, 7, 7}, {1, 980}},

@@ -171,6 +171,36 @@ TEST(PoolFirst, StaysBehindWhatIsNotLinearPaddedWiderReadTwiceOrNoCheaper) {
   EXPECT_TRUE(stays("%0 = conv %x %w %b {pads=[1,1,1,1]}\n%1 = average_pool %0" + pool + "output %1\n"));
 }
 
+std::string permuted_channels(const std::string& divided, const std::string& permutation,
+                              const std::string& rest) {
+  return "%x = input f32[2x24x5x7]\n%0 = relu %x\n%1 = reshape %0 {shape=[" + divided +
+         "]}\n%2 = transpose %1 {permutation=[" + permutation + "]}\n%3 = reshape %2 {shape=[2,24,5,7]}\n" +
+         rest;
+}
+
+TEST(ChannelShuffle, IsOneNodeHoweverPixelsAreWritten) {
+  const std::string rest = "%4 = neg %3\noutput %4\n";
+  EXPECT_THAT(operators(simplified(permuted_channels("2,4,6,5,7", "0,2,1,3,4", rest))),
+              ElementsAre("relu", "channel_shuffle", "neg"));
+  EXPECT_THAT(operators(simplified(permuted_channels("2,8,3,35", "0,2,1,3", rest))),
+              ElementsAre("relu", "channel_shuffle", "neg"));
+}
+
+TEST(ChannelShuffle, StaysATransposeOfOddGroupsOtherDimensionsOrWhereSlicesOrOthersRead) {
+  const auto stays = [](const std::string& text) {
+    const auto names = operators(simplified(text));
+    return std::find(names.begin(), names.end(), "channel_shuffle") == names.end();
+  };
+  const std::string rest = "%4 = neg %3\noutput %4\n";
+  EXPECT_TRUE(stays(permuted_channels("2,3,8,5,7", "0,2,1,3,4", rest)));
+  EXPECT_TRUE(stays(permuted_channels("2,4,6,5,7", "0,2,1,4,3", rest)));
+  EXPECT_TRUE(stays(permuted_channels("2,4,6,5,7", "0,1,3,2,4", rest)));
+  EXPECT_TRUE(stays(permuted_channels("2,8,15,7", "0,2,1,3", rest)));
+  EXPECT_TRUE(stays(permuted_channels("2,4,6,5,7", "0,2,1,3,4", "%4 = neg %2\noutput %3\noutput %4\n")));
+  EXPECT_TRUE(stays(permuted_channels("2,4,6,5,7", "0,2,1,3,4",
+                                      "%4 = slice %3 {axes=[1] starts=[0] ends=[12]}\noutput %4\n")));
+}
+
 TEST(Canonicalise, AMeanOverThePlaneIsAGlobalPool) {
   EXPECT_THAT(operators(simplified("%x = input f32[1x4x5x5]\n%0 = reduce_mean %x {axes=[2,3] "
                                    "keep_dims=0}\n%1 = relu %0\noutput %1\n")),
