@@ -13,9 +13,10 @@ namespace hone {
 namespace {
 
 constexpr size_t kMaxDiamond = 6;  // nodes between a value and where its readers meet again
-// Of images with fewer rows the activated values are small, and weights are read again for every few rows:
-// 1x1 convolutions of 832 to 896 channels on 7x7 took 5 to 15 % longer than apart.
-constexpr int64_t kLeastRows = 14;
+// Of images with fewer rows the activated values stay in cache anyway, weights are read again for every few
+// rows, and few blocks of rows are hard to divide among threads: DenseNet's 1x1 convolutions on 7x7 took 5 to
+// 19 % longer than apart.
+constexpr int64_t kLeastRows = 28;
 constexpr int64_t kMostRowBytes = 256 << 10;  // of one activated row, so that it stays in a core's cache
 
 bool takes_chain(Op op) {

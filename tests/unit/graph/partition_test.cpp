@@ -106,7 +106,7 @@ TEST(Partition, TheGateStaysOutsideWhereItIsReadTwiceOrWeightsAreManyOrWindowsLa
 }
 
 /// Batch normalisation and relu of two values side by side, as in a dense block, and what reads the result.
-std::string preactivated(const std::string& rest, const char* pixels = "14x14",
+std::string preactivated(const std::string& rest, const char* pixels = "28x28",
                          const char* scale = "1x16x1x1") {
   const std::string half = std::string("f32[1x8x") + pixels + "]\n";
   return "%x = input " + half + "%z = input " + half + "%m = constant f32[" + scale +
@@ -117,7 +117,7 @@ std::string preactivated(const std::string& rest, const char* pixels = "14x14",
 
 TEST(Partition, APointwiseConvolutionTakesTheBatchNormalisationAndReluBeforeIt) {
   EXPECT_THAT(summaries(preactivated("%4 = conv %3 %w\n%5 = relu %4\noutput %5\n")),
-              testing::ElementsAre("concat 1x16x14x14", "mul+ add+ relu+ conv1x1 16>16 14x14 +relu"));
+              testing::ElementsAre("concat 1x16x28x28", "mul+ add+ relu+ conv1x1 16>16 28x28 +relu"));
 }
 
 TEST(Partition, APreactivationStaysOutsideWhereItIsReadTwiceOrWindowsAreLargeOrAnOperandIsAnImage) {
@@ -126,9 +126,10 @@ TEST(Partition, APreactivationStaysOutsideWhereItIsReadTwiceOrWindowsAreLargeOrA
   EXPECT_TRUE(apart(preactivated("%4 = conv %3 %w\n%5 = neg %3\noutput %4\noutput %5\n")));
   EXPECT_TRUE(apart(preactivated("%4 = conv %3 %v {pads=[1,1,1,1]}\noutput %4\n")));
   EXPECT_TRUE(apart(preactivated("%4 = conv %3 %w {strides=[2,2]}\noutput %4\n")));
-  EXPECT_FALSE(apart(preactivated("%4 = conv %3 %w\noutput %4\n", "14x14", "1")));
-  EXPECT_THAT(summaries(preactivated("%4 = conv %3 %w\noutput %4\n", "14x14", "1x16x14x14")),
-              testing::ElementsAre("concat 1x16x14x14", "mul 1x16x14x14", "add+ relu+ conv1x1 16>16 14x14"));
+  EXPECT_FALSE(apart(preactivated("%4 = conv %3 %w\noutput %4\n", "28x28", "1")));
+  EXPECT_THAT(summaries(preactivated("%4 = conv %3 %w\noutput %4\n", "28x28", "1x16x28x28")),
+              testing::ElementsAre("concat 1x16x28x28", "mul 1x16x28x28", "add+ relu+ conv1x1 16>16 28x28"));
+  EXPECT_TRUE(apart(preactivated("%4 = conv %3 %w\noutput %4\n", "14x14"))) << "too few rows";
 }
 
 TEST(Partition, PureElementwiseNodesFuseTogether) {
