@@ -163,6 +163,7 @@ Board SimulatedDevice::board() const {
   Board board;
   board.model = script_.model;
   board.id = "simulated-" + std::to_string(script_.seed);
+  if (script_.model != SimulationScript{}.model) board.id += "-" + script_.model;  // no machine has two models
   if (number_ != 0) board.id += "-" + std::to_string(number_);
   board.kernel = "simulated";
   board.boot_id = boots_ == 0 ? "simulated" : "simulated-" + std::to_string(boots_);
