@@ -6,6 +6,7 @@ namespace hone {
 const std::vector<FeatureDescription>& feature_descriptions() {
   static const std::vector<FeatureDescription> list = {
       // what the learner starts from: always the first
+      {"fitted", "log2 cycles", "the estimate corrected by other features, see fitted.cpp"},
       {"estimate", "log2 cycles", "all tiles on a nominal core, see estimate.h"},
       // whole program
       {"work", "log2 operations",
@@ -99,6 +100,31 @@ const std::vector<FeatureDescription>& feature_descriptions() {
       {"third_contiguous_store", "0 or 1", "its main tile: lanes of the store lie side by side"},
       {"third_tile_all", "log2 bytes", "its main tile: touched by one tile"},
       {"third_grain_all", "log2 bytes", "its main tile: touched by one parallel iteration"},
+      {"rest_share", "ratio", "estimated cycles of all further stages / of all"},
+      // against the cycles of the reductions' vector operations, which mean the same for every shape
+      {"excess", "log2 ratio", "estimated cycles / cycles of vector operations"},
+      {"excess_core", "log2 ratio", "without memory"},
+      {"excess_loads", "log2 ratio", "loads of reductions"},
+      {"excess_latency", "log2 ratio", "dependent multiply-adds"},
+      {"excess_front", "log2 ratio", "instructions of reductions"},
+      {"excess_edges", "log2 ratio", "entering and leaving reduce loops"},
+      {"excess_epilogue", "log2 ratio", "arithmetic and stores once an element"},
+      {"excess_l2", "log2 ratio", "lines from beyond the L1d cache"},
+      {"excess_llc", "log2 ratio", "lines from beyond the L2 cache"},
+      {"excess_memory", "log2 ratio", "lines from beyond the last-level cache"},
+      // what is left over where tiles do not divide
+      {"tail_cycles", "ratio", "estimated cycles of the main stage's other tiles / of the main stage"},
+      {"tail_registers", "vector registers", "accumulators of the dearest of them; 0: there is none"},
+      {"tail_rate", "ratio", "its cycles an operation / the main tile's; 0: there is none"},
+      // what the main tile asks of caches and pages
+      {"inner_trips", "log2 count", "iterations of the innermost reduce loop, unrolling done"},
+      {"l1_input_rate", "bytes per cycle", "inputs from beyond the L1d cache / cycles of the core"},
+      {"l1_constant_rate", "bytes per cycle", "constants from beyond the L1d cache / cycles of the core"},
+      {"l2_input_rate", "bytes per cycle", "inputs from beyond the L2 cache / cycles of the core"},
+      {"l2_constant_rate", "bytes per cycle", "constants from beyond the L2 cache / cycles of the core"},
+      {"input_set", "log2 lines", "most lines of inputs in one of 64 sets, one tile with its reduction"},
+      {"output_set", "log2 lines", "most lines stored in one of 64 sets, one tile"},
+      {"pages", "log2 count", "pages of 4 KiB touched by one tile with its reduction"},
   };
   return list;
 }

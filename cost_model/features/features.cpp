@@ -7,12 +7,14 @@
 #include <memory>
 
 #include "cost_model/features/estimate.h"
+#include "cost_model/features/fitted.h"
 #include "cost_model/features/footprints.h"
 #include "cost_model/features/nest.h"
 
 namespace hone {
 namespace {
 
+using features::depends_on;
 using features::Estimate;
 using features::estimate_of;
 using features::Footprints;
@@ -185,6 +187,57 @@ void push_stage(const StageCost* stage, double cycles, const Target& target, std
   out.push_back(log2_of(main.bytes.all(std::min(nest.parallel, nest.first_reduce))));
 }
 
+/// What is paid beyond the vector arithmetic that the program cannot do without, in units of that arithmetic:
+/// near 1 for every shape where a program is as fast as the nominal core can be.
+void push_excess(const Estimate& all, double cycles, std::vector<float>& out) {
+  const double ideal = std::max(1.0, all.arithmetic > 0 ? all.arithmetic : all.epilogue);
+  for (const double part : {cycles, all.core(), all.loads, all.latency, all.front, all.edges, all.epilogue,
+                            all.l2, all.llc, all.memory})
+    out.push_back(static_cast<float>(std::log2(part / ideal + 1e-3)));
+}
+
+/// The tiles of the main stage beside its main one: what is left over where tiles do not divide.
+void push_tails(const std::vector<std::unique_ptr<Costed>>& nests, const Costed& main, const Target& target,
+                std::vector<float>& out) {
+  double cycles = 0;
+  const Costed* dearest = nullptr;
+  for (const auto& costed : nests) {
+    if (costed.get() == &main || costed->nest.tile->stage != main.nest.tile->stage) continue;
+    cycles += costed->cost.cycles();
+    if (dearest == nullptr || dearest->cost.cycles() < costed->cost.cycles()) dearest = costed.get();
+  }
+  const auto rate = [](const Costed& costed) { return costed.cost.cycles() / costed.nest.work(); };
+  out.push_back(ratio_of(cycles, cycles + main.cost.cycles()));
+  out.push_back(dearest == nullptr ? 0.0f : static_cast<float>(registers_of(dearest->nest, target)));
+  out.push_back(dearest == nullptr ? 0.0f : ratio_of(rate(*dearest), rate(main)));
+}
+
+/// How fast the core's reads and the front end must be while the main tile runs.
+void push_streams(const loop::Program& program, const Costed& main, const CacheSizes& caches,
+                  std::vector<float>& out) {
+  const Nest& nest = main.nest;
+  double trips = 1;
+  if (!nest.tile->reduce.empty()) {
+    const loop::TileLoop& inner = nest.tile->reduce.back();
+    trips = static_cast<double>(inner.extent) / static_cast<double>(std::max<int64_t>(1, inner.unroll));
+  }
+  out.push_back(log2_of(trips));
+  for (const int64_t cache : {caches.l1d_bytes, caches.l2_bytes})
+    for (const int group : {features::input_group, features::constant_group})
+      out.push_back(ratio_of(main.bytes.traffic(static_cast<double>(cache), group), main.cost.core()));
+  double in_one_set = 0, pages = 0;
+  for (const loop::Access& access : nest.tile->accesses) {
+    const features::Lines lines = features::lines_of(program, nest, access, nest.first_reduce);
+    if (program.tensors[static_cast<size_t>(access.tensor)].role != Role::constant)
+      in_one_set += lines.in_one_set;
+    pages += lines.pages;
+  }
+  const features::Lines stored = features::lines_of(program, nest, nest.tile->store, nest.first_reduce);
+  out.push_back(log2_of(in_one_set));
+  out.push_back(log2_of(stored.in_one_set));
+  out.push_back(log2_of(pages + stored.pages));
+}
+
 /// Largest number of bytes that one parallel iteration of a phase touches, all its tiles together; and the
 /// phases' locals.
 std::pair<double, double> grain_bytes(const loop::Program& program,
@@ -228,6 +281,7 @@ std::vector<float> features_of(const loop::Program& program, const Target& targe
     all += costed->cost;
     cycles += costed->cost.cycles();
   }
+  out.push_back(0);  // in the end
   out.push_back(static_cast<float>(std::log2(1 + cycles)));
   out.push_back(log2_of(work));
   out.push_back(static_cast<float>(program.phases.size()));
@@ -246,17 +300,41 @@ std::vector<float> features_of(const loop::Program& program, const Target& targe
   const std::vector<StageCost> stages = stages_of(nests);
   out.push_back(ratio_of(stages[0].cycles, cycles));
   for (size_t i = 1; i <= 2; ++i) push_stage(i < stages.size() ? &stages[i] : nullptr, cycles, target, out);
+  double rest = 0;
+  for (size_t i = 3; i < stages.size(); ++i) rest += stages[i].cycles;
+  out.push_back(ratio_of(rest, cycles));
+  push_excess(all, cycles, out);
+  push_tails(nests, main, target, out);
+  push_streams(program, main, caches, out);
   HONE_CHECK(out.size() == feature_descriptions().size());
+  out[0] = features::fitted_of(out);
   return out;
 }
+
+namespace {
+
+/// Registers of the operand that stays while the copies that share it are computed; the other is read from
+/// memory by each.
+double shared_registers(const Nest& nest, const Target& target) {
+  double least = nest.copies;
+  for (const loop::Access& access : nest.tile->accesses)
+    if (depends_on(access.offset, nest.tile->reduce.back().variable))
+      least = std::min(least, loads_per_point(nest, access));
+  return least < nest.copies ? least * registers_per_vector(nest, target) : 0;
+}
+
+}  // namespace
 
 StaticCost static_cost(const loop::Program& program, const Target& target) {
   StaticCost cost;
   for (const Nest& nest : features::nests_of(program)) {
     if (!nest.tile->reduce.empty()) {
-      cost.accumulator_registers =
-          std::max(cost.accumulator_registers, static_cast<int64_t>(registers_of(nest, target)));
+      const double accumulators = registers_of(nest, target);
+      cost.accumulator_registers = std::max(cost.accumulator_registers, static_cast<int64_t>(accumulators));
+      cost.live_registers = std::max(cost.live_registers,
+                                     static_cast<int64_t>(accumulators + shared_registers(nest, target) + 1));
     }
+    cost.core_cycles += estimate_of(nest, Footprints(program, nest), target, {}).core();
     const double body = operations_per_point(nest, target) * unroll_of_reduce(nest);
     cost.body_operations = std::max(cost.body_operations, static_cast<int64_t>(body));
     cost.code_operations += static_cast<int64_t>(code_of(nest, target));

@@ -14,7 +14,7 @@ namespace hone {
 
 /// Rises whenever the meaning, the order or the number of features changes: rows of different versions never
 /// mix.
-constexpr int feature_version = 2;
+constexpr int feature_version = 3;
 
 /// What traffic is estimated for. The default is nominal, so that rows of different boards stay comparable.
 struct CacheSizes {
@@ -36,8 +36,10 @@ std::vector<float> features_of(const loop::Program& program, const Target& targe
 /// What a search can refuse before it compiles.
 struct StaticCost {
   int64_t accumulator_registers = 0;  ///< vector registers that the largest tile's accumulators fill
+  int64_t live_registers = 0;         ///< with the operands that several of its copies share, and one more
   int64_t body_operations = 0;        ///< unrolled operations in the largest innermost loop
   int64_t code_operations = 0;        ///< unrolled operations in the whole program
+  double core_cycles = 0;             ///< of all tiles on the nominal core, were all data at hand
 };
 StaticCost static_cost(const loop::Program& program, const Target& target);
 

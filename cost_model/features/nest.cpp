@@ -2,6 +2,7 @@
 #include "cost_model/features/nest.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <utility>
@@ -120,22 +121,25 @@ bool depends_on(const Index& index, const std::string& variable) {
   });
 }
 
-double footprint(const loop::Program& program, const Nest& nest, const loop::Access& access, size_t from) {
-  const auto element = static_cast<double>(size_of(program.tensors[access.tensor].type.dtype));
-  // Each term of the offset runs over `extent` positions, `stride` elements apart.
-  std::vector<std::pair<int64_t, int64_t>> dimensions;
+std::vector<Dimension> dimensions_of(const Nest& nest, const loop::Access& access, size_t from) {
+  std::vector<Dimension> dimensions;
   for (const Index::Term& term : access.offset.terms) {
     Index atom;
     atom.terms.push_back({1, term.atom});
     const Interval range = range_inside(nest, atom, from);
     const int64_t extent = range.hi - range.lo + 1;
-    if (extent > 1) dimensions.emplace_back(std::abs(term.coefficient), extent);
+    if (extent > 1) dimensions.push_back({std::abs(term.coefficient), extent});
   }
-  std::sort(dimensions.begin(), dimensions.end());
+  std::ranges::sort(dimensions, {}, [](const Dimension& d) { return std::pair(d.stride, d.extent); });
+  return dimensions;
+}
+
+double footprint(const loop::Program& program, const Nest& nest, const loop::Access& access, size_t from) {
+  const auto element = static_cast<double>(size_of(program.tensors[access.tensor].type.dtype));
   // Dimensions whose stride lies within what the inner ones span join that run of elements; others repeat the
   // run.
   double run = 1, runs = 1;
-  for (const auto& [stride, extent] : dimensions) {
+  for (const auto& [stride, extent] : dimensions_of(nest, access, from)) {
     if (static_cast<double>(stride) * element <= std::max(run * element, 64.0)) {
       run += static_cast<double>(stride) * static_cast<double>(extent - 1);
     } else {
@@ -146,6 +150,32 @@ double footprint(const loop::Program& program, const Nest& nest, const loop::Acc
   const double whole =
       std::ceil(static_cast<double>(program.geometries[access.tensor].elements) * element / 64) * 64;
   return std::min(bytes, whole);
+}
+
+Lines lines_of(const loop::Program& program, const Nest& nest, const loop::Access& access, size_t from) {
+  constexpr size_t most = 4096, sets = 64;
+  const int64_t element = size_of(program.tensors[access.tensor].type.dtype);
+  std::vector<int64_t> bytes{0};
+  for (const auto& [stride, extent] : dimensions_of(nest, access, from)) {
+    std::vector<int64_t> next;
+    for (int64_t i = 0; i < extent && next.size() < most; ++i)
+      for (const int64_t at : bytes) next.push_back(at + i * stride * element);
+    bytes = std::move(next);
+    // Elements of one line are one from here on: their least stands for all.
+    std::ranges::sort(bytes);
+    const auto same = std::ranges::unique(bytes, {}, [](int64_t at) { return at / 64; });
+    bytes.erase(same.begin(), same.end());
+    if (bytes.size() > most) bytes.resize(most);
+  }
+  Lines lines;
+  std::array<double, sets> in_set = {};
+  int64_t page = -1;
+  for (const int64_t at : bytes) {
+    lines.in_one_set = std::max(lines.in_one_set, ++in_set[static_cast<size_t>(at / 64) % sets]);
+    if (at / 4096 != page) lines.pages += 1;
+    page = at / 4096;
+  }
+  return lines;
 }
 
 LaneKind lane_kind(const Nest& nest, const loop::Access& access) {

@@ -36,8 +36,23 @@ struct Nest {
 std::vector<Nest> nests_of(const loop::Program& program);
 size_t tile_count(const std::vector<loop::Statement>& body);
 
+/// One term of an access's offset while some levels run: `extent` positions, `stride` elements apart.
+struct Dimension {
+  int64_t stride, extent;
+};
+/// Those of more than one position, smallest stride first.
+std::vector<Dimension> dimensions_of(const Nest& nest, const loop::Access& access, size_t from);
+
 /// Unique bytes, in whole 64-byte lines, that `access` touches while the levels from `from` inwards run once.
 double footprint(const loop::Program& program, const Nest& nest, const loop::Access& access, size_t from);
+
+/// Where the lines fall that `access` touches while the levels from `from` inwards run once; the first 4,096
+/// of them.
+struct Lines {
+  double in_one_set = 0;  ///< most lines that share one of 64 sets of a first-level cache
+  double pages = 0;       ///< of 4 KiB
+};
+Lines lines_of(const loop::Program& program, const Nest& nest, const loop::Access& access, size_t from);
 
 /// How an access behaves along the lanes of the tile.
 enum class LaneKind { broadcast, contiguous, strided };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <utility>
@@ -35,14 +36,22 @@ struct Owned {
 
 /// How much the forest that corrects the estimate (in log2) counts beside the one that learns the part of the
 /// best; then what brings near the best one unit of their sum to one part of the time.
-constexpr double residual_weight = 0.7;
+constexpr double residual_weight = 0.8;
 constexpr double part_power = 4;
 constexpr double score_unit = 1 / (part_power + residual_weight / 0.6931);
+
+/// The forest that corrects the estimate looks at rows as they are worth it: by their part of the best, to
+/// this power.
+constexpr double weight_power = 4;
+/// The best of a group is the score that this part of its rows reach: one lucky measurement moves it less.
+constexpr double best_share = 0.05;
+constexpr double most_part = 1.5;
 
 /// What the two forests of a member learn of each row.
 struct Labels {
   std::vector<float> part;  ///< score divided by the best of its group; 0 where that has no positive score
-  std::vector<float> residual;  ///< log2 of the score plus the estimate; 0 for failures, which do not count
+  std::vector<float> residual;         ///< log2 of the score plus the estimate
+  std::vector<float> residual_weight;  ///< how much that counts; 0 for failures
 };
 
 double median_of(std::vector<double> values) {
@@ -52,15 +61,15 @@ double median_of(std::vector<double> values) {
 }
 
 Labels labels_of(const FeatureMatrix& rows, std::span<const int> groups, std::span<const double> scores) {
-  std::map<int, double> best;
+  std::map<int, std::vector<double>> of_group;
   std::map<int, std::vector<double>> residuals;
   std::vector<double> all;
   const auto residual = [&](size_t i) {
     return std::log2(scores[i]) + static_cast<double>(rows.values[i * static_cast<size_t>(rows.columns)]);
   };
   for (size_t i = 0; i < scores.size(); ++i) {
-    best[groups[i]] = std::max(best[groups[i]], scores[i]);
     if (scores[i] <= 0) continue;
+    of_group[groups[i]].push_back(scores[i]);
     all.push_back(residual(i));
     residuals[groups[i]].push_back(all.back());
   }
@@ -72,12 +81,19 @@ Labels labels_of(const FeatureMatrix& rows, std::span<const int> groups, std::sp
     const double apart = median_of(values) - middle;
     offset[group] = middle + apart - std::clamp(apart, -0.7, 0.7);
   }
+  std::map<int, double> best;
+  for (auto& [group, values] : of_group) {
+    const auto rank = static_cast<std::ptrdiff_t>(best_share * static_cast<double>(values.size() - 1));
+    std::ranges::nth_element(values, values.begin() + rank, std::greater<>());
+    best[group] = values[static_cast<size_t>(rank)];
+  }
   Labels labels;
   for (size_t i = 0; i < scores.size(); ++i) {
     const bool good = scores[i] > 0;
-    labels.part.push_back(good ? static_cast<float>(std::pow(scores[i] / best[groups[i]], part_power))
-                               : 0.0f);
+    const double ratio = good ? scores[i] / best[groups[i]] : 0;
+    labels.part.push_back(static_cast<float>(std::min(most_part, std::pow(ratio, part_power))));
     labels.residual.push_back(good ? static_cast<float>(residual(i) - offset[groups[i]]) : 0.0f);
+    labels.residual_weight.push_back(static_cast<float>(std::pow(std::min(1.0, ratio), weight_power)));
   }
   return labels;
 }
@@ -102,8 +118,13 @@ std::vector<float> weights_of(int member, size_t count, const RankingParameters&
 
 using Matrix = Owned<XGDMatrixFree>;
 
+/// Few rows need small leaves, or a forest of them says nothing.
+double least_rows_of(size_t rows, const RankingParameters& parameters) {
+  return std::clamp(static_cast<double>(rows) / 32, 1.0, std::max(1.0, parameters.least_rows));
+}
+
 /// One forest on the labels and weights that `matrix` has now, from `base` on.
-Result<std::string> train_forest(const Matrix& matrix, const char* base, uint64_t seed,
+Result<std::string> train_forest(const Matrix& matrix, size_t rows, const char* base, uint64_t seed,
                                  const RankingParameters& parameters) {
   Owned<XGBoosterFree> booster;
   if (XGBoosterCreate(&matrix.handle, 1, &booster.handle) != 0)
@@ -118,7 +139,7 @@ Result<std::string> train_forest(const Matrix& matrix, const char* base, uint64_
       {"base_score", base},
       {"max_depth", std::to_string(parameters.depth)},
       {"eta", std::to_string(parameters.learning_rate)},
-      {"min_child_weight", std::to_string(parameters.least_rows)},
+      {"min_child_weight", std::to_string(least_rows_of(rows, parameters))},
       {"subsample", "0.8"},
       {"colsample_bytree", std::to_string(parameters.column_share)},
       {"seed", std::to_string(seed & 0x7fffffff)},
@@ -138,7 +159,6 @@ Result<std::string> train_forest(const Matrix& matrix, const char* base, uint64_
 
 /// The two forests of each member, one after the other.
 Result<std::vector<std::string>> train_forests(const FeatureMatrix& rows, const Labels& labels,
-                                               std::span<const double> scores,
                                                const RankingParameters& parameters) {
   const auto count = static_cast<size_t>(rows.rows());
   Matrix matrix;
@@ -154,12 +174,11 @@ Result<std::vector<std::string>> train_forests(const FeatureMatrix& rows, const 
     std::vector<float> weights = weights_of(member, count, parameters);
     if (!set("label", labels.part) || !set("weight", weights))
       return xgboost_error("training data were not accepted");
-    HONE_TRY(std::string part, train_forest(matrix, "0.5", seed, parameters));
-    for (size_t i = 0; i < count; ++i)
-      if (scores[i] <= 0) weights[i] = 0;
+    HONE_TRY(std::string part, train_forest(matrix, count, "0.5", seed, parameters));
+    for (size_t i = 0; i < count; ++i) weights[i] *= labels.residual_weight[i];
     if (!set("label", labels.residual) || !set("weight", weights))
       return xgboost_error("training data were not accepted");
-    HONE_TRY(std::string residual, train_forest(matrix, "0", seed, parameters));
+    HONE_TRY(std::string residual, train_forest(matrix, count, "0", seed, parameters));
     forests.push_back(std::move(part));
     forests.push_back(std::move(residual));
   }
@@ -215,7 +234,7 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
     if (!std::isfinite(score)) return fail("a score is not finite", "cost model");
 
   HONE_TRY(const std::vector<std::string> forests,
-           train_forests(rows, labels_of(rows, groups, scores), scores, parameters));
+           train_forests(rows, labels_of(rows, groups, scores), parameters));
   std::string payload = std::to_string(forests.size());
   for (const std::string& forest : forests) payload += " " + std::to_string(forest.size());
   payload += "\n";

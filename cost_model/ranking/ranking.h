@@ -24,13 +24,13 @@ struct FeatureMatrix {
 };
 
 struct RankingParameters {
-  int members = 4;  ///< pairs of forests; 1: no uncertainty, a quarter of the time
-  int trees = 60;   ///< of each forest
-  int depth = 6;
-  double learning_rate = 0.2;
-  int bins = 32;               ///< of each column
-  double column_share = 0.25;  ///< of the columns that each tree looks at
-  double least_rows = 8;       ///< in a leaf
+  int members = 3;  ///< pairs of forests; 1: no uncertainty, a third of the time
+  int trees = 80;   ///< of each forest
+  int depth = 7;
+  double learning_rate = 0.15;
+  int bins = 64;               ///< of each column
+  double column_share = 0.35;  ///< of the columns that each tree looks at
+  double least_rows = 4;       ///< in a leaf, where there are rows enough
   uint64_t seed = 0;
 };
 

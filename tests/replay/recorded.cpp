@@ -77,8 +77,11 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
       const auto [entry, is_new] = place.emplace(group, tasks.size());
       if (is_new) {
         HONE_TRY(Context context, context_of(record));
-        contexts.push_back(std::move(context));
         RecordedTask task;
+        task.task = context.task;
+        task.target = context.target;
+        task.ports = context.ports;
+        contexts.push_back(std::move(context));
         task.name = record.task_summary;
         task.shape = task.name.substr(0, task.name.find(" +"));
         task.key = record.task_key;
@@ -97,6 +100,8 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
       RecordedPoint point;
       point.point = {record.formulation, *parameters};
       point.features = features_of(*program, context.target);
+      point.first_ns = measured.median_ns;
+      point.cost = static_cost(*program, context.target);
       point.program = digest_of(loop::to_text(*program));
       if (!programs.insert(group + point.program).second) continue;
       task.whole = record.job == "exhaustive";

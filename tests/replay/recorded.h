@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codegen/graph/task.h"
+#include "cost_model/features/features.h"
 #include "logs/database.h"
 #include "tuner/search/search.h"
 
@@ -18,8 +19,10 @@ struct RecordedPoint {
   Point point;
   double ns = 0;  ///< median of its measurements' medians; of one that was raced out, of its two samples
   int times = 1;  ///< measurements
+  double first_ns = 0;  ///< the first of them alone
   std::vector<float> features;
   std::string program;  ///< digest of the lowered program
+  StaticCost cost;      ///< of the lowered program
 };
 
 /// All times of one task in one mode on one board.
@@ -29,7 +32,10 @@ struct RecordedTask {
   std::string key;     ///< of the task
   bool whole = false;  ///< every point of the spaces as they were then was measured
   std::vector<RecordedPoint> points;  ///< each program once
-  std::vector<PointSpace> spaces;     ///< of the formulations met, with the choices met; `first` as recorded
+  Task task;
+  Target target;
+  Ports ports;
+  std::vector<PointSpace> spaces;  ///< of the formulations met, with the choices met; `first` as recorded
   double best_ns = 0;
 };
 
