@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -16,27 +17,45 @@ using namespace replay;
 struct Options {
   std::vector<std::filesystem::path> logs;
   int seeds = 5;
+  std::vector<std::filesystem::path> board;
+  bool pools = false;
   size_t lessons = 4000;
+  std::vector<std::string> searches;
+  replay::ReplaySettings settings;
 };
 
 Status compare_searches(const Options& options) {
   HONE_TRY(const std::vector<RecordedTask> tasks, read_recorded(options.logs));
-  fmt::print("{:40} {:>7} {:>6} |", "task", "points", "good");
-  for (const Strategy strategy : strategies) fmt::print(" {:>16}", to_text(strategy));
+  HONE_TRY(const std::vector<RecordedTask> other_board, read_recorded(options.board));
+  std::vector<Strategy> wanted;
+  for (const Strategy strategy : strategies)
+    if ((strategy != Strategy::board || !other_board.empty()) &&
+        (options.searches.empty() || std::ranges::count(options.searches, to_text(strategy)) > 0))
+      wanted.push_back(strategy);
+  fmt::print("{:40} {:>7} {:>6} {:>7} |", "task", "points", "good", "chance");
+  for (const Strategy strategy : wanted) fmt::print(" {:>16}", to_text(strategy));
   fmt::print("\n");
   std::map<Strategy, double> sum;
-  double judged = 0;
+  ReplaySettings settings = options.settings;
+  // Of a large space only some points have times: all of those are looked at.
+  if (options.pools) settings.search.enumerate_up_to = int64_t{1} << 20;
+  double judged = 0, chances = 0;
   for (const RecordedTask& task : tasks) {
-    if (!task.whole) continue;
-    const Lessons lessons = Lessons::of_others(tasks, task.shape, options.lessons);
+    if (!task.whole && (!options.pools || task.points.size() < 250)) continue;
+    const Lessons of_others = Lessons::of_others(tasks, task.shape, options.lessons);
+    const Lessons of_board = Lessons::of_board(other_board, task.key, options.lessons);
     size_t good = 0;
     for (const RecordedPoint& point : task.points) good += point.ns <= task.best_ns / 0.95 ? 1 : 0;
-    fmt::print("{:40} {:7} {:6} |", task.name, task.points.size(), good);
-    for (const Strategy strategy : strategies) {
+    // What random order needs in the mean over all orders.
+    const double chance = static_cast<double>(task.points.size() + 1) / static_cast<double>(good + 1);
+    chances += chance;
+    fmt::print("{:40} {:7} {:6} {:7.1f} |", task.name, task.points.size(), good, chance);
+    for (const Strategy strategy : wanted) {
       double mean = 0;
       int least = 1 << 30, most = 0;
       for (int seed = 1; seed <= options.seeds; ++seed) {
-        const int trials = trials_to_goal(task, strategy, static_cast<uint64_t>(seed), lessons);
+        const int trials = trials_to_goal(task, strategy, static_cast<uint64_t>(seed),
+                                          strategy == Strategy::board ? of_board : of_others, settings);
         least = std::min(least, trials), most = std::max(most, trials);
         mean += trials / static_cast<double>(options.seeds);
       }
@@ -47,8 +66,8 @@ Status compare_searches(const Options& options) {
     fmt::print("\n");
     judged += 1;
   }
-  fmt::print("{:40} {:7} {:6} |", "mean", "", "");
-  for (const Strategy strategy : strategies) fmt::print(" {:>16.1f}", sum[strategy] / judged);
+  fmt::print("{:40} {:7} {:6} {:7.1f} |", "mean", "", "", chances / judged);
+  for (const Strategy strategy : wanted) fmt::print(" {:>16.1f}", sum[strategy] / judged);
   fmt::print("\n");
   return {};
 }
@@ -62,6 +81,19 @@ int main(int argc, char** argv) {
   app.add_option("logs", options.logs,
                  "recorded logs; tasks measured whole are searched, all are learnt from")
       ->required();
+  app.add_option("--board", options.board, "logs of another board that the search `board` learns from");
+  app.add_flag("--pools", options.pools,
+               "search tasks too of which only some 250 points or more were measured");
+  app.add_option("--search", options.searches, "only these: names as in the table's head");
+  hone::SearchSettings& search = options.settings.search;
+  app.add_option("--random-share", search.random_share, "of what is proposed with a model")
+      ->capture_default_str();
+  app.add_option("--prior-random-share", search.prior_random_share, "of what is proposed without one")
+      ->capture_default_str();
+  app.add_option("--local-share", search.local_share, "of what is proposed with a model")
+      ->capture_default_str();
+  app.add_option("--optimist-share", search.optimist_share, "of what is proposed with a model")
+      ->capture_default_str();
   app.add_option("--seeds", options.seeds, "of each search")->capture_default_str();
   app.add_option("--lessons", options.lessons, "records of other shapes that transfer learns from")
       ->capture_default_str();

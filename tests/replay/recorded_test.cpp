@@ -2,7 +2,13 @@
 // (data/README.md says how). The cost model is the one that a scheduler trains.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <ranges>
+
+#include "codegen/loop/loop.h"
 #include "tests/replay/replay.h"
+#include "tuner/search/task_space.h"
 
 namespace hone::replay {
 namespace {
@@ -61,6 +67,44 @@ TEST(RecordedLog, SaysWhichLogItCannotRead) {
   EXPECT_NE(read.error().text().find("/nonexistent/log.h5"), std::string::npos) << read.error().text();
 }
 
+/// Cycles of what each formulation's default would be today.
+std::map<std::string, double> first_cycles(const RecordedTask& task) {
+  std::map<std::string, double> cycles;
+  auto space = TaskSpace::make(task.task, task.target, task.ports);
+  if (!space) return cycles;
+  for (const PointSpace& one : space->spaces()) {
+    const Formulation* formulation = find_formulation(one.formulation);
+    const auto formulated = formulation->formulate(task.task, task.target, task.ports);
+    const auto schedule = formulation->schedule(task.task, task.target, task.ports, one.first);
+    const auto program = loop::lower(formulated->run, *schedule);
+    cycles[one.formulation] = static_cost(*program, task.target).core_cycles;
+  }
+  return cycles;
+}
+
+TEST(RecordedLog, NoPointThatStaticRulesDropCameWithinATenthOfItsTasksBest) {
+  const std::string folder = std::string(HONE_SOURCE_DIR) + "/tests/replay/data/";
+  auto read = read_recorded({folder + "exhaustive.h5", folder + "pools.h5"});
+  ASSERT_TRUE(read) << read.error().text();
+  size_t points = 0, dropped = 0;
+  for (const RecordedTask& task : *read) {
+    const auto cycles = first_cycles(task);
+    ASSERT_FALSE(cycles.empty()) << task.name;
+    const double least = std::ranges::min(cycles | std::views::values);
+    for (const RecordedPoint& point : task.points) {
+      const auto own = cycles.find(point.point.formulation);
+      if (own == cycles.end()) continue;
+      ++points;
+      if (!cannot_be_good(point.cost, {own->second, least}, task.target)) continue;
+      ++dropped;
+      EXPECT_GT(point.ns, 1.1 * task.best_ns) << task.name << ": " << to_text(point.point);
+    }
+  }
+  RecordProperty("points", std::to_string(points));
+  RecordProperty("dropped", std::to_string(dropped));
+  EXPECT_GT(dropped * 20, points) << dropped << " of " << points << ": rules that drop nothing";
+}
+
 TEST(RecordedSearch, NeedsHalfTheTrialsOfRandomOrder) {
   const double guided = mean_trials(some(), Strategy::guided, 2);
   const double random = mean_trials(some(), Strategy::random, 20);
@@ -70,11 +114,15 @@ TEST(RecordedSearch, NeedsHalfTheTrialsOfRandomOrder) {
 }
 
 TEST(RecordedSearch, NeedsHalfTheTrialsOnceItKnowsOtherShapes) {
-  const double guided = mean_trials(some(), Strategy::guided, 2);
+  // Without any record is without the fitted estimate too: its weights came from records of other shapes.
+  const double without = mean_trials(some(), Strategy::estimate, 2);
+  const double fitted = mean_trials(some(), Strategy::guided, 2);
   const double transfer = mean_trials(some(), Strategy::transfer, 2);
-  RecordProperty("guided", std::to_string(guided));
+  RecordProperty("without", std::to_string(without));
+  RecordProperty("fitted", std::to_string(fitted));
   RecordProperty("transfer", std::to_string(transfer));
-  EXPECT_LE(transfer * 2, guided) << "guided " << guided << ", transfer " << transfer;
+  EXPECT_LE(transfer * 2, without) << "without " << without << ", transfer " << transfer;
+  EXPECT_LE(fitted * 2, without) << "without " << without << ", with the fitted estimate " << fitted;
 }
 
 TEST(RecordedSearch, IsTheSameOnEveryReplay) {

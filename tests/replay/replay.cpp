@@ -2,6 +2,7 @@
 #include "tests/replay/replay.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 
@@ -54,13 +55,13 @@ int trials_in_order(const RecordedTask& task, const Table& table, double goal) {
   return trials;
 }
 
-/// A model of the lessons and of what was measured; nothing while both are too few.
+/// A model of the lessons and of what was measured; an empty function while both are too few.
 Predict trained(const std::vector<const RecordedPoint*>& measured, const Lessons& lessons,
                 const ReplaySettings& settings) {
   FeatureMatrix rows = lessons.rows;
   std::vector<int> groups = lessons.groups;
   std::vector<double> scores = lessons.scores;
-  if (groups.empty() && measured.size() < settings.least_to_train) return prior_predictor();
+  if (groups.empty() && measured.size() < settings.least_to_train) return {};
   for (const RecordedPoint* point : measured) {
     HONE_CHECK(rows.add(point->features));
     groups.push_back(-1);
@@ -72,7 +73,20 @@ Predict trained(const std::vector<const RecordedPoint*>& measured, const Lessons
   return [model](std::span<const std::vector<float>> of) {
     FeatureMatrix matrix;
     for (const auto& row : of) HONE_CHECK(matrix.add(row));
-    return *model->predict(matrix);
+    auto scores = model->predict_with_spread(matrix);
+    HONE_CHECK(scores);
+    return Scores(std::move(scores->mean), std::move(scores->spread));
+  };
+}
+
+/// Scores by the estimate of the nominal core alone.
+Predict plain_estimate() {
+  const auto& list = feature_descriptions();
+  const auto place = std::ranges::find(list, "estimate", &FeatureDescription::name) - list.begin();
+  return [place](std::span<const std::vector<float>> rows) {
+    std::vector<float> scores;
+    for (const auto& row : rows) scores.push_back(-row[static_cast<size_t>(place)]);
+    return scores;
   };
 }
 
@@ -86,27 +100,51 @@ const char* to_text(Strategy strategy) {
       return "random";
     case Strategy::blind:
       return "blind";
+    case Strategy::estimate:
+      return "estimate";
     case Strategy::guided:
       return "guided";
     case Strategy::transfer:
       return "transfer";
+    case Strategy::board:
+      return "board";
   }
   return "";
 }
 
-Lessons Lessons::of_others(const std::vector<RecordedTask>& tasks, const std::string& shape, size_t most) {
+namespace {
+
+Lessons lessons_of(const std::vector<RecordedTask>& tasks, size_t most,
+                   const std::function<bool(const RecordedTask&)>& counts) {
   size_t all = 0;
-  for (const RecordedTask& task : tasks) all += task.shape == shape ? 0 : task.points.size();
+  for (const RecordedTask& task : tasks) all += counts(task) ? task.points.size() : 0;
   const size_t every = std::max<size_t>(1, (all + most - 1) / std::max<size_t>(1, most));
   Lessons lessons;
   for (size_t t = 0, at = 0; t < tasks.size(); ++t) {
-    if (tasks[t].shape == shape) continue;
+    if (!counts(tasks[t])) continue;
     for (const RecordedPoint& point : tasks[t].points) {
       if (at++ % every != 0) continue;
       HONE_CHECK(lessons.rows.add(point.features));
       lessons.groups.push_back(static_cast<int>(t));
       lessons.scores.push_back(1e6 / point.ns);
     }
+  }
+  return lessons;
+}
+
+}  // namespace
+
+Lessons Lessons::of_others(const std::vector<RecordedTask>& tasks, const std::string& shape, size_t most) {
+  return lessons_of(tasks, most, [&](const RecordedTask& task) { return task.shape != shape; });
+}
+
+Lessons Lessons::of_board(const std::vector<RecordedTask>& tasks, const std::string& key, size_t most) {
+  Lessons lessons = lessons_of(tasks, most, [](const RecordedTask&) { return true; });
+  for (const RecordedTask& task : tasks) {
+    if (task.key != key) continue;
+    std::vector<RecordedPoint> points = task.points;
+    std::ranges::sort(points, {}, &RecordedPoint::ns);
+    for (size_t i = 0; i < std::min<size_t>(2, points.size()); ++i) lessons.hints.push_back(points[i].point);
   }
   return lessons;
 }
@@ -120,6 +158,7 @@ int trials_to_goal(const RecordedTask& task, Strategy strategy, uint64_t seed, c
   SearchInput input;
   input.spaces = from_the_worst(task);
   input.count = is_random ? 1 << 20 : settings.round_size;
+  input.settings = settings.search;
   if (is_random) input.settings.enumerate_up_to = int64_t{1} << 40;
   if (is_blind) input.settings.enumerate_up_to = 0;
   const auto describe = [&](const Point& point) -> std::optional<Described> {
@@ -128,13 +167,17 @@ int trials_to_goal(const RecordedTask& task, Strategy strategy, uint64_t seed, c
     return Described{found->features, found->program};
   };
   const Lessons none;
+  const bool taught = strategy == Strategy::transfer || strategy == Strategy::board;
+  if (taught) input.hints = lessons.hints;
   std::vector<const RecordedPoint*> measured;
   for (uint64_t round = 0; round < 1000 && measured.size() < task.points.size(); ++round) {
     input.seed = seed * 1000 + round;
-    const Predict predict =
-        is_random || is_blind ? Predict()
-                              : trained(measured, strategy == Strategy::transfer ? lessons : none, settings);
-    const Proposal proposal = propose(input, describe, predict);
+    Predict model;
+    if (!is_random && !is_blind) model = trained(measured, taught ? lessons : none, settings);
+    const Proposal proposal = is_random || is_blind || model ? propose(input, describe, model)
+                              : strategy == Strategy::estimate
+                                  ? propose_by_prior(input, describe, plain_estimate())
+                                  : propose_by_prior(input, describe);
     for (const auto& entry : proposal.entries) {
       measured.push_back(table.find(entry.point));
       HONE_CHECK(measured.back() != nullptr);

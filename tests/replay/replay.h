@@ -15,18 +15,24 @@ enum class Strategy {
   exhaustive,  ///< every point in the order of the space; the seed does not matter
   random,      ///< every point in random order
   blind,       ///< evolution from the best measured so far, without any model
-  guided,      ///< as a tuner does with an empty log: the estimate, then a model of this task's own records
+  estimate,    ///< as `guided`, but begun with the plain estimate: nothing known from any other record
+  guided,      ///< as a tuner does with an empty log: the fitted estimate, then a model of the task's records
   transfer,    ///< as a tuner does with records of other tasks: their model leads from the first trial on
+  board,       ///< the same with records of another board, the task's own among them
 };
 const char* to_text(Strategy strategy);
 inline constexpr Strategy strategies[] = {Strategy::exhaustive, Strategy::random, Strategy::blind,
-                                          Strategy::guided, Strategy::transfer};
+                                          Strategy::estimate,   Strategy::guided, Strategy::transfer,
+                                          Strategy::board};
 
-/// Records of other tasks that a model may learn from.
+/// Records of other tasks, or of another board, that a model may learn from.
 struct Lessons {
   FeatureMatrix rows;
   std::vector<int> groups;
   std::vector<double> scores;
+  std::vector<Point> hints = {};  ///< best points of like tasks, as a round carries them
+  /// About `most` rows of another board's tasks, evenly; of the one with `key` the two best points are hints.
+  static Lessons of_board(const std::vector<RecordedTask>& tasks, const std::string& key, size_t most);
   /// About `most` rows of all tasks but those of `shape`, evenly.
   static Lessons of_others(const std::vector<RecordedTask>& tasks, const std::string& shape, size_t most);
 };
@@ -36,6 +42,7 @@ struct ReplaySettings {
   size_t least_to_train = 16;  ///< records of the task before its own model is trained
   double part_of_best = 0.95;  ///< the goal
   RankingParameters ranking = {};
+  SearchSettings search = {};
 };
 
 /// Trials until one is at least as fast as `part_of_best` of the table's best. The search begins at the

@@ -116,6 +116,21 @@ Point mutate(const PointSpace& space, Point point, Random& random) {
   return point;
 }
 
+std::vector<Point> neighbours(const PointSpace& space, const Point& point) {
+  std::vector<Point> points;
+  for (const ParameterRange& range : space.space) {
+    const auto at = std::ranges::find(range.choices, point.parameters.at(range.name));
+    const auto step = [&](auto to) {
+      Point next = point;
+      next.parameters[range.name] = *to;
+      points.push_back(std::move(next));
+    };
+    if (at != range.choices.begin()) step(at - 1);
+    if (at + 1 < range.choices.end()) step(at + 1);
+  }
+  return points;
+}
+
 Point cross(const Point& a, const Point& b, Random& random) {
   Point child = a;
   for (auto& [name, value] : child.parameters) {

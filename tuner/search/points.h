@@ -32,6 +32,8 @@ Point fitted(const PointSpace& space, const Point& point);
 const PointSpace* find_space(const std::vector<PointSpace>& spaces, const std::string& formulation);
 /// Changes one parameter, now and then more: to a neighbouring value as often as to any.
 Point mutate(const PointSpace& space, Point point, Random& random);
+/// All points that are one step of one parameter away.
+std::vector<Point> neighbours(const PointSpace& space, const Point& point);
 /// Each parameter from either parent; both lie in `space`.
 Point cross(const Point& a, const Point& b, Random& random);
 

@@ -11,4 +11,12 @@ Predict prior_predictor() {
   };
 }
 
+Proposal propose_by_prior(SearchInput input, const Describe& describe, const Predict& prior) {
+  input.settings.random_share = input.settings.prior_random_share;
+  input.settings.optimist_share = 0;
+  Proposal proposal = propose(input, describe, prior);
+  for (Proposal::Entry& entry : proposal.entries) entry.predicted = 0;  // no model said so
+  return proposal;
+}
+
 }  // namespace hone

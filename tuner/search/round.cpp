@@ -60,12 +60,7 @@ Result<Proposal> propose_round(TaskSpace& space, const wire::Round& round, std::
     HONE_TRY(const Predict predict, load_predictor(model));
     return propose(search_input(space, round, settings), describe, predict);
   }
-  SearchInput input = search_input(space, round, settings);
-  input.settings.random_share = settings.prior_random_share;
-  input.settings.optimist_share = 0;
-  Proposal proposal = propose(input, describe, prior_predictor());
-  for (Proposal::Entry& entry : proposal.entries) entry.predicted = 0;  // no model said so
-  return proposal;
+  return propose_by_prior(search_input(space, round, settings), describe);
 }
 
 }  // namespace hone

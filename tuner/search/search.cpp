@@ -66,6 +66,15 @@ class Pool {
     std::erase_if(order, [&](int i) { return members_[i].seen || members_[i].taken; });
     return order;
   }
+  /// Those of `points` that may be proposed, best score first.
+  std::vector<int> ranked(const std::vector<Point>& points) {
+    add(points);
+    std::set<int> wanted;
+    for (const Point& point : points) wanted.insert(known_.at(to_text(point)));
+    std::vector<int> order = ranked();
+    std::erase_if(order, [&](int i) { return !wanted.contains(i); });
+    return order;
+  }
   /// All members, best score first: parents of the next generation.
   std::vector<int> all_ranked(float optimism = 0) const {
     std::vector<int> order(members_.size());
@@ -158,6 +167,19 @@ void evolve(const SearchInput& input, bool has_model, Pool& pool, Random& random
   }
 }
 
+/// Unseen points one step away from the best measured, best score first: where a model that has seen little
+/// is worth most, and where it cannot lead astray.
+std::vector<int> near_best(const SearchInput& input, Pool& pool) {
+  std::vector<Point> points;
+  const size_t parents = std::min(input.top.size(), static_cast<size_t>(input.settings.local_parents));
+  for (size_t i = 0; i < parents; ++i) {
+    const PointSpace* space = search::find_space(input.spaces, input.top[i].formulation);
+    if (space == nullptr || !search::contains(*space, input.top[i])) continue;
+    for (Point& point : search::neighbours(*space, input.top[i])) points.push_back(std::move(point));
+  }
+  return pool.ranked(points);
+}
+
 }  // namespace
 
 Proposal propose(const SearchInput& input, const Describe& describe, const Predict& predict) {
@@ -206,20 +228,21 @@ Proposal propose(const SearchInput& input, const Describe& describe, const Predi
   }
   std::vector<int> order;
   const size_t open = wanted - proposal.entries.size();
-  // Without a model the pool is in random order already.
-  size_t at_random =
-      predict ? static_cast<size_t>(std::llround(static_cast<double>(open) * input.settings.random_share))
-              : 0;
-  const auto take_best = [&](float optimism, size_t leave) {
-    order = pool.ranked(optimism);
-    for (size_t i = 0; i < order.size() && proposal.entries.size() + leave < wanted; ++i)
-      pool.take(order[i], proposal);
+  // A share of a small round is a part of a point: now and then a whole one. Without a model the pool is in
+  // random order already.
+  const auto share_of = [&](double share) {
+    return predict ? static_cast<size_t>(static_cast<double>(open) * share + random.unit()) : 0;
   };
-  const size_t optimists =
-      predict ? static_cast<size_t>(std::llround(static_cast<double>(open) * input.settings.optimist_share))
-              : 0;
-  take_best(0, at_random + optimists);
-  take_best(input.settings.optimism, at_random);
+  const size_t at_random = std::min(open, share_of(usable.settings.random_share));
+  const size_t optimists = std::min(open - at_random, share_of(usable.settings.optimist_share));
+  const size_t local = std::min(open - at_random - optimists, share_of(usable.settings.local_share));
+  const auto take_first = [&](const std::vector<int>& of, size_t leave) {
+    for (size_t i = 0; i < of.size() && proposal.entries.size() + leave < wanted; ++i)
+      pool.take(of[i], proposal);
+  };
+  take_first(pool.ranked(), at_random + optimists + local);
+  if (local > 0) take_first(near_best(usable, pool), at_random + optimists);
+  take_first(pool.ranked(usable.settings.optimism), at_random);
   order = pool.ranked();
   while (proposal.entries.size() < wanted && !order.empty()) {
     const auto i = random.below(static_cast<int64_t>(order.size()));

@@ -250,6 +250,43 @@ TEST(Search, GivesAShareToPointsOfWhichTheModelIsUnsure) {
   EXPECT_LT(count(near_target), 2u);
 }
 
+TEST(Search, GivesAShareToNeighboursOfTheBestMeasured) {
+  SearchInput input = input_of(large_space(), 20);
+  input.settings.random_share = input.settings.optimist_share = 0;
+  input.first_trial = 1;
+  input.seen = {"direct a=5 b=5 c=5 d=5", "direct a=0 b=9 c=0 d=9"};
+  input.top = {{"direct", {{"a", 0}, {"b", 9}, {"c", 0}, {"d", 9}}}};
+  // The model likes the other end of the space: what it says of the neighbours only orders them.
+  size_t neighbours = 0;
+  for (const std::string& text : texts(propose(input, by_value, near_target)))
+    for (const char* near : {"direct a=1 b=9 c=0 d=9", "direct a=0 b=8 c=0 d=9", "direct a=0 b=9 c=1 d=9",
+                             "direct a=0 b=9 c=0 d=8"})
+      neighbours += text == near ? 1 : 0;
+  EXPECT_EQ(neighbours, 4u);
+  input.settings.local_share = 0;
+  for (const std::string& text : texts(propose(input, by_value, near_target)))
+    EXPECT_NE(text, "direct a=0 b=9 c=0 d=8");
+}
+
+TEST(Search, GivesSmallRoundsTheirShareAtRandomInTheMean) {
+  size_t odd = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SearchInput input = input_of(large_space(), 4, seed);
+    input.settings.optimist_share = input.settings.local_share = 0;
+    input.settings.random_share = 0.05;  // a fifth of a point a round
+    input.settings.enumerate_up_to = 10000;
+    input.first_trial = 1;
+    input.seen = {"direct a=5 b=5 c=5 d=5"};
+    for (const std::string& text : texts(propose(input, by_value, near_target)))
+      odd +=
+          text.starts_with("direct a=8") || text.starts_with("direct a=7") || text.starts_with("direct a=9")
+              ? 0
+              : 1;
+  }
+  EXPECT_GT(odd, 8u) << "of 800, 40 are drawn at random";
+  EXPECT_LT(odd, 80u);
+}
+
 TEST(Search, WithoutAnySpaceIsExhausted) {
   EXPECT_TRUE(propose(SearchInput{}, by_value, {}).exhausted);
   PointSpace impossible = small_space();

@@ -8,6 +8,7 @@
 #include "codegen/formulation/formulation.h"
 #include "cost_model/features/features.h"
 #include "cost_model/ranking/ranking.h"
+#include "tuner/search/points.h"
 #include "tuner/search/round.h"
 
 namespace hone {
@@ -71,6 +72,40 @@ TEST(TaskSpace, RefusesPointsThatDoNotLower) {
   TaskSpace space = conv_space();
   EXPECT_FALSE(space.describe({"no such formulation", {}}));
   EXPECT_FALSE(space.describe({space.spaces()[0].formulation, {{"no such parameter", 1}}}));
+}
+
+TEST(StaticRules, DropWhatSpillsOrIsTooLongOrTakesTwiceTheArithmetic) {
+  StaticCost good;
+  good.live_registers = 31, good.body_operations = 500, good.code_operations = 2000, good.core_cycles = 100;
+  const FirstCycles first{80, 60};
+  EXPECT_FALSE(cannot_be_good(good, first, target()));
+  const auto with = [&](auto change) {
+    StaticCost cost = good;
+    change(cost);
+    return cannot_be_good(cost, first, target());
+  };
+  EXPECT_TRUE(with([](StaticCost& cost) { cost.live_registers = 33; }));
+  EXPECT_TRUE(with([](StaticCost& cost) { cost.body_operations = 10000; }));
+  EXPECT_TRUE(with([](StaticCost& cost) { cost.code_operations = 100000; }));
+  EXPECT_FALSE(with([](StaticCost& cost) { cost.core_cycles = 159; }));
+  EXPECT_TRUE(with([](StaticCost& cost) { cost.core_cycles = 161; })) << "twice its formulation's first";
+  EXPECT_TRUE(cannot_be_good(good, {80, 33}, target())) << "three times the least first";
+}
+
+TEST(StaticRules, DropPointsOfARealSpaceButNoFirst) {
+  TaskSpace space = conv_space();
+  int64_t dropped = 0, kept = 0;
+  for (const PointSpace& one : space.spaces()) {
+    EXPECT_TRUE(space.describe({one.formulation, one.first})) << one.formulation;
+    const Formulation* formulation = find_formulation(one.formulation);
+    for (int64_t i = 0; i < search::point_count(one); i += 7) {
+      const Point point = search::point_at(one, i);
+      if (!formulation->schedule(conv_task(), target(), ports_of(conv_task()), point.parameters)) continue;
+      (space.describe(point) ? kept : dropped) += 1;
+    }
+  }
+  EXPECT_GT(dropped, 0);
+  EXPECT_GT(kept, dropped);
 }
 
 TEST(TaskSpace, OfPortsForOtherInputsIsAnError) {
