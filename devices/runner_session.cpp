@@ -127,7 +127,7 @@ void RunnerSession::checked(wire::HealthReport report, TimePoint) {
 }
 
 void RunnerSession::finished(DeviceResult result, TimePoint now) {
-  queue_.finished(std::move(result));
+  queue_.finished(std::move(result), now);
   stop_by_ = now + options_.commit_wait;
 }
 

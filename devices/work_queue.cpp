@@ -10,8 +10,10 @@ void WorkQueue::fill(Waiting& waiting, TimePoint now) {
   if (waiting.ready()) return;
   if (!waiting.artifact) waiting.artifact = cache_.find(waiting.request.artifact);
   if (!waiting.reference) waiting.reference = cache_.find(waiting.request.reference);
-  if (waiting.ready())
-    waiting.upload_ms = std::chrono::duration<double, std::milli>(now - waiting.since).count();
+  if (!waiting.ready() || running_) return;
+  const TimePoint from = std::max(waiting.since, free_since_);
+  waiting.upload_ms = std::chrono::duration<double, std::milli>(now - from).count();
+  free_since_ = now;
 }
 
 void WorkQueue::want(const wire::Want& want, TimePoint now) {
@@ -128,7 +130,7 @@ std::optional<ReadyWork> WorkQueue::start() {
   return work;
 }
 
-void WorkQueue::finished(DeviceResult result) {
+void WorkQueue::finished(DeviceResult result, TimePoint now) {
   HONE_CHECK(running_);
   if (running_->wanted) {
     wire::Measured measured;
@@ -141,6 +143,7 @@ void WorkQueue::finished(DeviceResult result) {
     keep(std::move(measured));
   }
   running_.reset();
+  free_since_ = now;
 }
 
 std::vector<wire::Measured> WorkQueue::take_results() {

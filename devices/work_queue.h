@@ -45,7 +45,7 @@ class WorkQueue {
   std::vector<Digest> take_fetches();
   /// The next measurement, oldest first, if nothing runs and its bytes are here. It runs until `finished`.
   std::optional<ReadyWork> start();
-  void finished(DeviceResult result);
+  void finished(DeviceResult result, TimePoint now);
   /// Results to send; each is given once per connection.
   std::vector<wire::Measured> take_results();
 
@@ -62,7 +62,7 @@ class WorkQueue {
     wire::MeasureRequest request;
     TimePoint since, deadline;
     BlobCache::Blob artifact, reference;
-    double upload_ms = 0;
+    double upload_ms = 0;  ///< of what it took to come, what the board had nothing else to do in
     bool ready() const { return artifact && reference; }
   };
   struct Running {
@@ -83,6 +83,7 @@ class WorkQueue {
   BlobCache cache_;
   std::deque<Waiting> waiting_;
   std::optional<Running> running_;
+  TimePoint free_since_{};  ///< nothing has run or come since
   std::deque<Kept> results_;
   std::set<Digest> asked_;
 };

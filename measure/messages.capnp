@@ -197,7 +197,7 @@ struct Measured {
   referenceAfterNs @8 :Float64 = -1;
   temperatureCelsius @9 :Float64 = -1;
   frequencyMhz @10 :Float64 = -1;
-  uploadMs @11 :Float64;            # where the time went
+  uploadMs @11 :Float64;            # where the board's time went: waiting for these bytes alone
   checkMs @12 :Float64;
   runMs @13 :Float64;
 }

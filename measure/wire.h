@@ -113,7 +113,8 @@ struct Measured {
   Digest id;
   Measurement
       measurement;  ///< threads, mode, median and spread do not travel: summarise() and the request give them
-  double upload_ms = 0, check_ms = 0, run_ms = 0;
+  double upload_ms = 0;  ///< that the board waited for its bytes, with nothing else to run
+  double check_ms = 0, run_ms = 0;
 };
 
 struct JobTask {

@@ -75,7 +75,8 @@ struct PeerState {
   Time heard{0};
   std::vector<uint64_t> leases;  ///< work ids in the order of granting
   Time idle_since{0};
-  Time wanted{0};                                           ///< when it was last sent a want
+  Time wanted{0};        ///< when it was last sent a want
+  Time idle_charged{0};  ///< until when a job's stages hold its idle time
   std::map<std::pair<uint64_t, size_t>, bool> target_fits;  ///< by job and part; asked often
 };
 
@@ -220,6 +221,8 @@ class Core {
   void close_lane(Job& job, size_t lane, const std::string& why);
   std::string unusable_boards(const Job& job);
   void set_state(Job& job, JobState state, const std::string& reason);
+  /// Adds to the job's stages what a board without work was idle until now, as far as no job has it yet.
+  void charge_idle(Job& job, PeerState& runner);
   /// Takes away all rounds and waiting measurements, of one lane or task (`lane`, `task`) or all; leased
   /// measurements only if `leased_too`.
   void cancel(Job& job, std::optional<size_t> lane, std::optional<size_t> task, bool leased_too);

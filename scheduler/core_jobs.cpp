@@ -201,6 +201,12 @@ void Core::load(Job& job, Lane& lane) {
   model.warming = model.request != 0;
 }
 
+void Core::charge_idle(Job& job, PeerState& runner) {
+  const Time from = std::max({runner.idle_since, runner.idle_charged, job.started});
+  job.stages.idle_ms += static_cast<double>(std::max(Time(0), now_.steady - from).count());
+  runner.idle_charged = now_.steady;
+}
+
 void Core::set_state(Job& job, JobState state, const std::string& reason) {
   HONE_CHECK(is_legal(job.state, state));
   job.state = state;
@@ -208,6 +214,11 @@ void Core::set_state(Job& job, JobState state, const std::string& reason) {
   journal(state_entry(job.id, saved(job)));
   job.changed = true;
   if (!is_terminal(state)) return;
+  for (auto& [peer, worker] : peers_) {
+    bool is_used = false;
+    for (size_t part = 0; part < job.targets.size(); ++part) is_used = is_used || fits(job, part, worker);
+    if (is_used && worker.leases.empty()) charge_idle(job, worker);
+  }
   cancel(job, std::nullopt, std::nullopt, true);
   job.ended = now_.steady;
   board_share_.forget_job(job.id);

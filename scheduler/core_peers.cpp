@@ -123,9 +123,7 @@ void Core::grant(Work& work, const PeerId& peer) {
   work.is_told = work.is_held = false;
   if (auto* round = std::get_if<RoundWork>(&work.what)) round->round.lease = {work.id, work.epoch};
   if (worker.leases.empty() && worker.role == wire::Role::runner)
-    if (Job* job = live_job(work.job))
-      job->stages.idle_ms +=
-          static_cast<double>((now_.steady - std::max(worker.idle_since, job->started)).count());
+    if (Job* job = live_job(work.job)) charge_idle(*job, worker);
   worker.leases.push_back(work.id);
   want_due_.insert(peer);
 }

@@ -61,7 +61,7 @@ TEST_F(Queue, RunsOneAtATimeOldestFirst) {
   bring("b");
   EXPECT_EQ(queue.start()->request.lease.id, 1u);
   EXPECT_FALSE(queue.start());
-  queue.finished({});
+  queue.finished({}, time);
   EXPECT_EQ(queue.start()->request.lease.id, 2u);
 }
 
@@ -77,7 +77,7 @@ TEST_F(Queue, AResultIsKeptAndSentAgainUntilItIsCommitted) {
   bring("reference");
   bring("artifact");
   queue.start();
-  queue.finished({});
+  queue.finished({}, time);
   EXPECT_THAT(queue.take_results(), SizeIs(1));
   EXPECT_THAT(queue.take_results(), IsEmpty());
   EXPECT_THAT(queue.leases(), ElementsAre(wire::LeaseRef{1, 1}));
@@ -109,7 +109,7 @@ TEST_F(Queue, WhatRunsWhenItIsDroppedIsFinishedAndThrownAway) {
   want({});
   EXPECT_THAT(queue.leases(), IsEmpty());
   EXPECT_TRUE(queue.running());
-  queue.finished({});
+  queue.finished({}, time);
   EXPECT_THAT(queue.take_results(), IsEmpty());
 }
 
@@ -118,7 +118,7 @@ TEST_F(Queue, AResultThatIsAlreadyHereAnswersALaterEpochWithoutRunningAgain) {
   bring("reference");
   bring("artifact");
   queue.start();
-  queue.finished({});
+  queue.finished({}, time);
   queue.take_results();
   auto again = request(1);
   again.lease = {9, 2};
@@ -137,7 +137,7 @@ TEST_F(Queue, ARunningMeasurementAnswersALaterEpochToo) {
   auto again = request(1);
   again.lease = {9, 2};
   want({again});
-  queue.finished({});
+  queue.finished({}, time);
   auto results = queue.take_results();
   ASSERT_THAT(results, SizeIs(1));
   EXPECT_EQ(results[0].lease, (wire::LeaseRef{9, 2}));
@@ -180,8 +180,27 @@ TEST_F(Queue, TheTimeOfTheUploadIsReported) {
   bring("reference");
   bring("artifact");
   queue.start();
-  queue.finished({});
+  queue.finished({}, time);
   EXPECT_DOUBLE_EQ(queue.take_results().at(0).upload_ms, 30);
+}
+
+TEST_F(Queue, AnUploadBehindARunningMeasurementTakesNoTimeOfTheBoard) {
+  want({request(1, "a"), request(2, "b"), request(3, "c")});
+  bring("reference");
+  bring("a");
+  queue.start();
+  time += std::chrono::milliseconds(30);
+  bring("b");
+  queue.finished({}, time);
+  EXPECT_DOUBLE_EQ(queue.take_results().at(0).upload_ms, 0);
+  queue.start();
+  queue.finished({}, time);
+  EXPECT_DOUBLE_EQ(queue.take_results().at(0).upload_ms, 0) << "it came while the first one ran";
+  time += std::chrono::milliseconds(7);
+  bring("c");
+  queue.start();
+  queue.finished({}, time);
+  EXPECT_DOUBLE_EQ(queue.take_results().at(0).upload_ms, 7) << "asked for 37 ms ago, waited for since 7";
 }
 
 TEST(BlobCache, TheLeastRecentlyUsedGoFirst) {

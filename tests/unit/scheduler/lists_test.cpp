@@ -92,5 +92,24 @@ TEST(Lists, AreForClientsOnly) {
   EXPECT_EQ(hand.core.counters().malformed, 2u);
 }
 
+TEST(Stages, HoldTheIdleTimeOfABoardUntilTheEndOfItsJobOnce) {
+  Measuring hand;
+  const auto idle = [&] {
+    hand.durable();
+    return hand.last<wire::JobEvent>("client")->stages.idle_ms;
+  };
+  hand.tick(1);
+  const double before = idle();
+  hand.tick(20);  // the board measures
+  hand.say("runner", hand.result(hand.request));
+  hand.durable();
+  hand.tick(300);  // nothing is built
+  hand.say("client", wire::Stop{hand.round.job});
+  EXPECT_EQ(idle() - before, 300);
+  ASSERT_EQ(hand.last<wire::JobEvent>("client")->state, "Stopped");
+  hand.tick(500);
+  EXPECT_EQ(idle() - before, 300) << "it is nobody's after that";
+}
+
 }  // namespace
 }  // namespace hone::scheduler
