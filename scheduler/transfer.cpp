@@ -102,7 +102,8 @@ std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>
                               (request.board_model.empty() || record.board_model == request.board_model);
       const bool same_use = record.ports == task.ports && record.measurement.mode == request.mode &&
                             record.measurement.threads == static_cast<int>(request.threads);
-      if (same_place && same_use && record.task_key == key) continue;
+      // What the job's own log holds of the task is measured already; what another log does is worth a try.
+      if (log == logs.front() && same_place && same_use && record.task_key == key) continue;
       distance += (record.target == request.target ? 0 : kOtherTarget) + (same_use ? 0 : kOtherConditions);
       const std::string group = record.task_key + record.ports + record.target + record.board_model +
                                 std::to_string(record.measurement.threads) +

@@ -38,8 +38,8 @@ struct NearPoint {
   bool operator==(const NearPoint&) const = default;
 };
 
-/// The best points of like tasks in `logs` under any other conditions than the job's own (another task,
-/// board, target, layout or mode), nearest first.
+/// The best points of like tasks in `logs`, nearest first; of the first of them, the job's own log, only
+/// those under other conditions than the job's (another task, board, target, layout or mode).
 std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>& logs,
                                    const wire::JobRequest& request, const wire::JobTask& task,
                                    const Digest& key, const Settings& settings);
