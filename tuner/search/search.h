@@ -38,12 +38,12 @@ struct SearchSettings {
   int64_t enumerate_up_to = 2048;  ///< spaces of at most so many points are looked at whole
   int population = 96;             ///< points a generation
   int generations = 4;
-  double random_share = 0.05;    ///< of the points proposed: drawn at random, whatever the model says
-  double optimist_share = 0.25;  ///< of the points proposed: best by score + optimism x spread
+  double random_share = 0.05;     ///< of the points proposed: drawn at random, whatever the model says
+  double optimist_share = 0.125;  ///< of the points proposed: best by score + optimism x spread
   float optimism = 1;
-  double local_share = 0.25;  ///< of the points proposed: one step of one parameter from the best measured
-  int local_parents = 3;      ///< how many of those best count
-  double hint_share = 0.5;    ///< of the points proposed, at most: best ones of like tasks
+  double local_share = 0.125;  ///< of the points proposed: one step of one parameter from the best measured
+  int local_parents = 3;       ///< how many of those best count
+  double hint_share = 0.5;     ///< of the points proposed, at most: best ones of like tasks
   double prior_random_share =
       0.4;  ///< the same while there is no model: a model must see more than what the prior likes
   double immigrant_share = 0.1;  ///< of each generation: drawn at random

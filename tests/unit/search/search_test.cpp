@@ -234,6 +234,7 @@ TEST(Search, LeavesHalfOfARoundToTheModelHoweverManyHintsThereAre) {
 TEST(Search, GivesAShareToPointsOfWhichTheModelIsUnsure) {
   SearchInput input = input_of(large_space(), 20);
   input.settings.random_share = 0;
+  input.settings.optimist_share = 0.25;
   input.first_trial = 1;
   const auto unsure = [](std::span<const std::vector<float>> rows) {
     Scores scores = near_target(rows);
@@ -253,6 +254,7 @@ TEST(Search, GivesAShareToPointsOfWhichTheModelIsUnsure) {
 TEST(Search, GivesAShareToNeighboursOfTheBestMeasured) {
   SearchInput input = input_of(large_space(), 20);
   input.settings.random_share = input.settings.optimist_share = 0;
+  input.settings.local_share = 0.25;
   input.first_trial = 1;
   input.seen = {"direct a=5 b=5 c=5 d=5", "direct a=0 b=9 c=0 d=9"};
   input.top = {{"direct", {{"a", 0}, {"b", 9}, {"c", 0}, {"d", 9}}}};
