@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <cstdio>
+#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -69,6 +72,157 @@ TEST(Tune, ASecondRunMeasuresNothingTwice) {
   EXPECT_EQ(json["new_trials"], 0);
   EXPECT_EQ(json["measured_before"], trials);
   EXPECT_EQ(records(scratch), before);
+}
+
+TEST(Tune, EndsAsSoonAsTheTargetSpeedIsReached) {
+  Scratch scratch;
+  const Finished run = hone(tune(scratch, {"--target-speed", "1000", "--trials", "100000"}), scratch);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("under the target of 1000 ms"));
+  const auto json = nlohmann::json::parse(run.last_line());
+  EXPECT_EQ(json["state"], "Completed");
+  EXPECT_TRUE(json["complete"].get<bool>());
+  EXPECT_LE(json["best_ms"], 1000);
+  for (const auto& task : json["best"]) {
+    EXPECT_GT(task["best_ms"], 0) << task.dump();
+    EXPECT_TRUE(task["finished"].get<bool>()) << task.dump();
+  }
+  // The first time of each task was under the target: nothing was searched beyond what was in flight then.
+  EXPECT_LT(json["trials"], 24 * json["best"].size());
+  expect_sound(scratch);
+}
+
+TEST(Tune, NeverSaysThatATargetSpeedOutOfReachWasReached) {
+  Scratch scratch;
+  const Finished run = hone(tune(scratch, {"--target-speed", "0.000001", "--trials", "12"}), scratch);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.err.find("under the target"), std::string::npos) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("the log holds"));
+  EXPECT_GE(nlohmann::json::parse(run.last_line())["trials"], 12);
+}
+
+TEST(Tune, WritesACurveWhoseLastRowIsItsResult) {
+  Scratch scratch;
+  const std::string file = scratch / "curve.csv";
+  const Finished run = hone(tune(scratch, {"--trials", "16", "--curve", file}), scratch);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const auto json = nlohmann::json::parse(run.last_line());
+  std::ifstream in(file);
+  std::string line;
+  ASSERT_TRUE(std::getline(in, line));
+  EXPECT_EQ(line, "seconds,trials,model_ms,finals");
+  double seconds = 0, trials = 0, model_ms = 0;
+  int finals = -1, rows = 0;
+  for (; std::getline(in, line); ++rows) {
+    double at = 0, count = 0, ms = 0;
+    const bool complete = std::sscanf(line.c_str(), "%lf,%lf,%lf,%d", &at, &count, &ms, &finals) == 4;
+    if (!complete) {
+      ASSERT_EQ(std::sscanf(line.c_str(), "%lf,%lf,,%d", &at, &count, &finals), 3) << line;
+      EXPECT_EQ(model_ms, 0) << "a model that had a time has one still: " << line;
+    }
+    EXPECT_GE(at, seconds) << line;
+    EXPECT_GE(count, trials) << line;
+    seconds = at, trials = count, model_ms = ms;
+  }
+  EXPECT_GT(rows, 1);
+  EXPECT_EQ(finals, 1);
+  EXPECT_EQ(trials, json["trials"].get<double>());
+  EXPECT_NEAR(model_ms, json["best_ms"].get<double>(), 1e-5);
+}
+
+TEST(Tune, SharesOfTimeAddUpToWhatItsBoardAndItsTunerHad) {
+  Scratch scratch;
+  const Finished run = hone(tune(scratch, {"--time", "4s", "--more"}), scratch);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const auto json = nlohmann::json::parse(run.last_line());
+  const auto& stages = json["stages_ms"];
+  for (const char* stage : {"propose", "build", "upload", "check", "run", "idle"})
+    EXPECT_GE(stages[stage], 0) << stage;
+  for (const char* stage : {"propose", "build", "check", "run"}) EXPECT_GT(stages[stage], 0) << stage;
+  const double seconds = json["seconds"];
+  const double board = stages["upload"].get<double>() + stages["check"].get<double>() +
+                       stages["run"].get<double>() + stages["idle"].get<double>();
+  // One board: what it did and did not do is the job's time, but for how it starts and ends.
+  EXPECT_LE(board, 1000 * seconds * 1.02 + 50);
+  EXPECT_GE(board, 1000 * seconds * 0.6);
+  for (const char* word : {"builders  propose", ", build ", "boards    upload", ", check ", ", run ",
+                           ", idle ", "trials/s  propose", "together"})
+    EXPECT_THAT(run.err, HasSubstr(word));
+}
+
+/// A log of the tiny model to learn from.
+std::string learned_log(const Scratch& scratch) {
+  const std::string log = scratch / "learned.h5";
+  const Finished run =
+      hone({"tune", tiny_model(), "--target", "host", "--log", log, "--json", "--trials", "40"}, scratch);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  return log;
+}
+
+TEST(Tune, TriesTheBestOfATransferredLogFirstAndLeavesThatLogAlone) {
+  Scratch scratch;
+  const std::string learned = learned_log(scratch);
+  const auto teacher = LogDatabase::open(learned);
+  ASSERT_TRUE(teacher) << teacher.error().text();
+  const auto bytes = std::filesystem::file_size(learned);
+  const auto changed = std::filesystem::last_write_time(learned);
+  const Finished run = hone(tune(scratch, {"--trials", "40", "--transfer", learned}), scratch);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("learns  from " + std::to_string(teacher->records().size()) + " records"));
+  EXPECT_EQ(std::filesystem::file_size(learned), bytes);
+  EXPECT_EQ(std::filesystem::last_write_time(learned), changed);
+  const auto log = LogDatabase::open(scratch / "log.h5");
+  ASSERT_TRUE(log) << log.error().text();
+  // The best of each task that was searched there is measured here among its first trials, with its own
+  // measurement.
+  std::map<std::string, const Record*> best;
+  for (const Record& record : teacher->records()) {
+    if (record.final || record.measurement.status != MeasureStatus::ok) continue;
+    const Record*& of_task = best[record.task_key];
+    if (of_task == nullptr || record.measurement.median_ns < of_task->measurement.median_ns)
+      of_task = &record;
+  }
+  std::map<std::string, size_t> trials, found;
+  for (const Record& record : log->records()) {
+    const auto known = best.find(record.task_key);
+    if (known == best.end() || record.final) continue;
+    ++trials[record.task_key];
+    if (record.trial <= 16 && record.formulation == known->second->formulation &&
+        record.parameters == known->second->parameters)
+      ++found[record.task_key];
+  }
+  size_t searched = 0;
+  for (const auto& [task, count] : trials) {
+    if (count < 6) continue;  // not much more than trial 0
+    ++searched;
+    EXPECT_EQ(found[task], 1u) << best[task]->task_summary << ": " << best[task]->parameters;
+  }
+  EXPECT_GT(searched, 0u);
+  expect_sound(scratch);
+}
+
+TEST(TuneErrors, ATransferLogThatIsMissingOrTheLogItselfIsNamed) {
+  Scratch scratch;
+  const Finished missing = hone(tune(scratch, {"--transfer", "/nowhere/old.h5"}), scratch);
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("/nowhere/old.h5"));
+  const std::string learned = learned_log(scratch);
+  const Finished same = hone(
+      {"tune", tiny_model(), "--target", "host", "--log", learned, "--json", "--transfer", learned}, scratch);
+  EXPECT_EQ(same.exit_code, 1);
+  EXPECT_THAT(same.err, HasSubstr("is the log itself"));
+}
+
+TEST(TuneErrors, ATargetSpeedThatIsNoneAndACurveThatCannotBeWrittenAreSaid) {
+  Scratch scratch;
+  const Finished speed = hone(tune(scratch, {"--target-speed=-2"}), scratch);
+  EXPECT_EQ(speed.exit_code, 1);
+  EXPECT_THAT(speed.err, HasSubstr("is no time in milliseconds"));
+  const Finished curve =
+      hone(tune(scratch, {"--trials", "4", "--curve", "/proc/nowhere/curve.csv"}), scratch);
+  EXPECT_EQ(curve.exit_code, 1);
+  EXPECT_THAT(curve.err, HasSubstr("/proc/nowhere/curve.csv"));
+  EXPECT_TRUE(records(scratch).empty()) << "said before anything was measured";
 }
 
 TEST(Tune, SurvivesTheDeathOfEachOfItsProcessesWithoutLosingARecord) {
