@@ -13,9 +13,10 @@ namespace {
 
 /// Operations in one loop body, and in the whole kernel, past which the instruction cache is surely lost.
 constexpr int64_t body_limit = 6000, code_limit = 40000;
-/// How many times the cycles of a first a point may need with all data at hand. The nominal core is wrong by
-/// less: see the recorded logs in tests/replay.
-constexpr double own_limit = 2, least_limit = 3;
+/// How many times the cycles of the least first a point may need with all data at hand. Twice is too strict:
+/// a tile of four accumulators waits for its multiply-adds on the nominal core, but not where a 512-bit one
+/// takes two passes (Zen 4: within 4 % of the best).
+constexpr double least_limit = 3;
 
 bool same_layouts(const Ports& a, const Ports& b) {
   return a.output.layout == b.output.layout &&
@@ -24,10 +25,9 @@ bool same_layouts(const Ports& a, const Ports& b) {
 
 }  // namespace
 
-bool cannot_be_good(const StaticCost& cost, const FirstCycles& first, const Target& target) {
+bool cannot_be_good(const StaticCost& cost, double least_first_cycles, const Target& target) {
   return cost.live_registers > target.vector_registers || cost.body_operations > body_limit ||
-         cost.code_operations > code_limit || cost.core_cycles > own_limit * first.own ||
-         cost.core_cycles > least_limit * first.least;
+         cost.code_operations > code_limit || cost.core_cycles > least_limit * least_first_cycles;
 }
 
 Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
@@ -61,7 +61,7 @@ Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
           result.spaces_.empty() ? cycles : std::min(result.least_first_cycles_, cycles);
       result.spaces_.push_back(
           {std::string(formulation.name), formulation.space(task, target, ports), first});
-      result.formed_.push_back({&formulation, std::move(*formulated), cycles});
+      result.formed_.push_back({&formulation, std::move(*formulated)});
       result.space_version_ = std::max(result.space_version_, formulation.space_version);
     }
     if (!result.spaces_.empty()) break;
@@ -88,8 +88,7 @@ std::optional<Described> TaskSpace::lower(const Point& point) const {
   if (!schedule) return std::nullopt;
   const Result<loop::Program> program = loop::lower(formed->formulated.run, *schedule);
   if (!program) return std::nullopt;
-  const FirstCycles first{formed->first_cycles, least_first_cycles_};
-  if (cannot_be_good(static_cost(*program, target_), first, target_)) return std::nullopt;
+  if (cannot_be_good(static_cost(*program, target_), least_first_cycles_, target_)) return std::nullopt;
   // Formulations do not share programs: the digest of the text alone says whether two points are the same.
   return Described{features_of(*program, target_), digest_of(loop::to_text(*program))};
 }

@@ -13,17 +13,11 @@
 
 namespace hone {
 
-/// Cycles that firsts need on the nominal core with all data at hand (StaticCost::core_cycles).
-struct FirstCycles {
-  double own = 0;    ///< the first of the point's formulation
-  double least = 0;  ///< the least of all of the task's formulations
-};
-
 /// Whether a point cannot be good, whatever a board would say: its tile spills registers, its loop body or
-/// code is past the instruction cache, or its core alone would take twice the cycles of its formulation's
-/// first, or three times those of the least first. No recorded point that this drops came within 10 % of its
-/// task's best (tests/replay).
-bool cannot_be_good(const StaticCost& cost, const FirstCycles& first, const Target& target);
+/// code is past the instruction cache, or with all data at hand its core alone would take three times the
+/// cycles (StaticCost::core_cycles) of the least of its task's firsts. No recorded point that this drops came
+/// within 10 % of its task's best (tests/replay).
+bool cannot_be_good(const StaticCost& cost, double least_first_cycles, const Target& target);
 
 class TaskSpace {
  public:
@@ -34,14 +28,13 @@ class TaskSpace {
   /// Highest space version among the formulations.
   int space_version() const { return space_version_; }
   /// Lowers the point and describes it; nothing if it does not lower or cannot be good (accumulators that do
-  /// not fit the registers, loop bodies or code past the instruction cache, twice the arithmetic).
+  /// not fit the registers, loop bodies or code past the instruction cache, three times the arithmetic).
   std::optional<Described> describe(const Point& point);
 
  private:
   struct Formed {
     const Formulation* formulation;
     Formulated formulated;
-    double first_cycles;
   };
   TaskSpace() = default;
   std::optional<Described> lower(const Point& point) const;

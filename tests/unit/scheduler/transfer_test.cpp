@@ -93,7 +93,8 @@ TEST(NearPoints, AreNotTheTasksOwnNorThoseThatFailedNorOfStrangeTargets) {
   const std::vector<Record> other = {elsewhere};
   EXPECT_EQ(near_points({&other}, request, task, own.task_key, {}).size(), 1u)
       << "another board's best is a hint";
-  const auto again = near_points({&log, &log}, request, task, own.task_key, {});
+  const std::vector<Record> copy = log;
+  const auto again = near_points({&log, &copy}, request, task, own.task_key, {});
   ASSERT_EQ(again.size(), 1u) << "another log's best of the same task is a hint, on whatever board";
   EXPECT_EQ(again[0].distance, 0);
 }
