@@ -36,11 +36,11 @@ struct Options {
 
 /// What `--nested` chooses among, smallest first.
 std::vector<RankingParameters> choices() {
-  RankingParameters small, narrow, chosen;
+  RankingParameters small, chosen, wide;
   small.members = 4, small.trees = 60, small.depth = 6, small.learning_rate = 0.2;
   small.bins = 32, small.least_rows = 8, small.column_share = 0.25;
-  narrow.column_share = 0.35;
-  return {small, narrow, chosen};
+  wide.column_share = 0.6;
+  return {small, chosen, wide};
 }
 
 /// The part of the pairs whose times are more than `apart` apart that the scores order right.

@@ -167,13 +167,16 @@ int trials_to_goal(const RecordedTask& task, Strategy strategy, uint64_t seed, c
     return Described{found->features, found->program};
   };
   const Lessons none;
+  // Models of the same lessons differ by their seed more than searches do: a mean is over both.
+  ReplaySettings drawn = settings;
+  drawn.ranking.seed += seed;
   const bool taught = strategy == Strategy::transfer || strategy == Strategy::board;
   if (taught) input.hints = lessons.hints;
   std::vector<const RecordedPoint*> measured;
   for (uint64_t round = 0; round < 1000 && measured.size() < task.points.size(); ++round) {
     input.seed = seed * 1000 + round;
     Predict model;
-    if (!is_random && !is_blind) model = trained(measured, taught ? lessons : none, settings);
+    if (!is_random && !is_blind) model = trained(measured, taught ? lessons : none, drawn);
     const Proposal proposal = is_random || is_blind || model ? propose(input, describe, model)
                               : strategy == Strategy::estimate
                                   ? propose_by_prior(input, describe, plain_estimate())

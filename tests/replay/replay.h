@@ -15,7 +15,7 @@ enum class Strategy {
   exhaustive,  ///< every point in the order of the space; the seed does not matter
   random,      ///< every point in random order
   blind,       ///< evolution from the best measured so far, without any model
-  estimate,    ///< as `guided`, but begun with the plain estimate: nothing known from any other record
+  estimate,    ///< as `guided`, but begun with the plain estimate; its model starts from the fitted one too
   guided,      ///< as a tuner does with an empty log: the fitted estimate, then a model of the task's records
   transfer,    ///< as a tuner does with records of other tasks: their model leads from the first trial on
   board,       ///< the same with records of another board, the task's own among them
