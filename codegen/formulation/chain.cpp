@@ -132,22 +132,8 @@ ScalarPtr value_before(const Task& task, const ScalarPtr& x, const OperandReader
 }
 
 bool chain_needs_mask(const Task& task) {
-  for (const Node& node : task.graph.nodes) {
-    if (!is_elementwise(node.op) || &node < &task.anchor()) continue;
-    switch (node.op) {
-      case Op::relu:
-      case Op::clip:
-      case Op::sigmoid:
-      case Op::tanh:
-      case Op::neg:
-      case Op::abs:
-      case Op::hard_sigmoid:
-      case Op::hard_swish:
-        break;
-      default:
-        return true;
-    }
-  }
+  for (const Node& node : task.graph.nodes)
+    if (is_elementwise(node.op) && &node >= &task.anchor() && !keeps_finite(node.op)) return true;
   return false;
 }
 

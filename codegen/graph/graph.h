@@ -78,6 +78,7 @@ std::string_view to_text(Op op);
 Result<Op> parse_op(std::string_view text);
 bool is_elementwise(
     Op op);  ///< unary or binary, output element i from operand elements i (after broadcasting)
+bool keeps_finite(Op op);  ///< unary, elementwise, and of a finite number it never makes an infinite one or NaN
 
 using Attribute = std::variant<int64_t, double, std::vector<int64_t>, std::string>;
 

@@ -59,6 +59,22 @@ Result<Op> parse_op(std::string_view text) {
 
 bool is_elementwise(Op op) { return op >= Op::relu && op <= Op::minimum; }
 
+bool keeps_finite(Op op) {
+  switch (op) {
+    case Op::relu:
+    case Op::clip:
+    case Op::sigmoid:
+    case Op::tanh:
+    case Op::neg:
+    case Op::abs:
+    case Op::hard_sigmoid:
+    case Op::hard_swish:
+      return true;
+    default:
+      return false;
+  }
+}
+
 int64_t Node::integer(const std::string& key, int64_t otherwise) const {
   const auto found = attributes.find(key);
   if (found == attributes.end()) return otherwise;

@@ -123,24 +123,9 @@ class Grouping {
   /// The operand that an elementwise node maps pixel by pixel, its others being constants per channel; -1 if
   /// it is no such node, or may give what is not finite.
   ValueId operand_of_map(const Node& node, const Shape& x) const {
-    switch (node.op) {
-      case Op::add:
-      case Op::sub:
-      case Op::mul:
-      case Op::maximum:
-      case Op::minimum:
-      case Op::relu:
-      case Op::clip:
-      case Op::sigmoid:
-      case Op::tanh:
-      case Op::neg:
-      case Op::abs:
-      case Op::hard_sigmoid:
-      case Op::hard_swish:
-        break;
-      default:
-        return -1;
-    }
+    const bool combines = node.op == Op::add || node.op == Op::sub || node.op == Op::mul ||
+                          node.op == Op::maximum || node.op == Op::minimum;
+    if (!combines && !keeps_finite(node.op)) return -1;
     ValueId from = -1;
     for (const ValueId id : node.inputs) {
       const Shape& s = shape(id);

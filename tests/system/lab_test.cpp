@@ -24,11 +24,7 @@ class Lab : public testing::Test {
  protected:
   std::string at(const std::string& name) const { return (scratch_ / name).string(); }
   void make_key(const std::string& name, const std::string& role) {
-    const Finished made = hone({"keygen", at(name)}, scratch_);
-    ASSERT_EQ(made.exit_code, 0) << made.err;
-    if (role.empty()) return;
-    const Finished added = hone({"keys", "add", role, at(name + ".pub"), "--keys", at("list")}, scratch_);
-    ASSERT_EQ(added.exit_code, 0) << added.err;
+    testing_system::make_key(scratch_, name, role);
   }
   /// A scheduler on a port of its own, with keys; `endpoint_` is where.
   void start_scheduler() {

@@ -145,31 +145,23 @@ TEST_P(Network, ThatLosesPacketsCostsABoardItsTurnAndNothingElse) {
   expect_sound(server);
 }
 
+void silence(Cable& cable) {
+  cable.drop_from("a");
+  cable.drop_from("b");
+}
+void hear_again(Cable& cable) {
+  cable.hear("a");
+  cable.hear("b");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Faults, Network,
     testing::Values(Loss{"CutCable", [](Cable& c) { c.cut(); }, [](Cable& c) { c.mend(); }},
                     Loss{"FromTheBoard", [](Cable& c) { c.drop_from("b"); }, [](Cable& c) { c.hear("b"); }},
                     Loss{"FromTheScheduler", [](Cable& c) { c.drop_from("a"); },
                          [](Cable& c) { c.hear("a"); }},
-                    Loss{"BothWays",
-                         [](Cable& c) {
-                           c.drop_from("a");
-                           c.drop_from("b");
-                         },
-                         [](Cable& c) {
-                           c.hear("a");
-                           c.hear("b");
-                         }},
-                    Loss{"ThePowerOfABoard",
-                         [](Cable& c) {
-                           c.drop_from("a");
-                           c.drop_from("b");
-                         },
-                         [](Cable& c) {
-                           c.hear("a");
-                           c.hear("b");
-                         },
-                         true}),
+                    Loss{"BothWays", silence, hear_again},
+                    Loss{"ThePowerOfABoard", silence, hear_again, true}),
     [](const auto& loss) { return loss.param.name; });
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "tests/system/programs.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
@@ -135,6 +136,15 @@ bool ends(pid_t pid) {
   const bool ended = readable(fd, std::chrono::seconds(20));
   close(fd);
   return ended;
+}
+
+void make_key(const Scratch& scratch, const std::string& name, const std::string& role) {
+  const Finished made = hone({"keygen", scratch / name}, scratch);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  if (role.empty()) return;
+  const Finished added =
+      hone({"keys", "add", role, scratch / (name + ".pub"), "--keys", scratch / "list"}, scratch);
+  ASSERT_EQ(added.exit_code, 0) << added.err;
 }
 
 std::filesystem::path tiny_model() {

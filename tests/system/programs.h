@@ -54,6 +54,9 @@ class Running {
 /// Runs `hone` to its end.
 Finished hone(std::vector<std::string> arguments, const Scratch& scratch);
 
+/// Makes NAME.key and NAME.pub in `scratch`, and puts the key on the list there in this role; "": on none.
+void make_key(const Scratch& scratch, const std::string& name, const std::string& role);
+
 /// Checks `condition` whenever something in `folder` changes, and now and then; false after a minute or when
 /// `running` ends.
 bool wait_until(const std::filesystem::path& folder, const Running& running,

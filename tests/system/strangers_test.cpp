@@ -22,11 +22,7 @@ class Strangers : public Rig {
  protected:
   std::string at(const std::string& name) const { return (scratch_ / name).string(); }
   void make_key(const std::string& name, const std::string& role) {
-    const Finished made = hone({"keygen", at(name)}, scratch_);
-    ASSERT_EQ(made.exit_code, 0) << made.err;
-    if (role.empty()) return;
-    const Finished added = hone({"keys", "add", role, at(name + ".pub"), "--keys", at("list")}, scratch_);
-    ASSERT_EQ(added.exit_code, 0) << added.err;
+    testing_system::make_key(scratch_, name, role);
   }
   std::vector<std::string> key(const std::string& name, const std::string& server = "scheduler") const {
     return {"--scheduler", address_, "--key", at(name + ".key"), "--server-key", at(server + ".pub")};
