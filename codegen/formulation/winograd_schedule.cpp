@@ -7,6 +7,7 @@
 
 #include "codegen/formulation/plain_schedule.h"
 #include "codegen/formulation/winograd_shape.h"
+#include "codegen/runtime/model/parts.h"
 
 namespace hone::winograd {
 namespace {
@@ -40,17 +41,20 @@ std::vector<Block> blocks_of(const Form& s) {
 
 TileProblem tile_problem(const Form& s, const Block& block) { return {s.blocks, 1, block.tiles(), 1, s.in}; }
 
+double block_count(const Form& s, const Block& block) {
+  return static_cast<double>(s.conv.n * s.tiles()) / static_cast<double>(block.tiles());
+}
+
 /// Of all matrix products.
 double product_cycles(const Form& s, const Target& target, const Block& block, const RegisterTile& tile) {
-  const double count = static_cast<double>(s.conv.n * s.tiles()) / static_cast<double>(block.tiles());
-  return count * static_cast<double>(s.points() * s.in) * tile_cost(target, tile_problem(s, block), tile);
+  return block_count(s, block) * static_cast<double>(s.points() * s.in) *
+         tile_cost(target, tile_problem(s, block), tile);
 }
 
 /// What is read again from a second- or third-level cache, in bytes: the weights by each block, and the
 /// input's tiles by each tile of output channels where they come first.
 double traffic(const Form& s, const Block& block, int64_t oc_tile) {
-  const double blocks = static_cast<double>(s.conv.n * s.tiles()) / static_cast<double>(block.tiles());
-  const double weights = blocks * static_cast<double>(s.weight_bytes());
+  const double weights = block_count(s, block) * static_cast<double>(s.weight_bytes());
   if (block.first == 0) return weights;
   const double input = 4.0 * static_cast<double>(s.points() * s.conv.n * s.tiles() * s.in);
   return weights + input * (1 + static_cast<double>(s.blocks) / static_cast<double>(oc_tile));
@@ -66,9 +70,22 @@ struct Choice {
 /// of it overlap (fitted to ResNet's layers on one core of a Zen 5).
 constexpr double kOverlapped = 96;
 
+/// What one thread may lose, by the estimate, so that more of them have something to divide.
+constexpr double kForThreads = 1.25;
+
+/// As many blocks as threads of a small board, four, where that loses one thread little, or else two; where
+/// so many are worth a thread each.
+bool for_threads(const Form& s, const Choice& choice, double best_cycles) {
+  if (choice.cycles > kForThreads * best_cycles) return false;
+  const double flops = 2.0 * static_cast<double>(s.points() * s.conv.n * s.tiles() * s.in * s.out);
+  return block_count(s, choice.block) <= std::clamp(flops / HONE_WORK_PER_THREAD, 1.0, 4.0);
+}
+
 /// Trial 0: least cycles among the blocks whose local tensors stay in cache, with weights from memory; they
-/// come while the first block computes.
+/// come while the first block computes. Of what costs about as much, what threads can divide.
 Choice choose(const Form& s, const Target& target) {
+  std::vector<Choice> choices;
+  const auto cheaper = [](const Choice& a, const Choice& b) { return a.cycles < b.cycles; };
   Choice best{{0, 1, 1}, {1, 1, 1}, 0};
   for (const int64_t limit : {kCacheBytes, kStackBytes}) {
     for (const Block& block : blocks_of(s)) {
@@ -77,14 +94,22 @@ Choice choose(const Form& s, const Target& target) {
       if (block.first == 1 && tile.channels == s.blocks) continue;  // threads would have nothing to divide
       if (block.first == 1 && 4 * s.points() * s.conv.n * s.tiles() * s.in > kFirstBytes) continue;
       const double products = product_cycles(s, target, block, tile);
-      const double blocks = static_cast<double>(s.conv.n * s.tiles()) / static_cast<double>(block.tiles());
-      const double cycles = products + traffic(s, block, tile.channels) / kOverlapped +
-                            exposed_cycles(products / blocks, static_cast<double>(s.weight_bytes()));
-      if (best.cycles == 0 || cycles < best.cycles) best = {block, tile, cycles};
+      const double weights =
+          exposed_cycles(products / block_count(s, block), static_cast<double>(s.weight_bytes()));
+      choices.push_back({block, tile, products + traffic(s, block, tile.channels) / kOverlapped + weights});
     }
-    if (best.cycles > 0 && best.block.tiles() >= 4) break;  // else sides with few divisors: larger blocks
+    if (choices.empty()) continue;
+    best = *std::min_element(choices.begin(), choices.end(), cheaper);
+    if (best.block.tiles() >= 4) break;  // else sides with few divisors: larger blocks
   }
-  return best;
+  if (best.block.first == 1) return best;
+  Choice most = best;
+  for (const Choice& choice : choices) {
+    const double more = block_count(s, choice.block) - block_count(s, most.block);
+    if (for_threads(s, choice, best.cycles) && (more > 0 || (more == 0 && cheaper(choice, most))))
+      most = choice;
+  }
+  return most;
 }
 
 /// The channel axis by blocks.

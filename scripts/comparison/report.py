@@ -42,17 +42,17 @@ def summary(rows, tuned):
              f"least lower bound {min(row['ratio_low'] for row in rows):.2f}"]
     if tuned:
         parts.append(f"untuned {geometric_mean([row['untuned_ratio'] for row in rows]):.2f}")
-    parts.append(f"memory {geometric_mean([r['hone']['memory_mb'] / r['onnxruntime']['memory_mb'] for r in rows]):.2f} "
-                 "of ONNX Runtime's")
-    parts.append(f"first result in {geometric_mean([r['hone']['first_ms'] / r['onnxruntime']['first_ms'] for r in rows]):.2f} "
-                 "of its time")
+    for what, key, of in (("memory", "memory_mb", "of ONNX Runtime's"), ("first result in", "first_ms", "of its time")):
+        shares = [row["hone"][key] / row["onnxruntime"][key] for row in rows]
+        parts.append(f"{what} {geometric_mean(shares):.2f} {of} (at most {max(shares):.2f})")
     return ", ".join(parts)
 
 
 def markdown(facts, rows):
     tuned = any("untuned" in row for row in rows)
     lines = [f"# Against ONNX Runtime {facts['onnxruntime']}, {facts['date']}, commit {facts['commit']}", "",
-             f"{facts['machine']}. torchvision architectures with seeded weights, ONNX opset 13, batch 1, float32. "
+             f"{facts['machine']}. Batch 1, float32; the models of torchvision and those named light_ and tv_ have seeded weights, the "
+             "others are trained. "
              f"`{facts['command']}`.", "",
              "Each library runs in a process of its own, only while the other's threads sleep; "
              f"{facts['rounds']} rounds of a batch of calls each after untimed ones, in alternating order; rounds beside other "

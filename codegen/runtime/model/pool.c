@@ -1,12 +1,15 @@
-/* Threads wait for work by spinning for 50 us, then in a futex; so does the caller for its threads.
- * Work is handed over per thread: a ticket that rises. A thread that has not begun when the caller has done
- * its own part loses its part to the caller, and is moved off the caller's CPU: the kernel may leave both
- * there for long while another idles, or have no CPU for it at all. */
+/* Threads wait for work by spinning for 50 us, then in a futex; so does the caller for its threads. While a
+ * run is in progress they spin on, for up to 1 ms: an operator that is not divided takes its time, and a
+ * thread that fell asleep meanwhile takes tens of microseconds to come. Work is handed over per thread: a
+ * ticket that rises. A thread that has not begun when the caller has done its own part loses its part to the
+ * caller, and is moved off the caller's CPU: the kernel may leave both there for long while another idles, or
+ * have no CPU for it at all. */
 #include "codegen/runtime/model/pool.h"
 
 #include "codegen/runtime/model/machine.h"
 
 #define SPIN_NS 50000
+#define RUN_SPIN_NS 1000000
 #define STACK_BYTES (8l << 20)
 #define SEPARATE_NS 1000000     /* at most so often */
 #define GUARD_BYTES (64l << 10) /* at least a page on every kernel */
@@ -64,15 +67,16 @@ static int spin_briefly(const uint32_t* word, uint32_t from) {
   return 0;
 }
 
-/* Spins until *word differs from `from`; 0 if the time is over. */
-static int spin_while_equal(const uint32_t* word, uint32_t from) {
-  int64_t end = 0;
+/* Spins until *word differs from `from`; 0 if the time is over: SPIN_NS, RUN_SPIN_NS while *busy is set. */
+static int spin_while_equal(const uint32_t* word, uint32_t from, const uint32_t* busy) {
+  int64_t end = 0, limit = 0;
   for (;;) {
     if (spin_briefly(word, from)) return 1;
     /* Whom we wait for may be queued behind us on this very CPU. */
     hone_syscall(HONE_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     const int64_t now = hone_now_ns();
-    if (end == 0) end = now + SPIN_NS;
+    if (end == 0) limit = now + RUN_SPIN_NS;
+    if (end == 0 || (now < limit && __atomic_load_n(busy, __ATOMIC_RELAXED) != 0)) end = now + SPIN_NS;
     if (now > end) return 0;
   }
 }
@@ -95,7 +99,7 @@ static void work(void* argument) {
   hone_enter_float();
   for (;;) {
     while (__atomic_load_n(&self->ticket, __ATOMIC_ACQUIRE) == seen) {
-      if (spin_while_equal(&self->ticket, seen)) break;
+      if (spin_while_equal(&self->ticket, seen, &pool.busy)) break;
       /* The store before the load: whoever raises the ticket sees us asleep, or we see the ticket raised. */
       __atomic_store_n(&self->asleep, 1u, __ATOMIC_SEQ_CST);
       if (__atomic_load_n(&self->ticket, __ATOMIC_SEQ_CST) == seen) futex_wait(&self->ticket, seen);
@@ -245,7 +249,7 @@ void hone_pool_run(hone_body* body, void* argument, int64_t extent, int32_t part
       }
   }
   while ((left = __atomic_load_n(&pool.remaining, __ATOMIC_ACQUIRE)) != 0) {
-    if (spin_while_equal(&pool.remaining, left)) continue;
+    if (spin_while_equal(&pool.remaining, left, &pool.busy)) continue;
     __atomic_store_n(&pool.caller_asleep, 1u, __ATOMIC_SEQ_CST);
     left = __atomic_load_n(&pool.remaining, __ATOMIC_SEQ_CST);
     if (left != 0) futex_wait(&pool.remaining, left);

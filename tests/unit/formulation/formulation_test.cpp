@@ -286,17 +286,27 @@ Candidate direct_candidate(const Task& task, const Target& target) {
   return *make_candidate(task, target, direct, ports, direct.default_parameters(task, target, ports));
 }
 
-TEST(Artifact, WinogradLeavesThreadsSomethingToDivideWhereChannelsAreFew) {
-  const Task task = task_of(conv_text(16, 64, 55, 3, 3));
+int64_t most_parallel_indices(const std::string& name, const Task& task) {
   const Target target = named("x86-64-v4");
-  const Formulation& winograd = *find_formulation("winograd4");
-  const Ports ports = default_ports(winograd, task, target);
-  auto artifact = compile(
-      *make_candidate(task, target, winograd, ports, winograd.default_parameters(task, target, ports)));
-  ASSERT_TRUE(artifact) << artifact.error().text();
+  const Formulation& formulation = *find_formulation(name);
+  const Ports ports = default_ports(formulation, task, target);
+  const auto artifact = compile(
+      *make_candidate(task, target, formulation, ports, formulation.default_parameters(task, target, ports)));
+  if (!artifact) return ADD_FAILURE() << artifact.error().text(), 0;
   int64_t most = 0;
   for (const auto& phase : artifact->signature.phases) most = std::max(most, phase.extent);
-  EXPECT_GE(most, 13) << "whole rows of tiles; the fourteenth is not whole";
+  return most;
+}
+
+TEST(Artifact, WinogradLeavesThreadsSomethingToDivideWhereChannelsAreFew) {
+  EXPECT_GE(most_parallel_indices("winograd4", task_of(conv_text(16, 64, 55, 3, 3))), 13)
+      << "whole rows of tiles; the fourteenth is not whole";
+}
+
+TEST(Artifact, WinogradLeavesThreadsSomethingToDivideWhereImagesAreSmall) {
+  EXPECT_EQ(most_parallel_indices("winograd4", task_of(conv_text(16, 16, 32, 3, 3))), 4);
+  EXPECT_GE(most_parallel_indices("winograd4", task_of(conv_text(32, 32, 16, 3, 3))), 2);
+  EXPECT_GE(most_parallel_indices("winograd2", task_of(conv_text(64, 64, 8, 3, 3))), 2);
 }
 
 TEST(Artifact, SignatureNamesBuffersInTheOrderOfTheContract) {
