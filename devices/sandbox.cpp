@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
@@ -136,11 +137,15 @@ bool leave_network() {
 bool drop_root() {
   constexpr uid_t nobody = 65534;
   if (::geteuid() != 0) return true;
+  const pid_t parent = ::getppid();
   // glibc changes all threads of the process.
   const bool dropped = ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
                        ::setresuid(nobody, nobody, nobody) == 0;
   // The loader opens the artifact through /proc/self, which is root's in a process that may not be dumped.
   ::prctl(PR_SET_DUMPABLE, 1);
+  // The kernel forgets with the user that this process is to die with its parent.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);
   return dropped;
 }
 

@@ -4,9 +4,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-
+#include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include <csignal>
@@ -264,6 +268,47 @@ TEST_F(CpuDeviceTest, CancellingEndsAnEndlessMeasurement) {
   Measurement m = measure("endless");
   other.join();
   EXPECT_EQ(m.status, MeasureStatus::board_lost);
+}
+
+std::vector<pid_t> children_of(pid_t process) {
+  std::vector<pid_t> children;
+  std::error_code none;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", none)) {
+    std::ifstream file(task.path() / "children");
+    children.insert(children.end(), std::istream_iterator<pid_t>(file), {});
+  }
+  return children;
+}
+
+/// A pidfd of a candidate's process once it has the user that candidates run as, or -1 after the deadline.
+int running_candidate(std::chrono::seconds limit) {
+  const uid_t user = ::geteuid() == 0 ? 65534 : ::geteuid();
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (std::chrono::steady_clock::now() < deadline) {
+    for (const pid_t server : children_of(::getpid()))
+      for (const pid_t candidate : children_of(server)) {
+        struct stat about;
+        if (::stat(("/proc/" + std::to_string(candidate)).c_str(), &about) == 0 && about.st_uid == user)
+          return static_cast<int>(::syscall(SYS_pidfd_open, candidate, 0));
+      }
+    ::sched_yield();
+  }
+  return -1;
+}
+
+TEST_F(CpuDeviceTest, CancellingEndsTheCandidatesProcessToo) {
+  int candidate = -1;
+  std::thread other([&] {
+    candidate = running_candidate(std::chrono::seconds(10));
+    device->cancel();
+  });
+  EXPECT_EQ(measure("endless").status, MeasureStatus::board_lost);
+  other.join();
+  ASSERT_GE(candidate, 0);
+  pollfd ended{candidate, POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 10000), 1) << "its processor time is limited to 22 s";
+  ::close(candidate);
 }
 
 TEST(CpuDeviceStart, ACoreThatIsNotThereIsAnError) {
