@@ -330,6 +330,9 @@ struct SchedulerStatus {
   refused @11 :UInt64;              # at the door
   malformed @12 :UInt64;
   lostWorkers @13 :UInt64;
+  # protocol 3; from when a result is taken from the socket until its acknowledgement is given to it, of the newest
+  acknowledgedMedianUs @14 :Int64 = -1;   # -1: none yet, or unknown
+  acknowledgedHighUs @15 :Int64 = -1;     # 99 of 100 took no longer
 }
 
 struct TaskProgress {

@@ -140,6 +140,8 @@ void put(const SchedulerStatus& from, schema::SchedulerStatus::Builder to) {
   to.setRefused(from.refused);
   to.setMalformed(from.malformed);
   to.setLostWorkers(from.lost_workers);
+  to.setAcknowledgedMedianUs(from.acknowledged_median_us);
+  to.setAcknowledgedHighUs(from.acknowledged_high_us);
 }
 void get(schema::SchedulerStatus::Reader from, SchedulerStatus& to) {
   to.build = text("build", from.getBuild());
@@ -156,6 +158,8 @@ void get(schema::SchedulerStatus::Reader from, SchedulerStatus& to) {
   to.refused = from.getRefused();
   to.malformed = from.getMalformed();
   to.lost_workers = from.getLostWorkers();
+  to.acknowledged_median_us = from.getAcknowledgedMedianUs();
+  to.acknowledged_high_us = from.getAcknowledgedHighUs();
 }
 
 }  // namespace hone::wire

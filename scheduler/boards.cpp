@@ -125,7 +125,7 @@ BoardRecord& Boards::connect(Now now, const PeerId& peer, const wire::Hello& hel
     record.reason = why;
     begin_check(now, record);
   }
-  if (record.state == BoardState::bad && !record.retry_at) record.retry_at = now.steady + settings_.backoff;
+  if (record.state == BoardState::bad && !record.retry_at) retry_at(record, now.steady + settings_.backoff);
   return record;
 }
 
@@ -172,6 +172,7 @@ void Boards::begin_check(Now now, BoardRecord& board) {
   board.check = next_check_++;
   // What it measures now is finished first.
   board.check_by = now.steady + settings_.check + settings_.upload + settings_.run + settings_.measure_slack;
+  due(board.check_by);
   board.retry_at.reset();
   changed_.insert(board.name);
 }
@@ -189,7 +190,7 @@ void Boards::quarantine(Now now, BoardRecord& board, const std::string& why) {
   } else {
     set_state(now, board, BoardState::bad, why);
   }
-  board.retry_at = now.steady + backoff;
+  retry_at(board, now.steady + backoff);
 }
 
 void Boards::fault(Now now, BoardRecord& board, const std::string& why) {
@@ -265,6 +266,13 @@ void Boards::result(Now now, BoardRecord& board, bool is_good) {
   begin_check(now, board);
 }
 
+void Boards::due(Time time) { next_ = next_ ? std::min(*next_, time) : time; }
+
+void Boards::retry_at(BoardRecord& board, Time time) {
+  board.retry_at = time;
+  due(time);
+}
+
 void Boards::tick(Now now, const std::set<std::string>& busy) {
   for (auto& [name, board] : boards_) {
     if (board.check != 0 && now.steady >= board.check_by) {
@@ -283,16 +291,11 @@ void Boards::tick(Now now, const std::set<std::string>& busy) {
     if (board.draining && !busy.contains(name))
       set_state(now, board, BoardState::maintenance, "drained: " + board.reason);
   }
-}
-
-std::optional<Time> Boards::next_tick() const {
-  std::optional<Time> next;
-  const auto earlier = [&](Time time) { next = next ? std::min(*next, time) : time; };
+  next_.reset();
   for (const auto& [name, board] : boards_) {
-    if (board.check != 0) earlier(board.check_by);
-    if (board.retry_at) earlier(*board.retry_at);
+    if (board.check != 0) due(board.check_by);
+    if (board.retry_at) due(*board.retry_at);
   }
-  return next;
 }
 
 Status Boards::request(Now now, const wire::BoardRequest& request) {
@@ -387,7 +390,7 @@ void Boards::restore(const wire::BoardSummary& summary, Now now) {
   for (const BoardState state : {BoardState::bad, BoardState::maintenance, BoardState::retired})
     if (summary.state == to_text(state)) board.state = state;
   if (summary.draining) board.state = BoardState::maintenance;
-  if (board.state == BoardState::bad) board.retry_at = now.steady + settings_.backoff;
+  if (board.state == BoardState::bad) retry_at(board, now.steady + settings_.backoff);
   if (board.state == BoardState::unknown) board.reason = "the scheduler was started anew";
   if (board.history.empty() || board.history.back().state != to_text(board.state))
     board.history.push_back({now.unix_ms, std::string(to_text(board.state)), board.reason});

@@ -87,8 +87,8 @@ class Boards {
   wire::BoardSummary summary(const BoardRecord& board, Now now) const;
   /// From its journaled summary.
   void restore(const wire::BoardSummary& summary, Now now);
-  /// Earliest time at which tick() has something to do.
-  std::optional<Time> next_tick() const;
+  /// tick() has nothing to do before.
+  std::optional<Time> next_tick() const { return next_; }
   /// Names of boards that changed since the last call: to be journaled, and told.
   std::set<std::string> take_changed() { return std::exchange(changed_, {}); }
   std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
@@ -99,12 +99,15 @@ class Boards {
   void begin_check(Now now, BoardRecord& board);
   void quarantine(Now now, BoardRecord& board, const std::string& why);
   void make_room();
+  void due(Time time);
+  void retry_at(BoardRecord& board, Time time);
 
   const Settings& settings_;
   std::map<std::string, BoardRecord> boards_;
   std::set<std::string> changed_;
   std::vector<std::string> notes_;
   uint64_t next_check_ = 1;
+  std::optional<Time> next_;
 };
 
 }  // namespace hone::scheduler

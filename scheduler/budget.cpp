@@ -56,14 +56,25 @@ double hope(const Lane& lane, size_t index, const FastestByKind& fastest) {
 }
 
 /// Milliseconds that building and measuring one candidate of `task` take; like the others while it has none.
+/// What still waits for a board has cost none yet: counted as if it had, a task would seem the cheaper the
+/// more of it waits, and a thousand boards would work on a few tasks.
 double cost_of(const Lane& lane, const TaskState& task) {
-  if (task.candidates_paid > 0 && task.spent_ms > 0) return task.spent_ms / task.candidates_paid;
-  double spent = 0, count = 0;
-  for (const TaskState& other : lane.tasks) {
-    spent += other.spent_ms;
-    count += other.candidates_paid;
+  const auto mean = [](double ms, uint64_t count) { return count > 0 ? ms / static_cast<double>(count) : 0; };
+  double building = mean(task.building_ms, task.built);
+  double measuring = mean(task.boards_ms, task.settled_candidates());
+  if (building <= 0 || measuring <= 0) {
+    double building_ms = 0, boards_ms = 0;
+    uint64_t built = 0, measured = 0;
+    for (const TaskState& other : lane.tasks) {
+      building_ms += other.building_ms;
+      boards_ms += other.boards_ms;
+      built += other.built;
+      measured += other.settled_candidates();
+    }
+    if (building <= 0) building = mean(building_ms, built);
+    if (measuring <= 0) measuring = mean(boards_ms, measured);
   }
-  return spent > 0 && count > 0 ? spent / count : 1;
+  return building + measuring > 0 ? building + measuring : 1;
 }
 
 double gain_of(const Lane& lane, size_t index, const Settings& settings, const FastestByKind& fastest);

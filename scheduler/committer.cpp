@@ -1,6 +1,8 @@
 // One batch at a time.
 #include "scheduler/committer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 namespace hone::scheduler {
@@ -36,6 +38,7 @@ std::optional<Committer::Outcome> Committer::take() {
 }
 
 void Committer::work() {
+  ::pthread_setname_np(::pthread_self(), "committer");
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return leaving_ || waiting_; });

@@ -75,8 +75,8 @@ struct PeerState {
   Time heard{0};
   std::vector<uint64_t> leases;  ///< work ids in the order of granting
   Time idle_since{0};
-  Time wanted{0};        ///< when it was last sent a want
-  Time idle_charged{0};  ///< until when a job's stages hold its idle time
+  Time wanted{0};                                           ///< when it was last sent a want
+  Time idle_charged{0};                                     ///< until when a job's stages hold its idle time
   std::map<std::pair<uint64_t, size_t>, bool> target_fits;  ///< by job and part; asked often
 };
 
@@ -141,8 +141,11 @@ class Core {
   void remove(uint64_t work, bool tell = true);
   Work* leased(const wire::LeaseRef& lease, const PeerId& peer);
   uint32_t free_slots(const PeerState& peer) const;
+  /// Those of them that still have free slots; the others are taken out.
+  std::vector<PeerId> take_stock(std::set<PeerId>& hungry);
   void dispatch();
   void expire();
+  std::vector<uint64_t> late_leases();
   void lease_ran_out(Work& work);
   /// A leased measurement whose runner has not heard of it, since its issue cannot be journaled: nobody is
   /// late with it.
@@ -259,13 +262,14 @@ class Core {
   /// By job and lane; none is empty.
   std::map<std::pair<uint64_t, size_t>, std::deque<uint64_t>> measure_queues_;
   std::deque<uint64_t> round_queue_;
-  std::set<PeerId> hungry_;    ///< workers that may have free slots
-  std::set<PeerId> want_due_;  ///< workers to be told
+  std::set<PeerId> hungry_runners_, hungry_tuners_;  ///< those that may have free slots
+  std::set<PeerId> want_due_;                        ///< workers to be told
   /// Measurements whose artifact or reference is gone, by job, lane and task.
   std::map<std::tuple<uint64_t, size_t, size_t>, std::deque<uint64_t>> rebuilds_;
   std::map<std::pair<std::string, std::string>, uint64_t> tokens_;  ///< (user, token) to the job
   std::string trouble_;
   Time born_{0};
+  Time next_late_{0};            ///< no lease runs out before
   bool workers_changed_ = true;  ///< jobs must count theirs again
   FairShare board_share_{5000}, round_share_{64};
   std::unordered_map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too

@@ -53,7 +53,7 @@ void Core::take_over(const PeerId& from, const PeerId& to) {
     work.is_held = false;
   }
   peers_.erase(from);
-  hungry_.erase(from);
+  hungry_runners_.erase(from);
   want_due_.erase(from);
 }
 
@@ -88,7 +88,7 @@ void Core::boards_changed() {
     journal(board_entry(boards_.summary(*board, now_)));
     if (!board->is_connected()) continue;
     want_due_.insert(board->peer);
-    hungry_.insert(board->peer);
+    hungry_runners_.insert(board->peer);
     if (!board->is_usable()) hold_still(board->peer);
   }
   for (std::string& line : boards_.take_notes()) out_.notes.push_back(std::move(line));

@@ -70,7 +70,7 @@ bool Core::lease_measurement(const PeerId& runner) {
       if (waiting->second.empty()) measure_queues_.erase(waiting);
       rebuilds_[{work.job, work.lane, work.task}].push_back(*id);
       for (const auto& [peer_id, peer] : peers_)
-        if (peer.role == wire::Role::tuner) hungry_.insert(peer_id);
+        if (peer.role == wire::Role::tuner) hungry_tuners_.insert(peer_id);
       continue;
     }
     measure.record.board_model = board.board.model;
@@ -172,7 +172,7 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     job.stages.check_ms += said.check_ms;
     job.stages.run_ms += said.run_ms;
     const double whole = said.check_ms + said.run_ms;
-    if (!issued->second.final) lane.tasks[place->second.task].spent_ms += whole;
+    if (!issued->second.final) lane.tasks[place->second.task].boards_ms += whole;
     lane.measure_ms = lane.measure_ms == 0 ? whole : 0.9 * lane.measure_ms + 0.1 * whole;
     job.board_ms += whole;
     board_share_.charge(claim_of(job), whole - std::get<MeasureWork>(place->second.what).charged);

@@ -50,7 +50,8 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& 
     peers_.emplace(peer, std::move(state));
   }
   workers_changed_ = true;
-  if (hello.role != wire::Role::client) hungry_.insert(peer);
+  if (hello.role == wire::Role::runner) hungry_runners_.insert(peer);
+  if (hello.role == wire::Role::tuner) hungry_tuners_.insert(peer);
   send(peer,
        wire::Welcome{protocol, peers_.at(peer).worker, static_cast<uint32_t>(settings_.heartbeat.count()),
                      static_cast<uint32_t>(settings_.lease.count())});
@@ -137,7 +138,7 @@ void Core::release(Work& work, bool tell) {
     else
       works_.at(place->second.leases.front()).moved = now_.steady;  // its turn begins
     if (tell) want_due_.insert(work.holder);
-    hungry_.insert(work.holder);
+    (place->second.role == wire::Role::runner ? hungry_runners_ : hungry_tuners_).insert(work.holder);
   }
   work.holder.clear();
 }
@@ -177,7 +178,8 @@ void Core::lose_peer(const PeerId& peer, const std::string& why) {
   const std::string name = place->second.name;
   BoardRecord* board = board_of(peer);
   peers_.erase(place);
-  hungry_.erase(peer);
+  hungry_runners_.erase(peer);
+  hungry_tuners_.erase(peer);
   want_due_.erase(peer);
   workers_changed_ = true;
   if (board != nullptr) {
@@ -215,20 +217,7 @@ void Core::expire() {
   for (const PeerId& id : lost)
     lose_peer(id, "silent for " + std::to_string((now_.steady - peers_.at(id).heard).count()) + " ms");
 
-  for (auto& [id, work] : works_)
-    if (!work.holder.empty() && waits_for_disk(work)) work.renewed = work.moved = now_.steady;
-  std::vector<uint64_t> late;
-  const Time measure_limit = settings_.upload + settings_.run + settings_.measure_slack;
-  for (const auto& [id, work] : works_) {
-    if (work.holder.empty()) continue;
-    const bool is_round = std::holds_alternative<RoundWork>(work.what);
-    // A waiting measurement is not late: only the oldest lease of a board runs.
-    const bool runs = is_round || peers_.at(work.holder).leases.front() == id;
-    if (now_.steady - work.renewed > settings_.lease ||
-        (runs && now_.steady - work.moved > (is_round ? settings_.round_limit : measure_limit)))
-      late.push_back(id);
-  }
-  for (const uint64_t id : late) {
+  for (const uint64_t id : late_leases()) {
     const auto place = works_.find(id);
     if (place == works_.end()) continue;
     ++counters_.expired_leases;
@@ -243,6 +232,29 @@ void Core::expire() {
   boards_.tick(now_, busy);
 }
 
+std::vector<uint64_t> Core::late_leases() {
+  // Times of leases only ever move to the present, so none is late before the first that was seen coming. A
+  // thousand boards hold many leases: they are not looked at at every tick.
+  if (trouble_.empty() && now_.steady < next_late_) return {};
+  const Time measure_limit = settings_.upload + settings_.run + settings_.measure_slack;
+  next_late_ = now_.steady + std::min({settings_.lease, settings_.round_limit, measure_limit}) + Time(1);
+  std::vector<uint64_t> late;
+  for (auto& [id, work] : works_) {
+    if (work.holder.empty()) continue;
+    if (waits_for_disk(work)) work.renewed = work.moved = now_.steady;
+    const bool is_round = std::holds_alternative<RoundWork>(work.what);
+    // A waiting measurement is not late: only the oldest lease of a board runs.
+    const bool runs = is_round || peers_.at(work.holder).leases.front() == id;
+    Time end = work.renewed + settings_.lease;
+    if (runs) end = std::min(end, work.moved + (is_round ? settings_.round_limit : measure_limit));
+    if (now_.steady > end)
+      late.push_back(id);
+    else
+      next_late_ = std::min(next_late_, end + Time(1));
+  }
+  return late;
+}
+
 bool Core::waits_for_disk(const Work& work) const {
   return !trouble_.empty() && !work.is_held && std::holds_alternative<MeasureWork>(work.what);
 }
@@ -254,19 +266,19 @@ void Core::lease_ran_out(Work& work) {
   if (board != nullptr) boards_.fault(now_, *board, why);
 }
 
+std::vector<PeerId> Core::take_stock(std::set<PeerId>& hungry) {
+  std::erase_if(hungry, [&](const PeerId& id) {
+    const auto place = peers_.find(id);
+    return place == peers_.end() || free_slots(place->second) == 0;
+  });
+  return {hungry.begin(), hungry.end()};
+}
+
 void Core::dispatch() {
-  if (hungry_.empty()) return;
-  std::vector<PeerId> runners, tuners;
-  for (auto id = hungry_.begin(); id != hungry_.end();) {
-    const auto place = peers_.find(*id);
-    if (place == peers_.end() || free_slots(place->second) == 0) {
-      id = hungry_.erase(id);
-      continue;
-    }
-    (place->second.role == wire::Role::runner ? runners : tuners).push_back(*id);
-    ++id;
-  }
-  if (!trouble_.empty()) runners.clear();  // no measurement goes out before its issue is journaled
+  // A thousand boards that wait for work are only looked at when there is some. No measurement goes out
+  // before its issue is journaled.
+  std::vector<PeerId> runners, tuners = take_stock(hungry_tuners_);
+  if (trouble_.empty() && !measure_queues_.empty()) runners = take_stock(hungry_runners_);
   // One lease each in turn, so that two boards share a short queue; who gets none now gets none later.
   while (!runners.empty() && !measure_queues_.empty())
     std::erase_if(runners,

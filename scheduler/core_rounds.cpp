@@ -238,8 +238,8 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
     --task.asked;
   }
   job.stages.build_ms += built.build_ms;
-  task.spent_ms += built.build_ms;
-  ++task.candidates_paid;
+  task.building_ms += built.build_ms;
+  ++task.built;
   job.changed = true;
 
   Record record;

@@ -2,6 +2,7 @@
 // is through.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -54,8 +55,8 @@ struct TaskState {
   std::vector<double> times;                ///< of good trials in the order of commits, ns
   std::vector<double> best_after;           ///< best time after each trial (raced out ones too), ns
   uint32_t new_trials = 0;                  ///< of this run
-  double spent_ms = 0;                      ///< building and measuring in this run
-  double candidates_paid = 0;               ///< that this was spent on
+  double building_ms = 0, boards_ms = 0;    ///< spent in this run, finals not counted
+  uint32_t built = 0;                       ///< candidates that the first was spent on, failures included
   uint32_t failures = 0;
   uint64_t next_trial = 0;
   uint32_t zero_rounds = 0;   ///< rounds that asked for trial 0
@@ -71,6 +72,8 @@ struct TaskState {
 
   uint32_t trials() const { return static_cast<uint32_t>(best_after.size()); }
   bool has_time() const { return !times.empty(); }
+  /// Of `built`, those that wait for no board: what `boards_ms` was spent on.
+  uint32_t settled_candidates() const { return built - std::min(built, measuring); }
   const Shown* best() const;  ///< by finals first, as LogDatabase::best; nullptr: none
   const Shown* trial_zero() const;
   /// The record of `shown` with task, target and ports, still without samples and features.

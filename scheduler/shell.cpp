@@ -7,6 +7,7 @@
 
 #include "scheduler/committer.h"
 #include "scheduler/core.h"
+#include "scheduler/delays.h"
 #include "scheduler/trainer.h"
 
 namespace hone::scheduler {
@@ -86,13 +87,16 @@ class Shell {
   /// once for all of them. False: there are more.
   bool take_messages() {
     bool all = false;
-    for (int i = 0; i < 256 && !all; ++i) {
+    const TimePoint enough = std::chrono::steady_clock::now() + milliseconds(2);
+    for (int i = 0; i < 256 && !all && std::chrono::steady_clock::now() < enough; ++i) {
       auto received = hub_.receive();
       if (!received) {
         all = true;
         break;
       }
       auto& [message, blobs] = received->received;
+      if (message && std::holds_alternative<wire::Measured>(*message))
+        came_.push_back(std::chrono::steady_clock::now());
       if (message)
         core_.take(now(), received->peer, *message, std::move(blobs), received->key);
       else
@@ -114,6 +118,8 @@ class Shell {
       if (auto* status = std::get_if<wire::SchedulerStatus>(&outgoing.message)) {
         status->log = options_.log.string();
         status->refused = hub_.refused().total();
+        status->acknowledged_median_us = delays_.quantile_us(0.5);
+        status->acknowledged_high_us = delays_.quantile_us(0.99);
       }
       const auto* want = std::get_if<wire::Want>(&outgoing.message);
       if (want != nullptr && !want->measurements.empty())
@@ -133,8 +139,18 @@ class Shell {
   /// Measurements whose issue is journaled go out: a result that comes after a kill is known then.
   void send_issued() {
     std::vector<PeerId> gone;
-    for (const Outgoing& outgoing : std::exchange(issued_, {}))
+    for (Outgoing& outgoing : std::exchange(issued_, {})) {
+      // What was cancelled while it waited here is not begun: a later want may have gone out before this one.
+      auto& want = std::get<wire::Want>(outgoing.message);
+      const auto is_over = [&](const wire::LeaseRef& lease) {
+        const auto work = core_.works().find(lease.id);
+        return work == core_.works().end() || work->second.epoch != lease.epoch ||
+               work->second.holder != outgoing.peer;
+      };
+      std::erase_if(want.leases, is_over);
+      std::erase_if(want.measurements, [&](const auto& request) { return is_over(request.lease); });
       if (!send(outgoing)) gone.push_back(outgoing.peer);
+    }
     lose(std::move(gone));
   }
 
@@ -168,6 +184,8 @@ class Shell {
     submitted_ = std::chrono::steady_clock::now();
     std::move(held_.begin(), held_.end(), std::back_inserter(issued_));
     held_.clear();
+    std::move(came_.begin(), came_.end(), std::back_inserter(committing_));
+    came_.clear();
   }
 
   void set_trouble(const std::string& why) {
@@ -200,10 +218,13 @@ class Shell {
           note("the log was not compacted, it is tried again: " + untidy_);
         tidy_again_ = std::chrono::steady_clock::now() + settings_.snapshot;
       }
+      if (outcome->goal > durable_) {  // acknowledgements first: a board that waits for one has its work
+        durable_ = outcome->goal;
+        carry_out(core_.durable(now(), durable_));
+      }
+      const TimePoint answered = std::chrono::steady_clock::now();
+      for (const TimePoint came : std::exchange(committing_, {})) delays_.add(answered - came);
       send_issued();
-      if (outcome->goal <= durable_) continue;
-      durable_ = outcome->goal;
-      carry_out(core_.durable(now(), durable_));
     }
   }
 
@@ -252,6 +273,8 @@ class Shell {
   Trainer trainer_;
   Committer::Batch batch_;               ///< what is to be made durable next
   std::vector<Outgoing> held_, issued_;  ///< wait for the next batch, and for the one that is being written
+  std::vector<TimePoint> came_, committing_;  ///< results: for the next batch, in the one under way
+  Delays delays_;
   TimePoint try_again_ = {}, tidy_again_ = {};
   std::optional<TimePoint> submitted_;  ///< the commit that is under way
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;

@@ -1,6 +1,9 @@
 // One request at a time, in order.
 #include "scheduler/trainer.h"
 
+#include <pthread.h>
+#include <sys/resource.h>
+
 namespace hone::scheduler {
 
 Trainer::~Trainer() {
@@ -32,6 +35,9 @@ std::optional<std::pair<uint64_t, Result<std::string>>> Trainer::take() {
 }
 
 void Trainer::work() {
+  ::pthread_setname_np(::pthread_self(), "trainer");
+  // This thread alone, and those it starts: results that wait to be acknowledged go before a better model.
+  ::setpriority(PRIO_PROCESS, 0, 5);
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return leaving_ || !waiting_.empty(); });

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ class Program {
     pid_ = ::fork();
     if (pid_ == 0) {
       const int output = ::open(out.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing is left behind by one that is stopped
       ::dup2(output, 1);
       ::dup2(output, 2);
       ::execv(file.c_str(), argv.data());
@@ -171,14 +173,17 @@ struct Options {
   double seconds = 10;
   int tasks = 200;
   bool tcp = false;
+  std::string folder = "/tmp";  ///< where log and socket lie
   double rate = 0;  ///< results a second that boards of the results' path send; 0: as many as they can
 };
 
 /// Committed results so far, as the scheduler tells those who follow the job.
 class Client {
  public:
-  Client(const std::string& endpoint, int tasks) : peer_(*Peer::connect(endpoint)) {
+  explicit Client(const std::string& endpoint) : peer_(*Peer::connect(endpoint)) {
     (void)peer_.send(wire::Hello{});
+  }
+  void submit(int tasks) {
     wire::JobRequest request;
     request.name = "load";
     Target target = probe_board().target;
@@ -195,6 +200,14 @@ class Client {
     }
     request.max_trials = 100000000;
     (void)peer_.send(request);
+  }
+  wire::SchedulerStatus status() {
+    (void)peer_.send(wire::AskStatus{});
+    const TimePoint patience = Clock::now() + std::chrono::seconds(20);
+    while (auto received = peer_.receive(patience))
+      if (received->message)
+        if (const auto* status = std::get_if<wire::SchedulerStatus>(&*received->message)) return *status;
+    give_up("the scheduler does not say how it is");
   }
   /// Waits until `deadline`, or until so many.
   uint64_t results(TimePoint deadline, uint64_t enough = UINT64_MAX) {

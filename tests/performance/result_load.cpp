@@ -114,7 +114,7 @@ double own_cpu_seconds() {
 }  // namespace
 
 void measure_results(const Options& options, int count) {
-  std::string folder = "/tmp/hone-load-XXXXXX";
+  std::string folder = options.folder + "/hone-load-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) give_up("no temporary folder");
   const std::string endpoint = options.tcp ? "tcp://127.0.0.1:" + std::to_string(20000 + ::getpid() % 20000)
                                            : "ipc://" + folder + "/socket";
@@ -127,9 +127,14 @@ void measure_results(const Options& options, int count) {
          std::to_string(leases / 3), "--prefetch", std::to_string(leases), "--artifacts", "400000",
          "--loss-ms", "600000", "--lease-ms", "600000", "--run-ms", "600000"},
         folder + "/scheduler.out");
-    Tuner tuner(endpoint, 8);
-    Client client(endpoint, options.tasks);
+    Client client(endpoint);
+    (void)client.status();
+    const double empty_mb = scheduler.memory_mb();
     Boards boards(endpoint, count, leases);
+    while (client.status().boards < static_cast<uint32_t>(count)) boards.read(Clock::now() + milliseconds(5));
+    const double board_kb = (scheduler.memory_mb() - empty_mb) * 1024 / count;
+    Tuner tuner(endpoint, 8);
+    client.submit(options.tasks);
     // Trial 0 of every task is measured at once: without its time nothing else is built.
     const TimePoint patience = Clock::now() + std::chrono::seconds(60);
     while (boards.committed() < 2 * static_cast<uint64_t>(options.tasks)) {
@@ -175,6 +180,7 @@ void measure_results(const Options& options, int count) {
       const auto more = boards.take_latencies();
       latencies.insert(latencies.end(), more.begin(), more.end());
     }
+    const wire::SchedulerStatus status = client.status();
     std::sort(latencies.begin(), latencies.end());
     const auto quantile = [&](double part) {
       return latencies.empty()
@@ -182,10 +188,11 @@ void measure_results(const Options& options, int count) {
                  : latencies[static_cast<size_t>(part * static_cast<double>(latencies.size() - 1))];
     };
     std::printf(
-        "| %5d | %7.0f | %5.2f | %5.2f | %5.2f | - | %5.1f | %6.1f | - | %.2f ms (median), %.2f ms (99 %%) "
+        "| %5d | %7.0f | %5.2f | %5.2f | %5.2f | %5.1f | %6.1f | %5.1f | %.2f ms, %.2f ms | %.2f ms, %.2f ms "
         "|\n",
         count, results / seconds, busy / seconds, core / seconds, others / seconds, busy / results * 1e6,
-        scheduler.memory_mb(), quantile(0.5), quantile(0.99));
+        scheduler.memory_mb(), board_kb, static_cast<double>(status.acknowledged_median_us) / 1000,
+        static_cast<double>(status.acknowledged_high_us) / 1000, quantile(0.5), quantile(0.99));
     std::fflush(stdout);
   }
   std::filesystem::remove_all(folder);

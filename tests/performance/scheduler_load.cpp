@@ -3,6 +3,7 @@
 // memory of each program by itself: the whole path of a result, from its proposal on, about eight messages.
 // With --results only the end of that path: one message for a result whose work is leased (result_load.cpp).
 //   scheduler_load [--results [--rate N]] [--boards 1,10,100,1000] [--seconds 10] [--tasks 200] [--tcp]
+//     [--folder /tmp]
 #include "tests/performance/load_parts.h"
 
 #include <set>
@@ -12,7 +13,7 @@ namespace hone::load {
 namespace {
 
 void measure(const Options& options, int boards) {
-  std::string folder = "/tmp/hone-load-XXXXXX";
+  std::string folder = options.folder + "/hone-load-XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) give_up("no temporary folder");
   const std::string endpoint = options.tcp ? "tcp://127.0.0.1:" + std::to_string(20000 + ::getpid() % 20000)
                                            : "ipc://" + folder + "/socket";
@@ -28,7 +29,8 @@ void measure(const Options& options, int boards) {
                       folder + "/boards.out");
     const double empty_mb = scheduler.memory_mb();
     Tuner tuner(endpoint, 8);
-    Client client(endpoint, options.tasks);
+    Client client(endpoint);
+    client.submit(options.tasks);
     const auto patience = Clock::now() + std::chrono::seconds(60);
     if (client.results(patience, static_cast<uint64_t>(options.tasks + 2 * boards)) == 0)
       give_up("no result within a minute: see " + folder);
@@ -73,6 +75,8 @@ int main(int argc, char** argv) {
         options.boards.push_back(std::atoi(number.c_str()));
     } else if (i + 1 < argc && name == "--seconds") {
       options.seconds = std::atof(argv[++i]);
+    } else if (i + 1 < argc && name == "--folder") {
+      options.folder = argv[++i];
     } else if (name == "--results") {
       results = true;
     } else if (i + 1 < argc && name == "--rate") {
@@ -82,15 +86,19 @@ int main(int argc, char** argv) {
     } else {
       hone::load::give_up(
           "usage: scheduler_load [--results [--rate N]] [--boards 1,10,100,1000] [--seconds S] [--tasks N] "
-          "[--tcp]");
+          "[--tcp] [--folder DIR]");
     }
   }
   std::printf(
-      "| boards | results/s | scheduler CPUs | of them its loop | boards' CPUs | tuner's CPUs | us of the "
-      "scheduler a "
-      "result | scheduler MB | boards MB | acknowledged after |\n| --- | --- | --- | --- | --- | --- | --- | "
-      "--- | "
-      "--- | --- |\n");
+      "%s",
+      results
+          ? "| boards | results/s | scheduler CPUs | of them its loop | generator's CPUs | us of the "
+            "scheduler "
+            "a result | scheduler MB | KB a board | acknowledged after (inside: median, 99 %) | (seen by the "
+            "boards: median, 99 %) |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+          : "| boards | results/s | scheduler CPUs | of them its loop | boards' CPUs | tuner's CPUs | us of "
+            "the scheduler a result | scheduler MB | boards MB | acknowledged after |\n| --- | --- | --- | "
+            "--- | --- | --- | --- | --- | --- | --- |\n");
   for (const int boards : options.boards)
     results ? hone::load::measure_results(options, boards) : hone::load::measure(options, boards);
   return 0;

@@ -32,6 +32,8 @@ std::string json_of(const wire::SchedulerStatus& status) {
   json["refused"] = status.refused;
   json["malformed"] = status.malformed;
   json["lost_workers"] = status.lost_workers;
+  json["acknowledged_median_us"] = status.acknowledged_median_us;
+  json["acknowledged_high_us"] = status.acknowledged_high_us;
   return json.dump();
 }
 
@@ -56,6 +58,10 @@ int show(const StatusFlags& flags, const Output& output) {
   output.data(fmt::format("log        {}: {} records, {} of them safe on the disk", status->log,
                           format_count(static_cast<double>(status->records)),
                           format_count(static_cast<double>(status->durable))));
+  if (status->acknowledged_median_us >= 0)
+    output.data(fmt::format("results    acknowledged after {:.2f} ms (median), {:.2f} ms (99 %)",
+                            static_cast<double>(status->acknowledged_median_us) / 1000,
+                            static_cast<double>(status->acknowledged_high_us) / 1000));
   output.data(fmt::format("connected  {} boards, {} tuners, {} clients", status->boards, status->tuners,
                           status->clients));
   output.data(fmt::format("refused    {} connections at the door, {} messages that made no sense",

@@ -123,11 +123,34 @@ TEST(Budget, SpendsTimeWhereASecondGainsMost) {
   observe(lane, 0, 0, 1000);
   observe(lane, 1, 0, 900);
   EXPECT_EQ(choose_task(lane, {}), 0u);
-  lane.tasks[0].spent_ms = 300;
-  lane.tasks[0].candidates_paid = 10;
-  lane.tasks[1].spent_ms = 100;
-  lane.tasks[1].candidates_paid = 10;
+  lane.tasks[0].boards_ms = 300;
+  lane.tasks[0].built = 10;
+  lane.tasks[1].boards_ms = 100;
+  lane.tasks[1].built = 10;
   EXPECT_EQ(choose_task(lane, {}), 1u) << "nearly as much for a third of the time";
+}
+
+TEST(Budget, SpreadsWhatManyBoardsWorkOnOverTheTasks) {
+  Settings settings;
+  Lane lane = make_lane(4);
+  for (size_t i = 0; i < 4; ++i) {
+    observe(lane, i, 0, 1000);
+    lane.tasks[i].built = 1;
+    lane.tasks[i].building_ms = 1;
+    lane.tasks[i].boards_ms = 100;
+  }
+  lane.tasks[2].boards_ms = 99;  // the cheapest comes first, but not for ever
+  std::map<size_t, uint32_t> given;
+  for (int round = 0; round < 40; ++round) {
+    const auto chosen = choose_task(lane, settings);
+    ASSERT_TRUE(chosen);
+    TaskState& task = lane.tasks[*chosen];
+    given[*chosen] += settings.round_size;
+    task.built += settings.round_size;  // built, and not one of them measured yet
+    task.building_ms += settings.round_size;
+    task.measuring += settings.round_size;
+  }
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(given[i], 10 * settings.round_size, settings.round_size) << i;
 }
 
 TEST(Budget, FinishesATaskThatOnlyFails) {
