@@ -4,7 +4,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("hone::schema");
 
-const protocolVersion :UInt32 = 2;
+const protocolVersion :UInt32 = 3;
 
 struct Message {
   union {
@@ -230,7 +230,8 @@ struct JobRequest {
   require @13 :List(Text);          # "key=value" labels that a board must have
   limitSeconds @14 :Float64;        # the job fails if it has not ended by then, waiting included; 0: no limit
   targetMs @15 :Float64;            # the search ends once the tasks' times add up to less, and finals agree; 0: no target
-  also @16 :List(JobPart);          # further targets of the same job
+  # protocol 3
+  also @16 :List(JobPart);          # further targets of the same job; a scheduler of protocol 2 may not see them
 }
 # The same model for another target, whose layouts make other tasks of it.
 struct JobPart {

@@ -17,7 +17,7 @@
 namespace hone::wire {
 
 /// Protocols that this program speaks: two programs use the highest that both know.
-inline constexpr uint32_t protocol_oldest = 1, protocol_version = 2;
+inline constexpr uint32_t protocol_oldest = 1, protocol_version = 3;
 
 /// What a frame may hold at most; beyond it `encode` and `decode` give an Error.
 struct Limits {

@@ -234,4 +234,13 @@ std::vector<std::pair<std::string, Message>> examples_2() {
   };
 }
 
+std::vector<std::pair<std::string, Message>> examples_3() {
+  SchedulerStatus status;
+  status.build = "hone 0.1";
+  status.protocol_max = 3;
+  status.acknowledged_median_us = 800;
+  status.acknowledged_high_us = 4100;
+  return {{"status", status}};
+}
+
 }  // namespace hone::wire

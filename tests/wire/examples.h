@@ -13,6 +13,8 @@ namespace hone::wire {
 std::vector<std::pair<std::string, Message>> examples();
 /// Messages and fields that protocol 2 added.
 std::vector<std::pair<std::string, Message>> examples_2();
+/// Of protocol 3.
+std::vector<std::pair<std::string, Message>> examples_3();
 Record example_record();
 
 }  // namespace hone::wire

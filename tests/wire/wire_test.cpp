@@ -32,6 +32,7 @@ Bytes read_file(const std::filesystem::path& path) {
 std::vector<std::pair<std::string, Message>> all_examples() {
   auto all = examples();
   for (auto& example : examples_2()) all.push_back(std::move(example));
+  for (auto& example : examples_3()) all.push_back(std::move(example));
   return all;
 }
 
@@ -72,6 +73,8 @@ void expect_read(const char* version, const std::vector<std::pair<std::string, M
 TEST(Wire, GoldenFramesOfVersion1AreStillRead) { expect_read("v1", examples()); }
 
 TEST(Wire, GoldenFramesOfVersion2AreStillRead) { expect_read("v2", examples_2()); }
+
+TEST(Wire, GoldenFramesOfVersion3AreStillRead) { expect_read("v3", examples_3()); }
 
 TEST(Wire, AnUnknownBoardActionIsRefused) {
   Bytes bytes = *encode(BoardRequest{"b1", BoardAction::retire, ""});

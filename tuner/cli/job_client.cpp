@@ -39,6 +39,15 @@ void JobClient::greet() {
   heard_ = asked_ = Clock::now();
 }
 
+Status check_takes_all(const wire::JobRequest& request, uint32_t protocol) {
+  constexpr uint32_t with_further_targets = 3;
+  if (request.also.empty() || protocol >= with_further_targets) return {};
+  return fail("the scheduler speaks protocol " + std::to_string(protocol) +
+                  ", which has one target a job: of these " + std::to_string(1 + request.also.size()) +
+                  " it would tune " + request.target + " alone",
+              request.name, "submit a job for each target, or start a scheduler of protocol 3");
+}
+
 Status JobClient::reconnect() {
   HONE_RETURN_IF_ERROR(peer_.reconnect());
   greet();
@@ -63,8 +72,9 @@ Result<std::optional<wire::JobEvent>> JobClient::take() {
     was_heard_ = true;
     if (!received->message) continue;
     wire::Message& message = *received->message;
-    if (std::holds_alternative<wire::Welcome>(message)) {
+    if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
       if (job_ == 0) {
+        HONE_RETURN_IF_ERROR(check_takes_all(request_, welcome->protocol));
         (void)peer_.send(request_);
       } else {
         (void)peer_.send(wire::Follow{job_});

@@ -41,6 +41,9 @@ class JobClient {
   TimePoint heard_ = {}, asked_ = {};
 };
 
+/// Errors: a scheduler of this protocol would take only a part of the job, and not say so.
+Status check_takes_all(const wire::JobRequest& request, uint32_t protocol);
+
 /// Whether a job in this state will not change any more.
 bool is_over(const std::string& state);
 

@@ -73,8 +73,8 @@ Result<TransportOptions> lab_transport(const LabFlags& flags) {
 
 namespace {
 
-/// Connects and is welcomed.
-Result<Peer> greeted(const LabFlags& flags) {
+/// Connects and is welcomed; `protocol`, if it is asked for: the one that both speak.
+Result<Peer> greeted(const LabFlags& flags, uint32_t* protocol = nullptr) {
   HONE_TRY(TransportOptions options, lab_transport(flags));
   HONE_TRY(Peer peer, Peer::connect(flags.scheduler, std::move(options)));
   wire::Hello hello;
@@ -85,7 +85,10 @@ Result<Peer> greeted(const LabFlags& flags) {
   while (auto received = peer.receive(give_up)) {
     if (!received->message) return pass(received->message.error());
     wire::Message& message = *received->message;
-    if (std::holds_alternative<wire::Welcome>(message)) return peer;
+    if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
+      if (protocol != nullptr) *protocol = welcome->protocol;
+      return peer;
+    }
     if (const auto* refuse = std::get_if<wire::Refuse>(&message))
       return fail("the scheduler refuses: " + refuse->reason, flags.scheduler);
   }
@@ -153,7 +156,9 @@ Result<LogDatabase> open_log(const std::string& log, LabFlags flags, const std::
 }
 
 Result<uint64_t> submit_to_lab(const LabFlags& flags, const TuneRun& run) {
-  HONE_TRY(Peer peer, greeted(flags));
+  uint32_t protocol = 0;
+  HONE_TRY(Peer peer, greeted(flags, &protocol));
+  HONE_RETURN_IF_ERROR(check_takes_all(run.request, protocol));
   HONE_RETURN_IF_ERROR(peer.send(run.request));
   const auto give_up = Clock::now() + patience;
   while (auto received = peer.receive(give_up)) {

@@ -62,6 +62,31 @@ TEST(JobClient, SubmitsOnceWelcomedAndFollowsTheJob) {
   EXPECT_TRUE(is_over((*taken)->state));
 }
 
+TEST(JobClient, SubmitsSeveralTargetsOnlyToASchedulerThatTakesThem) {
+  for (const uint32_t protocol : {1u, 2u, 3u}) {
+    Stage stage;
+    wire::JobRequest both = request();
+    both.target = "x86_64";
+    both.also.push_back({"aarch64", {}, TimingMode::llc});
+    auto client = JobClient::connect(stage.endpoint, both);
+    ASSERT_TRUE(client);
+    ASSERT_TRUE(stage.next<wire::Hello>());
+    wire::Welcome welcome;
+    welcome.protocol = protocol;
+    stage.say(welcome);
+    const auto taken = take(*client);
+    if (protocol >= 3) {
+      ASSERT_TRUE(taken) << taken.error().text();
+      EXPECT_EQ(stage.next<wire::JobRequest>()->also.size(), 1u);
+    } else {
+      ASSERT_FALSE(taken) << "cut to one target, and nobody knows";
+      EXPECT_THAT(taken.error().text(), testing::HasSubstr("protocol " + std::to_string(protocol)));
+      EXPECT_THAT(taken.error().text(), testing::HasSubstr("it would tune x86_64 alone"));
+    }
+  }
+  EXPECT_TRUE(check_takes_all(request(), 1)) << "one target is understood by all";
+}
+
 TEST(JobClient, ReattachesToItsJobInsteadOfSubmittingAgain) {
   Stage stage;
   auto client = JobClient::connect(stage.endpoint, request());
