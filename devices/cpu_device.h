@@ -50,6 +50,7 @@ class CpuDevice : public Device {
   DeviceResult measure(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
                        std::span<const std::byte> reference) override;
   void cancel() override { cancelled_.notify(); }
+  void resume() override { cancelled_.clear(); }
   CpuDeviceTimes last_times() const { return times_; }
 
  private:

@@ -44,6 +44,8 @@ class Device {
                                std::span<const std::byte> reference) = 0;
   /// Makes a measure() that runs in another thread, or the next one, come back soon, with status board_lost.
   virtual void cancel() = 0;
+  /// Takes back a cancel() that came when nothing ran any more. Only while nothing is measured.
+  virtual void resume() {}
 };
 
 }  // namespace hone

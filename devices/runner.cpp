@@ -37,6 +37,13 @@ class MeasuringThread {
     }
     changed_.notify_one();
   }
+  /// Ends the measurement that runs, if it has not ended by itself, and no other.
+  void cancel() {
+    std::lock_guard lock(mutex_);
+    if (!work_) return;
+    cancelled_ = true;
+    device_.cancel();
+  }
   std::optional<Done> take() {
     done_.clear();
     std::lock_guard lock(mutex_);
@@ -59,6 +66,7 @@ class MeasuringThread {
       Done result = run(work);
       lock.lock();
       work_.reset();
+      if (std::exchange(cancelled_, false)) device_.resume();  // it may have ended just before
       result_ = std::move(result);
       done_.notify();
     }
@@ -70,7 +78,7 @@ class MeasuringThread {
   std::condition_variable changed_;
   std::optional<Work> work_;
   std::optional<Done> result_;
-  bool leaving_ = false;
+  bool cancelled_ = false, leaving_ = false;
   std::thread thread_;
 };
 
@@ -110,6 +118,7 @@ class Loop {
  private:
   /// Starts what can be started and sends what is due. A full queue is noticed as silence later.
   void speak() {
+    if (session_.take_cancel()) measuring_.cancel();
     if (auto deadline = session_.start_check())
       measuring_.start(*deadline);
     else if (auto work = session_.start())

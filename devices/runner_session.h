@@ -41,6 +41,8 @@ class RunnerSession {
   std::vector<wire::Message> outgoing(TimePoint now);
   /// The next measurement, if nothing runs and its bytes are here. It runs until `finished`.
   std::optional<ReadyWork> start();
+  /// True once, when the measurement that runs is to be cancelled; it still ends with `finished`.
+  bool take_cancel() { return queue_.take_cancel(); }
   void finished(DeviceResult result, TimePoint now);
   /// The deadline of a health check that is wanted, if nothing runs. No measurement starts until `checked`.
   std::optional<std::chrono::milliseconds> start_check();

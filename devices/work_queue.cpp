@@ -125,13 +125,27 @@ std::optional<ReadyWork> WorkQueue::start() {
       std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& waiting) { return waiting.ready(); });
   if (it == waiting_.end()) return std::nullopt;
   ReadyWork work{it->request, it->artifact, it->reference};
-  running_ = Running{std::move(it->request), it->upload_ms, true};
+  running_ = Running{std::move(it->request), it->upload_ms};
   waiting_.erase(it);
   return work;
 }
 
+bool WorkQueue::take_cancel() {
+  if (!running_ || running_->wanted || running_->cancelled) return false;
+  return running_->cancelled = true;
+}
+
 void WorkQueue::finished(DeviceResult result, TimePoint now) {
   HONE_CHECK(running_);
+  if (running_->wanted && running_->cancelled && result.measurement.status == MeasureStatus::board_lost) {
+    wire::Want again;
+    again.leases = leases();
+    again.measurements = {std::move(running_->request)};
+    running_.reset();
+    free_since_ = now;
+    want(again, now);
+    return;
+  }
   if (running_->wanted) {
     wire::Measured measured;
     measured.lease = running_->request.lease;

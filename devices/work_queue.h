@@ -29,9 +29,9 @@ class WorkQueue {
   };
   explicit WorkQueue(Limits limits);
 
-  /// Takes what the scheduler wants held: adds what is new, drops what is no longer wanted (what runs is
-  /// finished and then thrown away). A measurement whose result is still here is not run again but sent
-  /// again.
+  /// Takes what the scheduler wants held: adds what is new, drops what is no longer wanted (what runs is to
+  /// be cancelled, see take_cancel, and then thrown away). A measurement whose result is still here is not
+  /// run again but sent again.
   void want(const wire::Want& want, TimePoint now);
   /// Bytes that came. Wrong or missing ones end the measurements that need them with board_lost and a reason.
   void blob(const wire::Blob& blob, wire::Bytes bytes, TimePoint now);
@@ -45,6 +45,9 @@ class WorkQueue {
   std::vector<Digest> take_fetches();
   /// The next measurement, oldest first, if nothing runs and its bytes are here. It runs until `finished`.
   std::optional<ReadyWork> start();
+  /// True once, when what runs is not wanted any more. If it is wanted again before it has ended, it is run
+  /// anew.
+  bool take_cancel();
   void finished(DeviceResult result, TimePoint now);
   /// Results to send; each is given once per connection.
   std::vector<wire::Measured> take_results();
@@ -68,7 +71,7 @@ class WorkQueue {
   struct Running {
     wire::MeasureRequest request;
     double upload_ms;
-    bool wanted = true;
+    bool wanted = true, cancelled = false;
   };
   struct Kept {
     wire::Measured measured;

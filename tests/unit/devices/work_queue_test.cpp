@@ -113,6 +113,43 @@ TEST_F(Queue, WhatRunsWhenItIsDroppedIsFinishedAndThrownAway) {
   EXPECT_THAT(queue.take_results(), IsEmpty());
 }
 
+TEST_F(Queue, WhatRunsWhenItIsDroppedIsCancelledOnce) {
+  want({request(1)});
+  bring("reference");
+  bring("artifact");
+  ASSERT_TRUE(queue.start());
+  EXPECT_FALSE(queue.take_cancel()) << "it is wanted";
+  want({});
+  EXPECT_TRUE(queue.take_cancel());
+  EXPECT_FALSE(queue.take_cancel());
+  DeviceResult cancelled;
+  cancelled.measurement.status = MeasureStatus::board_lost;
+  queue.finished(cancelled, time);
+  EXPECT_THAT(queue.take_results(), IsEmpty());
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST_F(Queue, WhatIsWantedAgainWhileItIsBeingCancelledRunsAnew) {
+  want({request(1)});
+  bring("reference");
+  bring("artifact");
+  ASSERT_TRUE(queue.start());
+  want({});
+  ASSERT_TRUE(queue.take_cancel());
+  auto again = request(1);
+  again.lease.epoch = 2;
+  want({again});
+  DeviceResult cancelled;
+  cancelled.measurement.status = MeasureStatus::board_lost;
+  queue.finished(cancelled, time);
+  EXPECT_THAT(queue.take_results(), IsEmpty()) << "its end was no loss";
+  const auto work = queue.start();
+  ASSERT_TRUE(work);
+  EXPECT_EQ(work->request.lease.epoch, 2u);
+  queue.finished({}, time);
+  EXPECT_THAT(queue.take_results(), SizeIs(1));
+}
+
 TEST_F(Queue, AResultThatIsAlreadyHereAnswersALaterEpochWithoutRunningAgain) {
   want({request(1)});
   bring("reference");
