@@ -22,7 +22,7 @@ struct ChildRequest {
   uint8_t dram = 0;   ///< timing mode: 1 dram, 0 llc
   uint8_t check = 0;  ///< 1: no measurement but a health check
   int32_t min_samples = 0, max_samples = 0;
-  double target_spread = 0, race_factor = 0, best_ns = 0;
+  double target_spread = 0, race_factor = 0, out_factor = 0, best_ns = 0;
   int64_t budget_ms = 0;
   int64_t run_ms = 0;         ///< deadline of the candidate's child
   int64_t reference_ms = 0;   ///< deadline of the reference's child

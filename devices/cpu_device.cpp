@@ -283,6 +283,7 @@ DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::s
   child.max_samples = request.sampling.max_samples;
   child.target_spread = request.sampling.target_spread;
   child.race_factor = request.sampling.race_factor;
+  child.out_factor = request.sampling.out_factor;
   child.best_ns = request.best_ns;
   child.budget_ms = request.sampling.budget.count();
   child.run_ms = request.run_ms ? request.run_ms : options_.run.count();

@@ -80,9 +80,14 @@ Digest measurement_id(const Record& record);
 /// The sampling loop's parameters; see measure/sampling.h.
 struct SamplingParameters {
   int min_samples = 5, max_samples = 20;
-  double target_spread = 0.03;  ///< stop early once the interquartile range is below this part of the median
+  /// Stop early once the median is known as well as `min_samples` with an interquartile range of this part of
+  /// it know it: its error falls with the root of the number, so more samples may spread by that much more.
+  double target_spread = 0.03;
   std::chrono::milliseconds budget{100};  ///< stop after this once min_samples are there
   double race_factor = 1.25;              ///< raced_out after 2 samples if both are slower than best * this
+  /// Stop after min_samples if even the fastest is slower than best * this: how much slower decides nothing.
+  /// 0: never.
+  double out_factor = 1.02;
 };
 
 }  // namespace hone

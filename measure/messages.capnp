@@ -168,6 +168,7 @@ struct Sampling {
   budgetMs @3 :UInt32;
   raceFactor @4 :Float64;
   bestNs @5 :Float64;               # 0: no race
+  outFactor @6 :Float64;            # 0: never stopped for being slower
 }
 
 struct Measurement {

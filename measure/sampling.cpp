@@ -1,6 +1,7 @@
 #include "measure/sampling.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace hone {
@@ -17,7 +18,7 @@ Samples take_samples(const SamplingParameters& parameters, double best_ns,
   so_far.samples_ns.reserve(static_cast<size_t>(most));
   for (int taken = 1; taken <= most; ++taken) {
     samples.ns.push_back(sample());
-    if (taken == 2 && best_ns > 0) {
+    if (taken == 2 && best_ns > 0 && parameters.race_factor > 0) {
       const double faster = std::min(samples.ns[0], samples.ns[1]);
       if (faster > best_ns * parameters.race_factor) {
         char text[96];
@@ -29,9 +30,12 @@ Samples take_samples(const SamplingParameters& parameters, double best_ns,
       }
     }
     if (taken < least) continue;
+    if (best_ns > 0 && parameters.out_factor > 0 &&
+        *std::min_element(samples.ns.begin(), samples.ns.end()) > best_ns * parameters.out_factor)
+      break;
     so_far.samples_ns = samples.ns;
     summarise(so_far);
-    if (taken > 1 && so_far.spread <= parameters.target_spread) break;
+    if (taken > 1 && so_far.spread <= parameters.target_spread * std::sqrt(double(taken) / least)) break;
     if (now() - start >= parameters.budget) break;
   }
   return samples;

@@ -198,6 +198,7 @@ void put(const MeasureRequest& from, schema::Measurement::Builder to) {
   sampling.setBudgetMs(static_cast<uint32_t>(from.sampling.budget.count()));
   sampling.setRaceFactor(from.sampling.race_factor);
   sampling.setBestNs(from.best_ns);
+  sampling.setOutFactor(from.sampling.out_factor);
   to.setUploadMs(from.upload_ms);
   to.setRunMs(from.run_ms);
   to.setFinal(from.final);
@@ -220,6 +221,7 @@ void get(schema::Measurement::Reader from, MeasureRequest& to) {
   to.sampling.budget = std::chrono::milliseconds(sampling.getBudgetMs());
   to.sampling.race_factor = sampling.getRaceFactor();
   to.best_ns = sampling.getBestNs();
+  to.sampling.out_factor = sampling.getOutFactor();
   to.upload_ms = from.getUploadMs();
   to.run_ms = from.getRunMs();
   to.final = from.getFinal();

@@ -255,11 +255,12 @@ size_t Lane::finals_ahead(const Settings& settings) const {
   size_t sum = 0;
   for (const TaskState& task : tasks) {
     if (task.phase == TaskPhase::done || task.new_trials == 0) continue;
-    if (task.phase == TaskPhase::finals && task.finals_made)
+    if (task.phase == TaskPhase::finals && task.finals_made) {
       sum += task.measuring;
-    else
-      sum += std::min(task.times.size(), static_cast<size_t>(settings.finalists) + 1) *
-             static_cast<size_t>(settings.repetitions);
+    } else {
+      const size_t finalists = std::min(task.times.size(), static_cast<size_t>(settings.finalists) + 1);
+      sum += finalists > 1 ? finalists * static_cast<size_t>(settings.repetitions) : finalists;
+    }
   }
   return sum;
 }

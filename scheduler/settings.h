@@ -47,7 +47,7 @@ struct Settings {
                                        .max_samples = 40,
                                        .target_spread = 0.02,
                                        .budget = Milliseconds(200),
-                                       .race_factor = 0};
+                                       .race_factor = 1e6};  ///< no race (runners of old knew no 0)
   int finalists = 3;     ///< measured again with trial 0 at the end of a task
   int repetitions = 3;   ///< of each finalist
   size_t hints = 12;     ///< best points of like tasks that a round carries

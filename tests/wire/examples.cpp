@@ -64,7 +64,7 @@ std::vector<std::pair<std::string, Message>> examples() {
   request.seed = "seed";
   request.mode = TimingMode::dram;
   request.threads = 2;
-  request.sampling = {3, 9, 0.05, std::chrono::milliseconds(70), 1.75};
+  request.sampling = {3, 9, 0.05, std::chrono::milliseconds(70), 1.75, 0};
   request.best_ns = 12345;
   request.upload_ms = 1000;
   request.run_ms = 2000;

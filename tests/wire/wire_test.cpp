@@ -85,6 +85,14 @@ TEST(Wire, AnUnknownBoardActionIsRefused) {
   EXPECT_THAT(decode(bytes).error().text(), HasSubstr("action 9 is not known"));
 }
 
+TEST(Wire, AMeasurementSaysFromWhichFactorOnItIsOut) {
+  Want want = std::get<Want>(examples()[13].second);
+  want.measurements.at(0).sampling.out_factor = 1.5;
+  auto read = decode(*encode(want));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get<Want>(*read).measurements.at(0).sampling.out_factor, 1.5);
+}
+
 TEST(Wire, FieldsKeepTheirPlaces) {
   auto read = decode(*encode(Message(std::get<Want>(examples()[13].second))));
   ASSERT_TRUE(read);

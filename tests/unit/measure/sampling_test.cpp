@@ -79,6 +79,44 @@ TEST(Sampling, WithoutABestThereIsNoRace) {
   EXPECT_FALSE(script.run({}, 0).raced_out);
 }
 
+TEST(Sampling, WithoutAFactorThereIsNoRace) {
+  SamplingParameters parameters;
+  parameters.race_factor = 0;
+  Script script{{1600}};
+  EXPECT_FALSE(script.run(parameters, 1000).raced_out);
+}
+
+TEST(Sampling, ANoisyKernelThatIsSlowerInEverySampleGetsTheLeastNumberAndKeepsItsTime) {
+  Script script;
+  for (int i = 0; i < 20; ++i) script.samples.push_back(i % 2 ? 1030 : 1200);
+  auto samples = script.run({}, 1000);
+  EXPECT_FALSE(samples.raced_out);
+  EXPECT_EQ(samples.ns.size(), 5u);
+}
+
+TEST(Sampling, ANoisyKernelThatWasOnceAsFastAsTheBestIsNotOut) {
+  Script script;
+  for (int i = 0; i < 20; ++i) script.samples.push_back(i == 3 ? 1010 : i % 2 ? 1030 : 1200);
+  EXPECT_EQ(script.run({}, 1000).ns.size(), 20u);
+  SamplingParameters never;
+  never.out_factor = 0;
+  script.samples[3] = 1030;
+  script.taken = 0;
+  EXPECT_EQ(script.run(never, 1000).ns.size(), 20u);
+}
+
+TEST(Sampling, MoreSamplesMaySpreadMoreForTheSameError) {
+  // An interquartile range of 4 % of the median: too much for 5 samples, as good as 3 % of 5 for 9.
+  Script script;
+  for (int i = 0; i < 20; ++i) script.samples.push_back(i % 2 ? 1040 : 1000);
+  const size_t taken = script.run({}).ns.size();
+  EXPECT_EQ(taken, 9u);
+  SamplingParameters strict;
+  strict.target_spread = 0.015;
+  script.taken = 0;
+  EXPECT_EQ(script.run(strict).ns.size(), 20u);
+}
+
 TEST(Sampling, SenselessParametersStillGiveASample) {
   SamplingParameters parameters;
   parameters.min_samples = parameters.max_samples = 0;
