@@ -80,7 +80,8 @@ Ports default_ports(const Formulation& formulation, const Task& task, const Targ
 }
 
 Schedule packing_schedule(const Computation& prepare, const Target& target) {
-  return plain_schedule(prepare, target);
+  // Winograd's transform of a window for all its points at once: they read the same elements.
+  return plain_schedule(prepare, target, {.most_copies = 64});
 }
 
 }  // namespace hone

@@ -130,6 +130,29 @@ std::vector<Axis> fused_axes(const Computation& computation, const Stage& stage,
   return axes;
 }
 
+/// Axes that no read depends on, but the contiguous one, from the innermost on while their product is at most
+/// `most`; in the stage's order.
+std::vector<std::string> unread_axes(const Stage& stage, const std::vector<Axis>& axes,
+                                     const std::string& contiguous, int64_t most) {
+  std::vector<std::string> unread;
+  if (stage.reduction) return unread;
+  int64_t copies = 1;
+  for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
+    bool is_read = axis->name == contiguous;
+    for_each_node(stage.value, [&](const Scalar& s) {
+      if (s.op != ScalarOp::read) return;
+      for (const Index& index : s.index) {
+        const Stride stride = stride_of(index, axis->name);
+        is_read = is_read || stride.value != 0 || !stride.linear;
+      }
+    });
+    if (is_read || copies * axis->extent > most) continue;
+    copies *= axis->extent;
+    unread.insert(unread.begin(), axis->name);
+  }
+  return copies > 1 ? unread : std::vector<std::string>();
+}
+
 }  // namespace
 
 StageSchedule plain_stage_schedule(const Computation& computation, const Stage& stage, const Target& target,
@@ -138,10 +161,12 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
   const int64_t lanes = target.lanes(size_of(computation.arithmetic));
   Contiguous contiguous = contiguous_axis(computation, stage);
   const std::vector<Axis> axes = fused_axes(computation, stage, contiguous, schedule.steps);
+  const std::vector<std::string> copies = unread_axes(stage, axes, contiguous.axis, options.most_copies);
   std::vector<std::string> outer;
   std::string vector;
   int64_t exact_vectors = 0;  // along the vector axis, if it has no tail
   for (const Axis& axis : axes) {
+    if (std::ranges::find(copies, axis.name) != copies.end()) continue;
     if (axis.name != contiguous.axis || axis.extent == 1) {
       outer.push_back(axis.name);
       continue;
@@ -211,9 +236,11 @@ StageSchedule plain_stage_schedule(const Computation& computation, const Stage& 
   if (!inside.empty()) all.push_back(inside);
   all.insert(all.end(), reduce.begin(), reduce.end());
   if (!tiled.empty()) all.push_back(tiled);
+  all.insert(all.end(), copies.begin(), copies.end());
   if (!vector.empty()) all.push_back(vector);
   if (all.size() > 1) schedule.steps.push_back(steps::reorder(all));
   if (!tiled.empty()) schedule.steps.push_back(steps::tile({tiled}));
+  if (!copies.empty()) schedule.steps.push_back(steps::tile(copies));
   if (!vector.empty()) schedule.steps.push_back(steps::vectorize(vector));
   // What threads divide: whole axes, and outer axes of splits without a tail (a tail would be a phase of its
   // own).

@@ -27,6 +27,8 @@ struct PlainOptions {
   std::string inner_axis =
       {};  ///< without a reduction: this axis is split by `inner_block`, the inner part innermost
   int64_t inner_block = 1;
+  int64_t most_copies = 1;  ///< without a reduction: axes that no read depends on become register copies, so
+                            ///< that they share what is read, as long as these are not more in all
 };
 
 /// A good schedule of one stage on its own.

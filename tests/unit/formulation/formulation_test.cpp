@@ -336,5 +336,17 @@ TEST(Artifact, CompilesForEveryNamedTarget) {
   }
 }
 
+TEST(Packing, ReadsAWindowOnceForAllPointsOfItsTransform) {
+  const Task task = task_of(kConv);
+  const Target target = named("x86-64-v4");
+  const Formulation* winograd = find_formulation("winograd4");
+  ASSERT_NE(winograd, nullptr);
+  const auto formulated = winograd->formulate(task, target, default_ports(*winograd, task, target));
+  ASSERT_TRUE(formulated) << formulated.error().text();
+  const std::string schedule = to_text(packing_schedule(formulated->prepare, target));
+  EXPECT_THAT(schedule, HasSubstr("register_tile i j\n"));
+  EXPECT_THAT(schedule, testing::Not(HasSubstr("parallel i"))) << "what shares its reads stays together";
+}
+
 }  // namespace
 }  // namespace hone
