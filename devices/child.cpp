@@ -152,8 +152,8 @@ class Sampler {
     constants_.insert(constants_.end(), code.begin(), code.end());
   }
 
-  /// `checked_ns`: what the checked run took. It was the warm-up of a call that is long beside what a first one
-  /// costs; a short one gets another.
+  /// `checked_ns`: what the checked run took. It was the warm-up of a call that is long beside what a first
+  /// one costs; a short one gets another.
   void warm_up(double checked_ns) {
     constexpr double least_ns = 20e3;
     constexpr int most_calls = 8;
