@@ -1,5 +1,6 @@
 #include "codegen/base/target.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "codegen/base/text.h"
@@ -25,6 +26,17 @@ constexpr NamedTarget kNamed[] = {
 };
 
 }  // namespace
+
+int vector_passes(const Target& target, int64_t bits) {
+  struct Unit {
+    std::string_view cpu;
+    int bits;
+  };
+  constexpr Unit kNarrow[] = {{"znver1", 128}, {"znver4", 256}};
+  for (const Unit& unit : kNarrow)
+    if (unit.cpu == target.cpu) return static_cast<int>(std::max<int64_t>(1, bits / unit.bits));
+  return 1;
+}
 
 std::string to_text(const Target& target) {
   std::ostringstream text;

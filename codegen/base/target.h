@@ -22,6 +22,9 @@ struct Target {
   /// Lanes of one vector of elements of `element_bytes`.
   int lanes(int64_t element_bytes = 4) const { return vector_bits / 8 / static_cast<int>(element_bytes); }
 };
+/// How often a vector of `bits` goes through a unit: 2 where the units are half as wide, as on Zen 4 with 512
+/// bits and Zen 1 with 256; where the width of units is not known they are as wide as the vectors.
+int vector_passes(const Target& target, int64_t bits);
 /// Canonical one-line text: "triple=... cpu=... vector=512x32 features=..."; parses back.
 std::string to_text(const Target& target);
 Result<Target> parse_target(std::string_view text);

@@ -34,12 +34,13 @@ Estimate& Estimate::operator+=(const Estimate& other) {
 Estimate estimate_of(const Nest& nest, const Footprints& bytes, const Target& target,
                      const CacheSizes& caches) {
   const double registers = registers_per_vector(nest, target), vectors = nest.copies * registers;
+  const double passes = vector_passes(target, std::min<int64_t>(target.vector_bits, 32 * nest.tile->lanes));
   double vector_loads = 0, all_loads = 0;
   for (const loop::Access& access : nest.tile->accesses) {
     const double loads = loads_per_point(nest, access);
     const LaneKind kind = lane_kind(nest, access);
     if (kind == LaneKind::contiguous) vector_loads += loads * registers;
-    all_loads += kind == LaneKind::contiguous ? loads * registers
+    all_loads += kind == LaneKind::contiguous ? loads * registers * passes
                  : kind == LaneKind::strided  ? loads * static_cast<double>(nest.tile->active_lanes)
                                               : loads;
   }
@@ -49,7 +50,7 @@ Estimate estimate_of(const Nest& nest, const Footprints& bytes, const Target& ta
   if (!nest.tile->reduce.empty()) {
     // A multiplication and the sum it goes into are one instruction.
     const double instructions = vectors * std::max(1.0, nest.update_operations / 2);
-    cost.arithmetic = points * instructions / 2;
+    cost.arithmetic = points * instructions * passes / 2;
     cost.loads = points * all_loads / 2;
     cost.latency = points * 4;
     cost.front = points * ((instructions + vector_loads) / 6 + 0.5 / unroll_of_reduce(nest));
@@ -59,10 +60,10 @@ Estimate estimate_of(const Nest& nest, const Footprints& bytes, const Target& ta
       entries *= static_cast<double>(reduce.extent);
     }
     cost.edges += tiles * vectors / 4;
-    cost.epilogue = tiles * vectors * (1 + (nest.value_operations + transcendental) / 2);
+    cost.epilogue = tiles * vectors * passes * (1 + (nest.value_operations + transcendental) / 2);
   } else {
     cost.epilogue =
-        tiles * (vectors * (1 + (nest.value_operations + transcendental) / 2) + all_loads / 2 + 2);
+        tiles * (vectors * passes * (1 + (nest.value_operations + transcendental) / 2) + all_loads / 2 + 2);
   }
   cost.l2 = bytes.traffic(static_cast<double>(caches.l1d_bytes)) / 32;
   cost.llc = bytes.traffic(static_cast<double>(caches.l2_bytes)) / 12;

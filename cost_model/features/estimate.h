@@ -1,7 +1,7 @@
 // A guess of how long a nest takes on a nominal core: two vector multiply-adds, two loads and one store a
-// cycle, six instructions, four cycles from one multiply-add to the next that needs it. Nobody believes the
-// figure; the learner starts from it and learns its error, which is the same kind of error for every shape.
-// Private to cost_model/features.
+// cycle (half of it where a vector takes two passes, see vector_passes), six instructions, four cycles from
+// one multiply-add to the next that needs it. Nobody believes the figure; the learner starts from it and
+// learns its error, which is the same kind of error for every shape. Private to cost_model/features.
 #pragma once
 
 #include "codegen/base/target.h"
@@ -13,8 +13,8 @@ namespace hone::features {
 
 /// Cycles of a nest, all its iterations together, by what they are spent on.
 struct Estimate {
-  double arithmetic = 0;  ///< vector operations of the reduction, at two a cycle
-  double loads = 0;       ///< loads of the reduction at two a cycle; a gather's lanes one by one
+  double arithmetic = 0;  ///< vector operations of the reduction, at two passes a cycle
+  double loads = 0;       ///< loads of the reduction, at two passes a cycle; a gather's lanes one by one
   double latency = 0;     ///< the chains of the accumulators, four cycles a reduce point
   double front = 0;       ///< instructions of the reduction at six a cycle, loop counters included
   double edges = 0;       ///< entering and leaving reduce loops: zeroing, branches guessed wrong

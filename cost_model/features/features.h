@@ -14,7 +14,7 @@ namespace hone {
 
 /// Rises whenever the meaning, the order or the number of features changes: rows of different versions never
 /// mix.
-constexpr int feature_version = 3;
+constexpr int feature_version = 4;
 
 /// What traffic is estimated for. The default is nominal, so that rows of different boards stay comparable.
 struct CacheSizes {

@@ -74,6 +74,17 @@ TEST(Signature, PrintsAndParsesBack) {
   EXPECT_EQ(to_json(parse_signature(text).value()), text);
 }
 
+TEST(Target, KnowsWhereVectorsTakeTwoPasses) {
+  Target target = *resolve_target("x86-64-v4");
+  EXPECT_EQ(vector_passes(target, 512), 1);
+  target.cpu = "znver4";
+  EXPECT_EQ(vector_passes(target, 512), 2);
+  EXPECT_EQ(vector_passes(target, 256), 1);
+  EXPECT_EQ(vector_passes(target, 128), 1);
+  target.cpu = "znver5";
+  EXPECT_EQ(vector_passes(target, 512), 1);
+}
+
 TEST(Signature, RejectsGarbage) {
   EXPECT_THAT(parse_signature("{").error().text(), HasSubstr("not a JSON object"));
   EXPECT_THAT(parse_signature("{\"task\": 3}").error().text(), HasSubstr("artifact signature"));

@@ -192,6 +192,19 @@ TEST(Features, TheEstimateIsThatOfANominalCoreByHand) {
   EXPECT_NEAR(value.at("share_memory"), bytes / 6 / (traffic + 0.3 * core), 1e-5);
 }
 
+TEST(Features, TwiceTheArithmeticIsEstimatedWhereUnitsAreHalfAsWideAsVectors) {
+  Target zen4 = avx512();
+  zen4.cpu = "znver4";
+  const auto cycles = [](const Target& target) { return static_cost(matmul(), target).core_cycles; };
+  // 14 cycles at one multiply-add a cycle, 14 broadcasts and a vector of two passes: 8 cycles of loads.
+  EXPECT_NEAR(cycles(zen4), 8 * (64 * 14 + 8 + 3.5 + 28), 1e-6);
+  EXPECT_NEAR(cycles(avx512()), 8 * (64 * 7.5 + 8 + 3.5 + 14), 1e-6);
+  zen4.vector_bits = 256;  // the units' own width
+  Target zen5 = zen4;
+  zen5.cpu = "znver5";
+  EXPECT_EQ(cycles(zen4), cycles(zen5));
+}
+
 TEST(Features, TheFirstIsTheEstimateWithItsKnownErrorsTakenOut) {
   const auto value = named(matmul());
   const double expected = value.at("estimate") + 1.9558 * value.at("share_arithmetic") +
