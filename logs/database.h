@@ -52,6 +52,8 @@ class LogDatabase {
   static Result<LogDatabase> open(const std::filesystem::path& log);
 
   const std::vector<Record>& records() const { return records_; }
+  /// The same record to correct in memory what is derived from its texts: its features, with their version.
+  Record& record_at(size_t row) { return records_.at(row); }
   /// Warnings met while reading (a torn journal tail).
   const std::vector<std::string>& warnings() const { return warnings_; }
 

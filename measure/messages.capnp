@@ -65,6 +65,7 @@ struct Hello {
   emulated @11 :Bool;               # runners: the board is emulated (qemu-user); its model says so too
   sandbox @12 :Text;                # runners: empty: whole; else what is missing
   maxFrequencyMhz @13 :Float64 = -1;
+  featureVersion @14 :UInt32;       # tuners: of the features that they say; 0: works none out again
 }
 
 struct Welcome {
@@ -134,6 +135,7 @@ struct Round {
   rebuild @13 :List(Candidate);     # protocol 2. Not empty: build exactly these again, propose nothing
   hints @14 :List(Text);            # best points of like tasks, nearest first: proposed early, fitted to the space
   seenVersions @15 :List(UInt32);   # space version of each of `seen`; 0 or missing: the present one
+  featurise @16 :List(Candidate);   # not empty: say the features of exactly these, propose and build nothing
 }
 
 struct Built {

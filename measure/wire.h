@@ -67,6 +67,7 @@ struct Hello {
   bool emulated = false;   ///< runners: the board is emulated; its model says so too
   std::string sandbox;     ///< runners: empty: whole; else what is missing
   double max_frequency_mhz = -1;
+  uint32_t feature_version = 0;  ///< tuners: of the features that they say; 0: works none out again
 };
 
 struct WorkerState {
@@ -243,6 +244,8 @@ struct Round {
   std::vector<std::string> hints = {};  ///< best points of like tasks, nearest first: proposed early, fitted
   std::vector<uint32_t> seen_versions =
       {};  ///< space version of each of `seen`; 0 or missing: the present one
+  /// Not empty: say the features of exactly these (Built::trial: which), propose and build nothing.
+  std::vector<Candidate> featurise = {};
 };
 
 struct MeasureRequest {

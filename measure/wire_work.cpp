@@ -24,6 +24,7 @@ void put(const Hello& from, schema::Hello::Builder to) {
   to.setEmulated(from.emulated);
   to.setSandbox(text("sandbox", from.sandbox));
   to.setMaxFrequencyMhz(from.max_frequency_mhz);
+  to.setFeatureVersion(from.feature_version);
 }
 void get(schema::Hello::Reader from, Hello& to) {
   switch (from.getRole()) {
@@ -52,6 +53,7 @@ void get(schema::Hello::Reader from, Hello& to) {
   to.emulated = from.getEmulated();
   to.sandbox = text("sandbox", from.getSandbox());
   to.max_frequency_mhz = from.getMaxFrequencyMhz();
+  to.feature_version = from.getFeatureVersion();
 }
 
 void put(const WorkerState& from, schema::WorkerState::Builder to) {
@@ -162,6 +164,7 @@ void put(const Round& from, schema::Round::Builder to) {
   put_texts("hints", from.hints, to.initHints(sized("hints", from.hints.size(), Limits::texts)));
   to.setFirstTrial(from.first_trial);
   put_list(from.rebuild, to.initRebuild(sized("candidates", from.rebuild.size(), Limits::leases)));
+  put_list(from.featurise, to.initFeaturise(sized("rows", from.featurise.size(), Limits::leases)));
 }
 void get(schema::Round::Reader from, Round& to) {
   get(from.getLease(), to.lease);
@@ -180,6 +183,7 @@ void get(schema::Round::Reader from, Round& to) {
   to.hints = get_texts("hints", from.getHints());
   to.first_trial = from.getFirstTrial();
   to.rebuild = get_list<Candidate>("candidates", from.getRebuild(), Limits::leases);
+  to.featurise = get_list<Candidate>("rows", from.getFeaturise(), Limits::leases);
 }
 
 void put(const MeasureRequest& from, schema::Measurement::Builder to) {

@@ -22,6 +22,7 @@
 #include "scheduler/job_journal.h"
 #include "scheduler/settings.h"
 #include "scheduler/share.h"
+#include "scheduler/training.h"
 
 namespace hone::scheduler {
 
@@ -34,6 +35,7 @@ struct RoundWork {
   uint32_t delivered = 0;  ///< all
   std::vector<uint64_t> rebuilding =
       {};  ///< measurements whose artifacts it builds again, instead of proposing
+  std::vector<FeatureRow> featurising = {};  ///< of round.featurise, in its order
 };
 
 /// A candidate to be measured.
@@ -68,6 +70,7 @@ struct PeerState {
   std::string name;
   uint32_t capacity = 1;
   uint32_t protocol = wire::protocol_version;
+  int feature_version = 0;  ///< tuners: see wire::Hello
   uint64_t instance = 0;
   KeyHolder key;           ///< whose key it came with
   Board board;             ///< runners
@@ -175,6 +178,15 @@ class Core {
   void give_up_rebuilding(const std::vector<uint64_t>& works, const std::string& why);
   std::optional<uint32_t> room_for_round(const Job& job, const Lane& lane, const TaskState& task) const;
   bool make_round(const PeerId& tuner, Job& job, size_t lane);
+
+  // core_features.cpp
+  Record& row(const FeatureRow& place);
+  /// The search of this target waits for features of earlier records.
+  bool is_featurising(const std::string& target) const;
+  bool make_featurising(const PeerId& tuner, Job& job, size_t lane);
+  void featurised(const Work& work, const wire::Built& built);
+  void featurising_ended(const std::string& target);
+  void train_on_featurised(const std::string& target);
 
   // core_measure.cpp
   void queue_measurement(Job& job, size_t lane, size_t task, Record record, bool first);
@@ -286,6 +298,11 @@ class Core {
     uint64_t request = 0;          ///< of the training under way, 0: none
     Time asked{0}, rest_until{0};  ///< when it was asked for; no training before: at most a fifth of the time
     bool warming = false;          ///< that training is on what the log held: rounds wait for it
+    int features = 0;              ///< version that earlier records were looked through for
+    std::deque<FeatureRow> stale;  ///< of older versions, still to be given to a tuner
+    size_t featurised = 0;         ///< rows that were since the last training on them
+    bool featurising = false, train_featurised = false;
+    Time featurise_until{0};
   };
   std::map<std::string, Model> models_;  ///< by target
   Counters counters_;

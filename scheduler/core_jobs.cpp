@@ -197,7 +197,9 @@ void Core::load(Job& job, Lane& lane) {
       ++model.records_since;
       model.version = record.feature_version;
     }
-  if (model.records_since > 0) train_if_due(lane.target_text, model.version);
+  const bool is_old = std::ranges::any_of(
+      peers_, [&](const auto& peer) { return peer.second.feature_version > model.version; });
+  if (model.records_since > 0 && !is_old) train_if_due(lane.target_text, model.version);
   model.warming = model.request != 0;
 }
 

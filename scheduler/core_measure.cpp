@@ -316,6 +316,7 @@ Effects Core::trained(Now now, uint64_t request, const Result<std::string>& byte
     } else {
       out_.notes.push_back("no cost model: " + bytes.error().text());
     }
+    train_on_featurised(target);
   }
   return finish();
 }

@@ -36,6 +36,7 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& 
   state.name = hello.name;
   state.protocol = protocol;
   state.instance = hello.instance;
+  state.feature_version = static_cast<int>(std::min<uint32_t>(hello.feature_version, 1u << 30));
   state.key = key;
   state.capacity = std::max(1u, hello.capacity);
   state.heard = state.idle_since = now_.steady;

@@ -155,8 +155,10 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
   Lane& lane = job.lanes[lane_index];
   const auto chosen = choose_task(lane, settings_);
   if (!chosen) return false;
+  if (make_featurising(tuner, job, lane_index)) return true;
   if (const auto model = models_.find(lane.target_text); model != models_.end() && model->second.warming)
     return false;
+  if (is_featurising(lane.target_text)) return false;
   TaskState& task = lane.tasks[*chosen];
   const auto count = room_for_round(job, lane, task);
   if (!count) return false;
@@ -218,6 +220,11 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
     return;
   }
   const wire::Round& round = std::get<RoundWork>(work->what).round;
+  if (!round.featurise.empty()) {
+    work->moved = now_.steady;
+    featurised(*work, built);
+    return;
+  }
   if (built.candidate.task != round.task || built.candidate.target != round.target ||
       built.candidate.ports != round.ports) {
     ++counters_.malformed;
@@ -317,7 +324,8 @@ void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
   TaskState& task = task_of(*work);
   job.stages.propose_ms += done.propose_ms;
   job.changed = true;
-  if (std::get<RoundWork>(work->what).round.rebuild.empty())
+  if (const auto& round = std::get<RoundWork>(work->what);
+      round.round.rebuild.empty() && round.featurising.empty())
     task.exhausted = task.exhausted || done.exhausted;
   end_round(work->id);
 }
@@ -325,7 +333,14 @@ void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
 void Core::end_round(uint64_t id) {
   Work& work = works_.at(id);
   TaskState& task = task_of(work);
-  if (auto& round = std::get<RoundWork>(work.what); !round.round.rebuild.empty()) {
+  auto& round = std::get<RoundWork>(work.what);
+  if (!round.featurising.empty()) {
+    const std::string target = round.round.target;
+    remove(id);
+    featurising_ended(target);
+    return;
+  }
+  if (!round.round.rebuild.empty()) {
     give_up_rebuilding(std::exchange(round.rebuilding, {}), "the tuner did not build it");
     remove(id);
     return;
@@ -337,6 +352,10 @@ void Core::end_round(uint64_t id) {
 
 void Core::round_lost(Work& work, const std::string& why) {
   release(work);
+  if (!std::get<RoundWork>(work.what).featurising.empty()) {  // not worth another tuner
+    end_round(work.id);
+    return;
+  }
   if (++work.losses < settings_.round_attempts) {
     round_queue_.push_back(work.id);
     return;

@@ -2,6 +2,7 @@
 // included.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,5 +19,15 @@ namespace hone::scheduler {
 /// two times.
 std::optional<TrainRequest> training_rows(const std::vector<const std::vector<Record>*>& logs,
                                           const std::string& target, int version, const Settings& settings);
+/// A record whose features are worked out again: of the log or of the logs to learn from, and its row there.
+struct FeatureRow {
+  bool of_transfer = false;
+  size_t index = 0;
+};
+
+/// Of the records that training_rows would then take, those with features of an older version than `version`
+/// and the steps to work them out from, in the same order.
+std::deque<FeatureRow> stale_rows(const std::vector<const std::vector<Record>*>& logs,
+                                  const std::string& target, int version, const Settings& settings);
 
 }  // namespace hone::scheduler

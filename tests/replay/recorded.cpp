@@ -7,6 +7,7 @@
 #include "codegen/formulation/formulation.h"
 #include "codegen/loop/loop.h"
 #include "cost_model/features/features.h"
+#include "tuner/search/lowered_record.h"
 
 namespace hone::replay {
 namespace {
@@ -16,7 +17,6 @@ struct Context {
   Task task;
   Target target;
   Ports ports;
-  std::map<std::string, Formulated> formulated;  ///< by formulation
 };
 
 Result<Context> context_of(const Record& record) {
@@ -25,19 +25,6 @@ Result<Context> context_of(const Record& record) {
   HONE_TRY(context.target, parse_target(record.target));
   HONE_TRY(context.ports, parse_ports(record.ports));
   return context;
-}
-
-/// The record's own steps lowered: what was measured, even where the parameters mean something else by now.
-Result<loop::Program> lower_record(Context& context, const Record& record) {
-  auto found = context.formulated.find(record.formulation);
-  if (found == context.formulated.end()) {
-    const Formulation* formulation = find_formulation(record.formulation);
-    if (formulation == nullptr) return fail("there is no formulation of this name", record.formulation);
-    HONE_TRY(Formulated formulated, formulation->formulate(context.task, context.target, context.ports));
-    found = context.formulated.emplace(record.formulation, std::move(formulated)).first;
-  }
-  HONE_TRY(const Schedule schedule, parse_schedule(record.schedule));
-  return loop::lower(found->second.run, schedule);
 }
 
 /// Spaces made of the choices met, one a formulation; the one of the first record leads.
@@ -61,6 +48,7 @@ std::vector<PointSpace> spaces_of(const std::vector<RecordedPoint>& points) {
 Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesystem::path>& logs) {
   std::vector<RecordedTask> tasks;
   std::vector<Context> contexts;
+  RecordLowering lowering;
   std::map<std::string, size_t> place;
   std::set<std::string> programs;
   std::map<std::string, std::pair<size_t, size_t>> points;  ///< task and point
@@ -94,7 +82,9 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
         continue;
       }
       Context& context = contexts[entry->second];
-      const Result<loop::Program> program = lower_record(context, record);
+      const Result<loop::Program> program =
+          lowering.lower({record.task_text, record.target, record.formulation, 0, record.ports,
+                          record.parameters, record.schedule});
       const Result<Parameters> parameters = parse_parameters(record.parameters);
       if (!program || !parameters) continue;
       RecordedPoint point;

@@ -123,18 +123,27 @@ TEST(RecordedSearch, NeedsHalfTheTrialsOfRandomOrder) {
   EXPECT_LT(guided * 2, random) << "guided " << guided << ", random " << random;
 }
 
-TEST(RecordedSearch, NeedsHalfTheTrialsOfAPlainEstimateOnceItKnowsOtherShapes) {
-  // Not half of `guided`: the weights of the fitted estimate came from records of other shapes too, so that
-  // search knows of them already. The model is a scheduler's own: fewer trees make little of many lessons.
-  const double without = mean_trials(hard(), Strategy::estimate, 10, {});
-  const double fitted = mean_trials(hard(), Strategy::guided, 10, {});
-  const double transfer = mean_trials(hard(), Strategy::transfer, 2, {});
+/// Mean trials over the hard tasks, from which both tests below judge; the model is a scheduler's own: fewer
+/// trees make little of many lessons.
+double of_hard(Strategy strategy, int seeds) { return mean_trials(hard(), strategy, seeds, {}); }
+
+TEST(RecordedSearch, NeedsFewerTrialsWithALogOfOtherShapesThanWithoutOne) {
+  // The same search twice, as a tuner does it, with and without earlier logs: both begin with the fitted
+  // estimate, whose weights came from records of these very tasks and others. At most half is the goal, and
+  // is not met: 0.75 (tests/performance/results).
+  const double without = of_hard(Strategy::guided, 10), transfer = of_hard(Strategy::transfer, 2);
   RecordProperty("without", std::to_string(without));
-  RecordProperty("fitted", std::to_string(fitted));
   RecordProperty("transfer", std::to_string(transfer));
-  EXPECT_LE(transfer * 2, without) << "without " << without << ", transfer " << transfer;
-  EXPECT_LT(transfer, fitted) << "what the fitted estimate knows of other shapes is not all";
+  EXPECT_LT(transfer, 0.9 * without) << "without " << without << ", transfer " << transfer;
   EXPECT_LE(transfer, 12);
+}
+
+TEST(RecordedSearch, NeedsHalfTheTrialsOfAPlainEstimateOnceItKnowsOtherShapes) {
+  // Against a search that no record at all had a part in: the plain estimate is arithmetic by hand.
+  const double plain = of_hard(Strategy::estimate, 10), transfer = of_hard(Strategy::transfer, 2);
+  RecordProperty("plain", std::to_string(plain));
+  RecordProperty("transfer", std::to_string(transfer));
+  EXPECT_LE(transfer * 2, plain) << "plain estimate " << plain << ", transfer " << transfer;
 }
 
 TEST(RecordedSearch, NeedsFewerTrialsFromTheFittedEstimateOn) {

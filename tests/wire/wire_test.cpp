@@ -93,6 +93,21 @@ TEST(Wire, AMeasurementSaysFromWhichFactorOnItIsOut) {
   EXPECT_EQ(std::get<Want>(*read).measurements.at(0).sampling.out_factor, 1.5);
 }
 
+TEST(Wire, ARoundMayAskForFeaturesAndATunerSaysOfWhichVersionItsAre) {
+  Want want;
+  want.rounds.resize(1);
+  want.rounds[0].featurise.push_back({"task", "target", "direct", 2, "ports", "p=1", "split"});
+  auto read = decode(*encode(want));
+  ASSERT_TRUE(read);
+  ASSERT_EQ(std::get<Want>(*read).rounds.at(0).featurise.size(), 1u);
+  EXPECT_EQ(std::get<Want>(*read).rounds[0].featurise[0].schedule, "split");
+  Hello hello;
+  hello.feature_version = 4;
+  read = decode(*encode(hello));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get<Hello>(*read).feature_version, 4u);
+}
+
 TEST(Wire, FieldsKeepTheirPlaces) {
   auto read = decode(*encode(Message(std::get<Want>(examples()[13].second))));
   ASSERT_TRUE(read);

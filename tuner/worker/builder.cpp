@@ -7,6 +7,7 @@
 
 #include "codegen/artifact/artifact.h"
 #include "cost_model/features/features.h"
+#include "tuner/search/lowered_record.h"
 #include "tuner/search/round.h"
 #include "tuner/worker/pipe.h"
 
@@ -99,6 +100,26 @@ Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire
   return write_frame(fd, done);
 }
 
+/// The features of rows that an older version wrote; what no longer lowers gets none.
+Status answer_featurising(int fd, const wire::Round& round) {
+  const auto begin = Clock::now();
+  RecordLowering lowering;
+  for (size_t i = 0; i < round.featurise.size(); ++i) {
+    auto features = lowering.features(round.featurise[i]);
+    if (!features) continue;
+    wire::Built row;
+    row.lease = round.lease;
+    row.trial = i;
+    row.features = std::move(*features);
+    row.feature_version = feature_version;
+    HONE_RETURN_IF_ERROR(write_frame(fd, row));
+  }
+  wire::RoundDone done;
+  done.lease = round.lease;
+  done.propose_ms = ms_since(begin);
+  return write_frame(fd, done);
+}
+
 Result<Artifact> compile_request(wire::Candidate& request) {
   HONE_TRY(const Task task, parse_task(request.task));
   HONE_TRY(const Target target, parse_target(request.target));
@@ -141,7 +162,9 @@ int run_builder(int fd) {
     }
     Status answered;
     if (auto* want = std::get_if<wire::Want>(&(*frame)->message); want && want->rounds.size() == 1) {
-      answered = answer_round(fd, spaces, want->rounds[0], (*frame)->blob);
+      const wire::Round& round = want->rounds[0];
+      answered = round.featurise.empty() ? answer_round(fd, spaces, round, (*frame)->blob)
+                                         : answer_featurising(fd, round);
     } else if (auto* built = std::get_if<wire::Built>(&(*frame)->message)) {
       answered = answer_build(fd, std::move(*built));
     } else {

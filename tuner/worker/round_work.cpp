@@ -46,7 +46,7 @@ void RoundWork::begin(wire::Round round) {
     return;
   }
   const Digest& model = active.round.cost_model;
-  if (model.empty() || models_.contains(model)) {
+  if (!active.round.featurise.empty() || model.empty() || models_.contains(model)) {
     propose(active);
   } else {
     outgoing_.push_back({wire::Fetch{model}, {}});
@@ -127,6 +127,11 @@ void RoundWork::answer(BuilderAnswer answer) {
 
 void RoundWork::proposed(Active& active, BuilderAnswer answer) {
   active.phase = Phase::building;
+  if (!active.round.featurise.empty()) {
+    for (PipeFrame& frame : answer.frames)
+      if (auto* row = std::get_if<wire::Built>(&frame.message)) outgoing_.push_back({std::move(*row), {}});
+    return;  // a builder that died gives none: the rows stay as they are
+  }
   if (answer.status != MeasureStatus::ok) {
     // Searching itself failed: one failed candidate says so, and the task gets no further round of this kind.
     wire::Built failed;

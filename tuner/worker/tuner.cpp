@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cost_model/features/features.h"
 #include "measure/transport.h"
 #include "tuner/worker/round_work.h"
 
@@ -49,6 +50,7 @@ class Tuner {
     hello.role = wire::Role::tuner;
     hello.build = "hone 0.1.0";
     hello.name = options_.name;
+    hello.feature_version = feature_version;
     hello.capacity = static_cast<uint32_t>(options_.rounds);
     (void)peer_.send(hello);
     welcomed_ = false;

@@ -8,6 +8,7 @@
 #include "codegen/formulation/formulation.h"
 #include "cost_model/features/features.h"
 #include "cost_model/ranking/ranking.h"
+#include "tuner/search/lowered_record.h"
 #include "tuner/search/points.h"
 #include "tuner/search/round.h"
 
@@ -35,6 +36,19 @@ TaskSpace conv_space() {
   return *TaskSpace::make(task, target(), ports_of(task));
 }
 
+/// As a log keeps it.
+wire::Candidate make_candidate_text(const Task& task, const Point& point) {
+  const Formulation& formulation = *find_formulation(point.formulation);
+  const auto schedule = formulation.schedule(task, target(), ports_of(task), point.parameters);
+  return {task.text,
+          to_text(target()),
+          point.formulation,
+          1,
+          to_text(ports_of(task)),
+          to_text(point.parameters),
+          to_text(*schedule)};
+}
+
 wire::Round round_of(const Task& task, uint32_t count) {
   wire::Round round;
   round.task = task.text;
@@ -58,6 +72,38 @@ TEST(TaskSpace, DescribesTrialZeroWithFiniteFeatures) {
   ASSERT_TRUE(described);
   EXPECT_EQ(described->features.size(), feature_descriptions().size());
   for (const float value : described->features) EXPECT_TRUE(std::isfinite(value));
+}
+
+TEST(RecordLowering, GivesARecordTheFeaturesThatItsPointHasNow) {
+  TaskSpace space = conv_space();
+  const Task task = conv_task();
+  RecordLowering lowering;
+  const Proposal proposal = *propose_round(space, round_of(task, 8), "");
+  ASSERT_FALSE(proposal.entries.empty());
+  for (const auto& entry : proposal.entries) {
+    const auto candidate = make_candidate_text(task, entry.point);
+    const auto features = lowering.features(candidate);
+    ASSERT_TRUE(features) << features.error().text();
+    EXPECT_EQ(*features, entry.features) << to_text(entry.point);
+  }
+}
+
+TEST(RecordLowering, SaysWhatThereIsNoMore) {
+  const Task task = conv_task();
+  const TaskSpace space = conv_space();
+  wire::Candidate candidate =
+      make_candidate_text(task, {space.spaces()[0].formulation, space.spaces()[0].first});
+  RecordLowering lowering;
+  wire::Candidate strange = candidate;
+  strange.formulation = "forgotten";
+  EXPECT_THAT(lowering.features(strange).error().text(), testing::HasSubstr("no formulation of this name"));
+  strange = candidate;
+  strange.schedule = "split nothing 4 -> a b\n";
+  EXPECT_FALSE(lowering.features(strange));
+  strange = candidate;
+  strange.task = "no task";
+  EXPECT_FALSE(lowering.features(strange));
+  EXPECT_TRUE(lowering.features(candidate)) << "and goes on after it";
 }
 
 TEST(TaskSpace, ProposesNoTwoPointsWithTheSameProgram) {

@@ -241,5 +241,33 @@ TEST(RoundWork, AfterAReconnectAsksForTheModelAgain) {
   EXPECT_EQ(bench.sent<wire::Fetch>().size(), 1u);
 }
 
+TEST(Featurising, IsOneRequestThatNeedsNoModelAndNoReference) {
+  Bench bench;
+  wire::Round round = round_of(7, "a model that nobody has");
+  round.featurise.resize(2);
+  bench.work.want(want_of({round}));
+  ASSERT_EQ(bench.requests.size(), 1u);
+  EXPECT_EQ(std::get<wire::Want>(bench.requests[0].second.message).rounds.at(0).featurise.size(), 2u);
+  bench.work.answer(proposals(bench.requests[0].first, round.lease, 2));
+  const auto rows = bench.sent<wire::Built>();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[1].trial, 1u);
+  EXPECT_EQ(bench.requests.size(), 1u) << "nothing is built";
+  ASSERT_EQ(bench.others.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<wire::RoundDone>(bench.others[0].message));
+  EXPECT_TRUE(bench.work.leases().empty());
+}
+
+TEST(Featurising, EndsItsRoundWhenTheBuilderDies) {
+  Bench bench;
+  wire::Round round = round_of(7);
+  round.featurise.resize(2);
+  bench.work.want(want_of({round}));
+  bench.work.answer(crash(bench.requests.at(0).first));
+  EXPECT_TRUE(bench.sent<wire::Built>().empty());
+  ASSERT_EQ(bench.others.size(), 1u);
+  EXPECT_EQ(std::get<wire::RoundDone>(bench.others[0].message).lease, round.lease);
+}
+
 }  // namespace
 }  // namespace hone
