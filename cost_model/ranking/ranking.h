@@ -28,9 +28,9 @@ struct RankingParameters {
   int trees = 80;   ///< of each forest
   int depth = 7;
   double learning_rate = 0.15;
-  int bins = 64;               ///< of each column
-  double column_share = 0.35;  ///< of the columns that each tree looks at
-  double least_rows = 4;       ///< in a leaf, where there are rows enough
+  int bins = 64;              ///< of each column
+  double column_share = 0.6;  ///< of the columns that each tree looks at
+  double least_rows = 4;      ///< in a leaf, where there are rows enough
   uint64_t seed = 0;
 };
 
