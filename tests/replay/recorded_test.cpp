@@ -130,7 +130,7 @@ double of_hard(Strategy strategy, int seeds) { return mean_trials(hard(), strate
 TEST(RecordedSearch, NeedsFewerTrialsWithALogOfOtherShapesThanWithoutOne) {
   // The same search twice, as a tuner does it, with and without earlier logs: both begin with the fitted
   // estimate, whose weights came from records of these very tasks and others. At most half is the goal, and
-  // is not met: 0.75 (tests/performance/results).
+  // is not met: about 0.8 (tests/performance/results).
   const double without = of_hard(Strategy::guided, 10), transfer = of_hard(Strategy::transfer, 2);
   RecordProperty("without", std::to_string(without));
   RecordProperty("transfer", std::to_string(transfer));
