@@ -127,6 +127,11 @@ Result<Schedule> direct_schedule(const Task& task, const Target& target, const P
     return fail("a tile of " + std::to_string(oc_tile * oh_tile * ow_tile) +
                     " accumulators does not fit the registers",
                 "direct");
+  // Tuned where pixels are one axis, placed where margins keep rows apart.
+  if (ow_tile > d.columns || (!d.fused && oh_tile > d.rows))
+    return fail("a tile of " + std::to_string(oh_tile) + " x " + std::to_string(ow_tile) +
+                    " pixels does not fit " + std::to_string(d.rows) + " x " + std::to_string(d.columns),
+                "direct");
   StageSchedule s{"conv", {}};
   auto& steps = s.steps;
   const bool grouped = d.conv.groups > 1;

@@ -248,6 +248,21 @@ TEST(Formulations, RefuseParametersThatAreMissingOrIllegal) {
               HasSubstr("unroll is missing"));
 }
 
+TEST(Formulations, RefuseATileTunedForFusedPixelsWhereAMarginKeepsRowsApart) {
+  const Task task = task_of(conv_text(64, 64, 7, 1, 1));
+  const Target target = named("x86-64-v4");
+  const Formulation& direct = *find_formulation("direct");
+  Ports ports = default_ports(direct, task, target);
+  Parameters parameters = direct.default_parameters(task, target, ports);
+  parameters["oc_tile"] = 1, parameters["oh_tile"] = 1, parameters["ow_tile"] = 9;
+  EXPECT_TRUE(make_candidate(task, target, direct, ports, parameters));
+  for (auto* list : {&ports.output.placement.halo_before, &ports.output.placement.halo_after})
+    *list = {0, 0, 1, 1};
+  const auto refused = make_candidate(task, target, direct, ports, parameters);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().text(), HasSubstr("a tile of 1 x 9 pixels does not fit 7 x 7"));
+}
+
 TEST(Formulations, RefuseTasksAndPortsOfOthers) {
   const Task task = task_of(kConv);
   const Target target = named("x86-64-v4");
