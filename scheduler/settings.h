@@ -63,8 +63,7 @@ struct Settings {
   size_t train_every = 64;   ///< new records between two trainings (or a tenth of all, if that is more)
   size_t train_rows = 4000;  ///< newest records that are trained on
 
-  Milliseconds featurise{
-      5000};  ///< that a search waits for features of earlier records in the present version
+  Milliseconds featurise{5000};  ///< that a search waits for earlier records' features in this version
 
   size_t artifact_count = 8192;  ///< caps of the artifact store
   size_t artifact_bytes = size_t{1} << 30;

@@ -66,10 +66,11 @@ TEST_F(Scheduler, RunsAJobToItsEndAndCompactsItsLog) {
   for (const auto& [task, count] : counts) {
     const auto [trials, finals] = count;
     all += trials;
-    if (trials == 1)
+    if (trials == 1) {
       EXPECT_EQ(finals, 1u) << task << ": nothing to compare with, but other data";
-    else
+    } else {
       EXPECT_GE(finals, 3 * std::min<size_t>(trials, 3)) << task << ": three of three or four candidates";
+    }
   }
   EXPECT_EQ(all, 60u);
 }

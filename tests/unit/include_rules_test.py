@@ -27,14 +27,14 @@ def reachable(rules, part):
     """All parts whose headers `part` may include: what it names, and what those include."""
     if rules[part] == ["*"]:
         return set(rules)
-    seen, todo = {part}, list(rules[part])
-    while todo:
-        one = todo.pop()
+    seen, waiting = {part}, list(rules[part])
+    while waiting:
+        one = waiting.pop()
         if one not in rules:
             sys.exit(f"scripts/include_rules.txt: {part} names an unknown part {one}")
         if one not in seen:
             seen.add(one)
-            todo += rules[one]
+            waiting += rules[one]
     return seen
 
 

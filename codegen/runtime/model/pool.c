@@ -67,8 +67,9 @@ static int spin_briefly(const uint32_t* word, uint32_t from) {
   return 0;
 }
 
-/* Spins until *word differs from `from`; 0 if the time is over: SPIN_NS, RUN_SPIN_NS while *busy is set. */
-static int spin_while_equal(const uint32_t* word, uint32_t from, const uint32_t* busy) {
+/* Spins until *word differs from `from`; 0 if the time is over: SPIN_NS, RUN_SPIN_NS while a run has the
+ * pool. */
+static int spin_while_equal(const uint32_t* word, uint32_t from) {
   int64_t end = 0, limit = 0;
   for (;;) {
     if (spin_briefly(word, from)) return 1;
@@ -76,7 +77,7 @@ static int spin_while_equal(const uint32_t* word, uint32_t from, const uint32_t*
     hone_syscall(HONE_SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     const int64_t now = hone_now_ns();
     if (end == 0) limit = now + RUN_SPIN_NS;
-    if (end == 0 || (now < limit && __atomic_load_n(busy, __ATOMIC_RELAXED) != 0)) end = now + SPIN_NS;
+    if (end == 0 || (now < limit && __atomic_load_n(&pool.busy, __ATOMIC_RELAXED) != 0)) end = now + SPIN_NS;
     if (now > end) return 0;
   }
 }
@@ -99,7 +100,7 @@ static void work(void* argument) {
   hone_enter_float();
   for (;;) {
     while (__atomic_load_n(&self->ticket, __ATOMIC_ACQUIRE) == seen) {
-      if (spin_while_equal(&self->ticket, seen, &pool.busy)) break;
+      if (spin_while_equal(&self->ticket, seen)) break;
       /* The store before the load: whoever raises the ticket sees us asleep, or we see the ticket raised. */
       __atomic_store_n(&self->asleep, 1u, __ATOMIC_SEQ_CST);
       if (__atomic_load_n(&self->ticket, __ATOMIC_SEQ_CST) == seen) futex_wait(&self->ticket, seen);
@@ -249,7 +250,7 @@ void hone_pool_run(hone_body* body, void* argument, int64_t extent, int32_t part
       }
   }
   while ((left = __atomic_load_n(&pool.remaining, __ATOMIC_ACQUIRE)) != 0) {
-    if (spin_while_equal(&pool.remaining, left, &pool.busy)) continue;
+    if (spin_while_equal(&pool.remaining, left)) continue;
     __atomic_store_n(&pool.caller_asleep, 1u, __ATOMIC_SEQ_CST);
     left = __atomic_load_n(&pool.remaining, __ATOMIC_SEQ_CST);
     if (left != 0) futex_wait(&pool.remaining, left);
