@@ -200,11 +200,10 @@ SamplingParameters sampling_of(const ChildRequest& request) {
 }
 
 /// Buffers are the first large allocation: failing here means that memory, not the artifact, is missing.
-ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request,
-                     const ChildEnvironment& environment, ChildReport& report) {
+ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request, BufferArena& arena,
+                     ChildReport& report) {
   report.stage = ChildStage::filling;
   const int64_t start = clock_ns();
-  BufferArena arena = environment.arena;
   auto buffers = make_buffers(artifact, request.seed, &arena);
   if (!buffers) end(report, MeasureStatus::out_of_memory, buffers.error().text());
   report.fill_ms = ms_since(start);
@@ -219,7 +218,8 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     ThreadTeam team(request.threads);
     LoadedArtifact artifact =
         load_sandboxed(environment, request, artifact_file, request.artifact_bytes, request.run_ms, report);
-    ArtifactBuffers buffers = fill(artifact, request, environment, report);
+    BufferArena arena = environment.arena;
+    ArtifactBuffers buffers = fill(artifact, request, arena, report);
     watched.signature = &artifact.signature();
     watched.buffers = &buffers;
 
@@ -234,7 +234,7 @@ void measure_in_child(const ChildRequest& request, const ChildEnvironment& envir
     }
     const ReferenceView expected({reference.data, reference.elements},
                                  {reference.data + reference.elements, reference.elements});
-    CheckReport checked = check(artifact.signature(), buffers, expected);
+    CheckReport checked = check(artifact.signature(), buffers, expected, &arena);
     report.relative_l2 = checked.relative_l2;
     report.worst_factor = checked.worst_factor;
     report.check_ms = ms_since(start);

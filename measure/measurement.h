@@ -85,8 +85,8 @@ struct SamplingParameters {
   double target_spread = 0.03;
   std::chrono::milliseconds budget{100};  ///< stop after this once min_samples are there
   double race_factor = 1.25;              ///< raced_out after 2 samples if both are slower than best * this
-  /// Stop after min_samples if even the fastest is slower than best * this: how much slower decides nothing.
-  /// 0: never.
+  /// Stop if even the fastest of min_samples is slower than best * this, of fewer by more, of more by less:
+  /// how much slower decides nothing. 0: never.
   double out_factor = 1.02;
 };
 

@@ -5,6 +5,17 @@
 #include <cstdio>
 
 namespace hone {
+namespace {
+
+/// Whether every sample so far says that it is slower than the best: the fewer there are, the more by.
+bool is_out(const std::vector<double>& ns, const SamplingParameters& parameters, double best_ns) {
+  if (best_ns <= 0 || parameters.out_factor <= 0) return false;
+  const double part = std::max(1, parameters.min_samples) / static_cast<double>(ns.size());
+  const double factor = 1 + (parameters.out_factor - 1) * part * part;
+  return *std::min_element(ns.begin(), ns.end()) > best_ns * factor;
+}
+
+}  // namespace
 
 Samples take_samples(const SamplingParameters& parameters, double best_ns,
                      const std::function<std::chrono::nanoseconds()>& now,
@@ -29,10 +40,8 @@ Samples take_samples(const SamplingParameters& parameters, double best_ns,
         return samples;
       }
     }
+    if (taken > 1 && is_out(samples.ns, parameters, best_ns)) break;
     if (taken < least) continue;
-    if (best_ns > 0 && parameters.out_factor > 0 &&
-        *std::min_element(samples.ns.begin(), samples.ns.end()) > best_ns * parameters.out_factor)
-      break;
     so_far.samples_ns = samples.ns;
     summarise(so_far);
     if (taken > 1 && so_far.spread <= parameters.target_spread * std::sqrt(double(taken) / least)) break;

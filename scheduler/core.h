@@ -201,6 +201,7 @@ class Core {
   void acknowledge(const PeerId& peer, const Digest& id);
   bool lease_measurement(const PeerId& runner);
   wire::MeasureRequest request_of(const Work& work) const;
+  /// Queues the next repetition of a task's finals, if there is one.
   void make_finals(Job& job, size_t lane, size_t task);
   void train_if_due(const std::string& target, int version);
 
@@ -296,7 +297,7 @@ class Core {
     int version = 0;
     size_t records_since = 0, trained_on = 0;
     uint64_t request = 0;          ///< of the training under way, 0: none
-    Time asked{0}, rest_until{0};  ///< when it was asked for; no training before: at most a fifth of the time
+    Time asked{0}, rest_until{0};  ///< when it was asked for; no training before: at most a tenth of the time
     bool warming = false;          ///< that training is on what the log held: rounds wait for it
     int features = 0;              ///< version that earlier records were looked through for
     std::deque<FeatureRow> stale;  ///< of older versions, still to be given to a tuner

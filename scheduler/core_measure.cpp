@@ -308,7 +308,7 @@ Effects Core::trained(Now now, uint64_t request, const Result<std::string>& byte
   for (auto& [target, model] : models_) {
     if (model.request != request) continue;
     model.request = 0;
-    model.rest_until = now_.steady + 4 * (now_.steady - model.asked);
+    model.rest_until = now_.steady + 9 * (now_.steady - model.asked);
     model.warming = false;
     if (bytes) {
       const auto* data = reinterpret_cast<const std::byte*>(bytes->data());
@@ -323,26 +323,21 @@ Effects Core::trained(Now now, uint64_t request, const Result<std::string>& byte
 
 void Core::make_finals(Job& job, size_t lane, size_t index) {
   TaskState& task = job.lanes[lane].tasks[index];
-  task.finals_made = true;
-  if (task.new_trials == 0) return;  // all that is known was measured by earlier runs, finals included
-  std::vector<const Shown*> finalists = task.top(static_cast<size_t>(settings_.finalists));
-  if (const Shown* zero = task.trial_zero();
-      zero != nullptr && std::find(finalists.begin(), finalists.end(), zero) == finalists.end())
-    finalists.push_back(zero);
+  // Without new trials all that is known was measured by earlier runs, finals included.
+  task.finals_made = task.new_trials == 0 || !task.next_finals(settings_);
+  if (task.finals_made) return;
   std::vector<Record> records;
-  // Alone, it only has to be right on other data too.
-  const int repetitions = finalists.size() > 1 ? settings_.repetitions : 1;
-  for (int repetition = 0; repetition < repetitions; ++repetition)
-    for (const Shown* shown : finalists) {
-      Record record = task.whole(*shown);
-      record.final = true;
-      record.repetition = shown->final_repetitions + repetition;
-      Measurement blank;
-      blank.threads = record.measurement.threads;
-      blank.mode = record.measurement.mode;
-      record.measurement = blank;
-      records.push_back(std::move(record));
-    }
+  for (const std::string& key : task.finalists) {
+    const Shown& shown = task.candidates.at(key);
+    Record record = task.whole(shown);
+    record.final = true;
+    record.repetition = shown.final_repetitions;
+    Measurement blank;
+    blank.threads = record.measurement.threads;
+    blank.mode = record.measurement.mode;
+    record.measurement = blank;
+    records.push_back(std::move(record));
+  }
   for (Record& record : records) queue_measurement(job, lane, index, std::move(record), false);
 }
 

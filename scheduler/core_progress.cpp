@@ -209,6 +209,9 @@ bool Core::reopen(Job& job, Lane& lane) {
     if (task.settled || task.exhausted) continue;
     task.phase = TaskPhase::search;
     task.finals_made = false;
+    task.finalists.clear();
+    task.final_round = 0;
+    task.final_winner.clear();
     any = true;
   }
   lane.search_reason = "the finals add up to " + milliseconds(confirmed) + ", over the target of " +
@@ -238,8 +241,8 @@ void Core::advance_task(Job& job, size_t lane_index, size_t index) {
     job.changed = true;
   }
   if (task.phase == TaskPhase::finals) {
-    if (!task.finals_made) make_finals(job, lane_index, index);
-    if (task.measuring == 0) task.phase = TaskPhase::done;
+    if (!task.finals_made && task.measuring == 0) make_finals(job, lane_index, index);
+    if (task.finals_made && task.measuring == 0) task.phase = TaskPhase::done;
   }
 }
 

@@ -2,6 +2,7 @@
 #include "scheduler/job.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hone::scheduler {
 namespace {
@@ -166,6 +167,25 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
   return good;
 }
 
+bool TaskState::next_finals(const Settings& settings) {
+  if (final_round++ == 0) {
+    for (const Shown* shown : top(static_cast<size_t>(settings.finalists)))
+      finalists.push_back(candidate_key(shown->record.formulation, shown->record.parameters));
+    if (!zero_key_.empty() && std::ranges::find(finalists, zero_key_) == finalists.end())
+      finalists.push_back(zero_key_);
+    return !finalists.empty() && settings.repetitions > 0;
+  }
+  const bool alone = finalists.size() == 1;
+  std::erase_if(finalists, [&](const std::string& key) {
+    const Shown& shown = candidates.at(key);
+    return !shown.good || shown.finals.empty() || shown.figure > best_ns * (1 + settings.final_margin);
+  });
+  if (alone || finalists.empty() || final_round > settings.repetitions) return false;
+  const std::string winner = *std::ranges::min_element(
+      finalists, {}, [&](const std::string& key) { return candidates.at(key).finals.back(); });
+  return finalists.size() > 1 && std::exchange(final_winner, winner) != winner;
+}
+
 bool TaskState::is_better(const Shown& shown, const Shown& best) {
   const bool has_finals = !shown.finals.empty();
   return (has_finals && best.finals.empty()) ||
@@ -257,6 +277,8 @@ size_t Lane::finals_ahead(const Settings& settings) const {
     if (task.phase == TaskPhase::done || task.new_trials == 0) continue;
     if (task.phase == TaskPhase::finals && task.finals_made) {
       sum += task.measuring;
+    } else if (task.phase == TaskPhase::finals && task.final_round > 0) {
+      sum += task.measuring + task.finalists.size();
     } else {
       const size_t finalists = std::min(task.times.size(), static_cast<size_t>(settings.finalists) + 1);
       sum += finalists > 1 ? finalists * static_cast<size_t>(settings.repetitions) : finalists;

@@ -66,7 +66,10 @@ struct TaskState {
   uint32_t measuring = 0;     ///< measurements queued or leased
   bool exhausted = false;
   bool settled = false;  ///< expected gain under the noise
-  bool finals_made = false;
+  bool finals_made = false;             ///< no repetition of finals will follow
+  std::vector<std::string> finalists;   ///< of the last repetition, keys of `candidates`
+  int final_round = 0;                  ///< repetitions made in this run
+  std::string final_winner;             ///< of the last repetition but one
   std::vector<NearPoint> near;  ///< points that were best for like tasks of earlier runs, nearest first
   Digest reference;             ///< of the check, once a tuner has sent it
 
@@ -84,6 +87,9 @@ struct TaskState {
   void observe(const Record& record, bool is_new);
   /// The best of the search, best first, at most `count`; for rounds and finals.
   std::vector<const Shown*> top(size_t count) const;
+  /// Chooses `finalists` for the next repetition: the best of the search and trial 0, then those of them that
+  /// may still win. False: it is decided (one alone has one final, to be right on other data too).
+  bool next_finals(const Settings& settings);
   /// Whether this candidate was measured in its present search space, is about to be, or is the same code as
   /// one that was.
   bool knows(const std::string& key, int space_version) const;

@@ -42,14 +42,16 @@ struct Settings {
   uint32_t suspect_after = 8;     ///< failed results in a row after which a board is checked
   double slow_factor = 1.5;       ///< a reference kernel that takes so many times the usual is a failed check
 
-  SamplingParameters sampling = {};
-  SamplingParameters final_sampling = {.min_samples = 10,
-                                       .max_samples = 40,
+  /// Few: what matters about a candidate is whether it may be among the best, and those are measured again.
+  SamplingParameters sampling = {.min_samples = 4, .max_samples = 10, .out_factor = 1.03};
+  SamplingParameters final_sampling = {.min_samples = 8,
+                                       .max_samples = 12,
                                        .target_spread = 0.02,
                                        .budget = Milliseconds(200),
                                        .race_factor = 1e6};  ///< no race (runners of old knew no 0)
   int finalists = 3;     ///< measured again with trial 0 at the end of a task
-  int repetitions = 3;   ///< of each finalist
+  int repetitions = 3;   ///< of the finalists, at most: they end once the same one was fastest twice running
+  double final_margin = 0.03;  ///< a finalist that is slower than the best one by more is measured once
   size_t hints = 12;     ///< best points of like tasks that a round carries
   int top_records = 16;  ///< best records that a round carries
 

@@ -53,11 +53,25 @@ Result<Predict> load_predictor(std::string_view bytes) {
   });
 }
 
+namespace {
+
+/// The scheduler sends one model with many rounds: loading it takes as long as looking at a hundred points.
+Result<Predict> kept_predictor(std::string_view bytes) {
+  thread_local std::pair<std::string, Predict> kept;
+  if (kept.first != bytes) {
+    HONE_TRY(Predict loaded, load_predictor(bytes));
+    kept = {std::string(bytes), std::move(loaded)};
+  }
+  return kept.second;
+}
+
+}  // namespace
+
 Result<Proposal> propose_round(TaskSpace& space, const wire::Round& round, std::string_view model,
                                const SearchSettings& settings) {
   const auto describe = [&](const Point& point) { return space.describe(point); };
   if (!model.empty()) {
-    HONE_TRY(const Predict predict, load_predictor(model));
+    HONE_TRY(const Predict predict, kept_predictor(model));
     return propose(search_input(space, round, settings), describe, predict);
   }
   return propose_by_prior(search_input(space, round, settings), describe);

@@ -3,6 +3,7 @@
 
 #include "codegen/base/generator.h"
 #include "codegen/runtime/host/host.h"
+#include "codegen/runtime/host/scratch.h"
 
 namespace hone {
 
@@ -71,9 +72,9 @@ Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::
     } else {
       HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
       if (spec.role == Role::input) {
-        std::vector<float> values(static_cast<size_t>(element_count(spec.type.shape)));
-        generate(seed + "/" + spec.name, spec.range.lo, spec.range.hi, values);
-        pack(spec, std::span<const float>(values), kTestPadding, buffer.data());
+        const Scratch plain(element_count(spec.type.shape), arena);
+        generate(seed + "/" + spec.name, spec.range.lo, spec.range.hi, plain.floats());
+        pack(spec, std::span<const float>(plain.floats()), kTestPadding, buffer.data());
       } else {
         poison(buffer.data(), buffer.size());
       }

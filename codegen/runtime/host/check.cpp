@@ -8,6 +8,7 @@
 
 #include "codegen/runtime/host/host.h"
 #include "codegen/runtime/host/offsets.h"
+#include "codegen/runtime/host/scratch.h"
 
 namespace hone {
 namespace {
@@ -77,7 +78,7 @@ double relative_l2_of(double error2, double norm2) {
 
 /// The errors of an output that is right, in one pass without branches, since a runner makes it before each
 /// measurement. False if anything is wrong or not finite: then the slow pass says what.
-bool right_values(const std::vector<float>& y, const ReferenceView& reference, const ErrorBound& bound,
+bool right_values(std::span<const float> y, const ReferenceView& reference, const ErrorBound& bound,
                   CheckReport& report) {
   constexpr size_t kLanes = 8;
   constexpr double kLeast = std::numeric_limits<double>::min();
@@ -108,8 +109,10 @@ bool right_values(const std::vector<float>& y, const ReferenceView& reference, c
 }
 
 void check_values(const BufferSpec& spec, const std::byte* buffer, const ReferenceView& reference,
-                  const ErrorBound& bound, CheckReport& report) {
-  const std::vector<float> y = unpack(spec, buffer);
+                  const ErrorBound& bound, BufferArena* arena, CheckReport& report) {
+  const Scratch plain(element_count(spec.type.shape), arena);
+  unpack(spec, buffer, plain.floats());
+  const std::span<const float> y = plain.floats();
   if (y.size() != reference.value.size() || y.size() != reference.magnitude.size()) {
     report.reason = fmt::format("output '{}' has {} elements, the reference {}", spec.name, y.size(),
                                 reference.value.size());
@@ -154,7 +157,8 @@ void check_values(const BufferSpec& spec, const std::byte* buffer, const Referen
 
 }  // namespace
 
-CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference) {
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference,
+                  BufferArena* arena) {
   CheckReport report;
   bool found = false;
   for (size_t i = 0; i < signature.buffers.size() && report.reason.empty(); ++i) {
@@ -166,7 +170,7 @@ CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, Re
       break;
     }
     found = true;
-    check_values(spec, buffers.owned[i].data(), reference, signature.bound, report);
+    check_values(spec, buffers.owned[i].data(), reference, signature.bound, arena, report);
     if (report.reason.empty()) check_margins(spec, buffers.owned[i].data(), report);
   }
   if (!found && report.reason.empty()) report.reason = "the artifact has no output";

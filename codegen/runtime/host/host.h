@@ -45,7 +45,8 @@ class GuardedBuffer {
 /// spec.halo_value; padding lanes, other tensors' channels and slack = `padding`. dtypes: f32, f64, i32, i64.
 void pack(const BufferSpec& spec, std::span<const float> plain, double padding, std::byte* buffer);
 void pack(const BufferSpec& spec, std::span<const double> plain, double padding, std::byte* buffer);
-/// Reads it back out.
+/// Reads it back out. Into `plain`: one element for each of the tensor's.
+void unpack(const BufferSpec& spec, const std::byte* buffer, std::span<float> plain);
 std::vector<float> unpack(const BufferSpec& spec, const std::byte* buffer);
 std::vector<double> unpack_double(const BufferSpec& spec, const std::byte* buffer);
 
@@ -133,8 +134,10 @@ struct CheckReport {
   double worst_factor = 0;  ///< largest |y - r| / (epsilon m)
   std::string reason;  ///< "element [0,3,1,7] is 0.25, reference 0.31: 812 x epsilon x magnitude, bound 64"
 };
-/// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched.
-CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference);
+/// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched. `arena`: memory
+/// to work in.
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference,
+                  BufferArena* arena = nullptr);
 
 /// A compiled model in this process.
 class LoadedModel {

@@ -50,31 +50,36 @@ void pack_any(const BufferSpec& spec, std::span<const From> plain, double paddin
 }
 
 template <class To, class From>
-std::vector<To> unpack_as(const BufferSpec& spec, const std::byte* buffer) {
+void unpack_as(const BufferSpec& spec, const std::byte* buffer, std::span<To> plain) {
   const OffsetTables tables(spec);
   const auto* in = reinterpret_cast<const From*>(buffer);
-  std::vector<To> plain(static_cast<size_t>(element_count(spec.type.shape)));
+  HONE_CHECK(static_cast<int64_t>(plain.size()) == element_count(spec.type.shape));
   To* next = plain.data();
   for_each_offset(tables, std::vector<int64_t>(tables.shape.size(), 0), tables.shape,
                   [&](int64_t offset) { *next++ = static_cast<To>(in[offset]); });
-  return plain;
 }
 
 template <class To>
-std::vector<To> unpack_any(const BufferSpec& spec, const std::byte* buffer) {
+void unpack_any(const BufferSpec& spec, const std::byte* buffer, std::span<To> plain) {
   switch (spec.type.dtype) {
     case DType::f32:
-      return unpack_as<To, float>(spec, buffer);
+      return unpack_as<To, float>(spec, buffer, plain);
     case DType::f64:
-      return unpack_as<To, double>(spec, buffer);
+      return unpack_as<To, double>(spec, buffer, plain);
     case DType::i32:
-      return unpack_as<To, int32_t>(spec, buffer);
+      return unpack_as<To, int32_t>(spec, buffer, plain);
     case DType::i64:
-      return unpack_as<To, int64_t>(spec, buffer);
+      return unpack_as<To, int64_t>(spec, buffer, plain);
     default:
       HONE_CHECK(!"a dtype that no kernel of ours writes");
   }
-  return {};
+}
+
+template <class To>
+std::vector<To> unpacked(const BufferSpec& spec, const std::byte* buffer) {
+  std::vector<To> plain(static_cast<size_t>(element_count(spec.type.shape)));
+  unpack_any(spec, buffer, std::span<To>(plain));
+  return plain;
 }
 
 }  // namespace
@@ -85,11 +90,14 @@ void pack(const BufferSpec& spec, std::span<const float> plain, double padding, 
 void pack(const BufferSpec& spec, std::span<const double> plain, double padding, std::byte* buffer) {
   pack_any(spec, plain, padding, buffer);
 }
+void unpack(const BufferSpec& spec, const std::byte* buffer, std::span<float> plain) {
+  unpack_any(spec, buffer, plain);
+}
 std::vector<float> unpack(const BufferSpec& spec, const std::byte* buffer) {
-  return unpack_any<float>(spec, buffer);
+  return unpacked<float>(spec, buffer);
 }
 std::vector<double> unpack_double(const BufferSpec& spec, const std::byte* buffer) {
-  return unpack_any<double>(spec, buffer);
+  return unpacked<double>(spec, buffer);
 }
 
 void poison(std::byte* buffer, int64_t bytes) {

@@ -49,6 +49,46 @@ void observe(Lane& lane, size_t task, int number, double ns) {
   lane.tasks[task].observe(make_record(lane.tasks[task].task, number, ns), true);
 }
 
+/// Finals of `task` with these times by the number of the candidate; gives the next repetition's finalists.
+std::vector<std::string> after_finals(TaskState& task, const std::map<int, double>& ns, const Settings& settings) {
+  for (const auto& [number, time] : ns) {
+    Record record = make_record(task.task, number, time);
+    record.final = true;
+    record.repetition = task.candidates.at("direct p=" + std::to_string(number)).final_repetitions;
+    task.observe(record, true);
+  }
+  return task.next_finals(settings) ? task.finalists : std::vector<std::string>();
+}
+
+TEST(Finals, EndOnceTheSameCandidateWasFastestTwiceAndLeaveOutWhatCannotWin) {
+  using testing::ElementsAre;
+  const auto searched = [] {
+    TaskState task = make_lane(1).tasks[0];
+    for (int i = 0; i < 6; ++i) task.observe(make_record(task.task, i, 2000 - 10 * i), true);
+    return task;
+  };
+  TaskState task = searched();
+  ASSERT_TRUE(task.next_finals({}));
+  EXPECT_THAT(task.finalists, ElementsAre("direct p=5", "direct p=4", "direct p=3", "direct p=0"));
+  EXPECT_THAT(after_finals(task, {{5, 1950}, {4, 1960}, {3, 1955}, {0, 2100}}, {}),
+              ElementsAre("direct p=5", "direct p=4", "direct p=3"))
+      << "trial 0 is 7 % slower";
+  EXPECT_THAT(after_finals(task, {{5, 1951}, {4, 1961}, {3, 1954}}, {}), ElementsAre()) << "5 won twice";
+
+  task = searched();
+  ASSERT_TRUE(task.next_finals({}));
+  after_finals(task, {{5, 1950}, {4, 1960}, {3, 1955}, {0, 2100}}, {});
+  EXPECT_THAT(after_finals(task, {{5, 1960}, {4, 1965}, {3, 1950}}, {}),
+              ElementsAre("direct p=5", "direct p=4", "direct p=3"))
+      << "once 5, once 3";
+  EXPECT_THAT(after_finals(task, {{5, 1970}, {4, 1940}, {3, 1950}}, {}), ElementsAre()) << "three at most";
+
+  task = searched();
+  ASSERT_TRUE(task.next_finals({}));
+  EXPECT_THAT(after_finals(task, {{5, 1900}, {4, 2000}, {3, 2000}, {0, 2100}}, {}), ElementsAre())
+      << "nobody left to lose to";
+}
+
 TEST(Budget, GivesEveryTaskTrialZeroFirst) {
   Lane lane = make_lane(2);
   EXPECT_TRUE(std::isinf(expected_gain(lane, 0, {})));
