@@ -3,10 +3,10 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "codegen/base/result.h"
@@ -88,7 +88,7 @@ class LogDatabase {
  private:
   std::vector<Record> records_;
   IdentitySet identities_;
-  std::map<Digest, std::vector<size_t>> by_task_;  ///< rows in their order
+  std::unordered_map<Digest, std::vector<size_t>> by_task_;  ///< rows in their order
   std::vector<std::string> warnings_;
 };
 

@@ -191,7 +191,7 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
   std::map<std::string, uint32_t> seen;
   for (const auto& [key, shown] : task.candidates)
     seen[key] = static_cast<uint32_t>(shown.record.space_version);
-  for (const std::set<std::string>* present : {&task.pending, &task.aliases})
+  for (const auto* present : {&task.pending, &task.aliases})
     for (const std::string& key : *present) seen[key] = 0;
   for (const auto& [key, version] : seen) {
     round.seen.push_back(key);

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "codegen/base/digest.h"
@@ -47,16 +48,16 @@ struct TaskState {
   Digest key;
   TaskPhase phase = TaskPhase::search;
 
-  std::map<std::string, Shown> candidates;  ///< by "formulation parameters"
-  std::set<std::string> pending;            ///< built and not yet measured, same keys
-  std::set<std::string> aliases;            ///< built to the same code as another candidate
-  std::set<Digest> artifacts;               ///< of trials: each counts once
-  std::set<Digest> pending_artifacts;       ///< built in this run
-  std::vector<double> times;                ///< of good trials in the order of commits, ns
-  std::vector<double> best_after;           ///< best time after each trial (raced out ones too), ns
-  uint32_t new_trials = 0;                  ///< of this run
-  double building_ms = 0, boards_ms = 0;    ///< spent in this run, finals not counted
-  uint32_t built = 0;                       ///< candidates that the first was spent on, failures included
+  std::map<std::string, Shown> candidates;       ///< by "formulation parameters"
+  std::unordered_set<std::string> pending;       ///< built and not yet measured, same keys
+  std::unordered_set<std::string> aliases;       ///< built to the same code as another candidate
+  std::unordered_set<Digest> artifacts;          ///< of trials: each counts once
+  std::unordered_set<Digest> pending_artifacts;  ///< built in this run
+  std::vector<double> times;                     ///< of good trials in the order of commits, ns
+  std::vector<double> best_after;                ///< best time after each trial (raced out ones too), ns
+  uint32_t new_trials = 0;                       ///< of this run
+  double building_ms = 0, boards_ms = 0;         ///< spent in this run, finals not counted
+  uint32_t built = 0;  ///< candidates that the first was spent on, failures included
   uint32_t failures = 0;
   uint64_t next_trial = 0;
   uint32_t zero_rounds = 0;   ///< rounds that asked for trial 0

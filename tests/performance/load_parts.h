@@ -33,11 +33,10 @@ using Clock = std::chrono::steady_clock;
   std::exit(1);
 }
 
-/// A program of the build; its output goes to `out`.
+/// A program of a build; its output goes to `out`.
 class Program {
  public:
-  Program(const std::string& name, std::vector<std::string> arguments, const std::string& out) {
-    const std::string file = std::string(HONE_BINARY_DIR) + "/bin/" + name;
+  Program(const std::string& file, std::vector<std::string> arguments, const std::string& out) {
     std::vector<char*> argv = {const_cast<char*>(file.c_str())};
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -174,6 +173,8 @@ struct Options {
   int tasks = 200;
   bool tcp = false;
   std::string folder = "/tmp";  ///< where log and socket lie
+  std::string programs =
+      HONE_BINARY_DIR "/bin";  ///< where scheduler and runner are; of another build to compare
   double rate = 0;  ///< results a second that boards of the results' path send; 0: as many as they can
 };
 

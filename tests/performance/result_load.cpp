@@ -122,7 +122,7 @@ void measure_results(const Options& options, int count) {
   const auto leases = static_cast<uint32_t>(std::clamp(40000 / count, 40, 512));
   {
     Program scheduler(
-        "hone-scheduler",
+        options.programs + "/hone-scheduler",
         {"--listen", endpoint, "--log", folder + "/log.h5", "--settle-trials", "1000000", "--round-size",
          std::to_string(leases / 3), "--prefetch", std::to_string(leases), "--artifacts", "400000",
          "--loss-ms", "600000", "--lease-ms", "600000", "--run-ms", "600000"},

@@ -3,7 +3,7 @@
 // memory of each program by itself: the whole path of a result, from its proposal on, about eight messages.
 // With --results only the end of that path: one message for a result whose work is leased (result_load.cpp).
 //   scheduler_load [--results [--rate N]] [--boards 1,10,100,1000] [--seconds 10] [--tasks 200] [--tcp]
-//     [--folder /tmp]
+//     [--folder /tmp] [--programs build/release/bin]
 #include "tests/performance/load_parts.h"
 
 #include <set>
@@ -19,11 +19,11 @@ void measure(const Options& options, int boards) {
                                            : "ipc://" + folder + "/socket";
   std::ofstream(folder + "/script") << "seed 1\nnoise 0.01\nsamples 10\nspeed 0.8 1.2\n";
   {
-    Program scheduler("hone-scheduler",
+    Program scheduler(options.programs + "/hone-scheduler",
                       {"--listen", endpoint, "--log", folder + "/log.h5", "--settle-trials", "1000000",
                        "--round-size", "64", "--worker-wait-ms", "60000"},
                       folder + "/scheduler.out");
-    Program simulator("hone-runner",
+    Program simulator(options.programs + "/hone-runner",
                       {"--scheduler", endpoint, "--name", "load", "--simulate", folder + "/script",
                        "--boards", std::to_string(boards)},
                       folder + "/boards.out");
@@ -77,6 +77,8 @@ int main(int argc, char** argv) {
       options.seconds = std::atof(argv[++i]);
     } else if (i + 1 < argc && name == "--folder") {
       options.folder = argv[++i];
+    } else if (i + 1 < argc && name == "--programs") {
+      options.programs = argv[++i];
     } else if (name == "--results") {
       results = true;
     } else if (i + 1 < argc && name == "--rate") {
@@ -86,7 +88,7 @@ int main(int argc, char** argv) {
     } else {
       hone::load::give_up(
           "usage: scheduler_load [--results [--rate N]] [--boards 1,10,100,1000] [--seconds S] [--tasks N] "
-          "[--tcp] [--folder DIR]");
+          "[--tcp] [--folder DIR] [--programs DIR]");
     }
   }
   std::printf(
