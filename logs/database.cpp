@@ -103,6 +103,7 @@ Result<LogDatabase> LogDatabase::open(const std::filesystem::path& log) {
     if (has_journal && !contents) return pass(contents.error());
     if (has_journal) {
       if (!contents->warning.empty()) database.warnings_.push_back(contents->warning);
+      database.journal_bytes_ = contents->valid_bytes;
       HONE_TRY(recent, decode_entries(contents->entries, journal));
     }
   }

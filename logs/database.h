@@ -54,6 +54,8 @@ class LogDatabase {
   const std::vector<Record>& records() const { return records_; }
   /// The same record to correct in memory what is derived from its texts: its features, with their version.
   Record& record_at(size_t row) { return records_.at(row); }
+  /// Up to where open() has read the journal.
+  uint64_t journal_bytes() const { return journal_bytes_; }
   /// Warnings met while reading (a torn journal tail).
   const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -89,6 +91,7 @@ class LogDatabase {
   std::vector<Record> records_;
   IdentitySet identities_;
   std::unordered_map<Digest, std::vector<size_t>> by_task_;  ///< rows in their order
+  uint64_t journal_bytes_ = 0;
   std::vector<std::string> warnings_;
 };
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "codegen/base/result.h"
 
@@ -18,12 +18,18 @@ class IdentitySet {
   bool insert(std::string_view digest) {
     const auto key = key_of(digest);
     HONE_CHECK(key);
-    return keys_.insert(*key).second;
+    return keys_.emplace(*key, keys_.size()).second;
   }
   /// A text that is no digest is not there.
   bool contains(std::string_view digest) const {
     const auto key = key_of(digest);
     return key && keys_.contains(*key);
+  }
+  /// Whether it is one of the first `count` that were inserted.
+  bool contains(std::string_view digest, size_t count) const {
+    const auto key = key_of(digest);
+    const auto place = key ? keys_.find(*key) : keys_.end();
+    return place != keys_.end() && place->second < count;
   }
   size_t size() const { return keys_.size(); }
 
@@ -43,7 +49,7 @@ class IdentitySet {
     }
     return key;
   }
-  std::unordered_set<Key, Hash> keys_;
+  std::unordered_map<Key, size_t, Hash> keys_;  ///< how many were there before it
 };
 
 }  // namespace hone

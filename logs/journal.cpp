@@ -55,6 +55,37 @@ size_t record_at(std::string_view bytes, size_t offset) {
   return sum == get(bytes, offset + 8) ? kRecordHeaderBytes + length : 0;
 }
 
+/// `bytes` are those of the file from `base` on; the first record lies at `offset` in them.
+Result<JournalContents> parse_records(std::string_view bytes, size_t offset, uint64_t base,
+                                      const std::string& path) {
+  JournalContents contents;
+  while (offset < bytes.size()) {
+    const size_t length = record_at(bytes, offset);
+    if (length == 0) break;
+    contents.entries.push_back(
+        {get(bytes, offset + 4),
+         std::string(bytes.substr(offset + kRecordHeaderBytes, length - kRecordHeaderBytes))});
+    offset += length;
+  }
+  contents.valid_bytes = base + offset;
+  if (offset == bytes.size()) return contents;
+  // A write that was cut short leaves nothing whole behind it; a whole record further on means damage, not a
+  // torn tail.
+  for (size_t next = offset + 1; next + kRecordHeaderBytes <= bytes.size(); ++next) {
+    if (record_at(bytes, next) == 0) continue;
+    const std::string place = std::to_string(base + offset);
+    return fail("damaged at byte " + place + " of " + std::to_string(base + bytes.size()) + ": the " +
+                    std::to_string(contents.entries.size()) +
+                    " records before it are whole, whole records follow from byte " +
+                    std::to_string(base + next),
+                path, "to keep only those before it: truncate -s " + place + " FILE");
+  }
+  contents.warning = path + ": the last record is torn at byte " + std::to_string(base + offset) + " of " +
+                     std::to_string(base + bytes.size()) + " and was left out; " +
+                     std::to_string(contents.entries.size()) + " records are whole";
+  return contents;
+}
+
 Result<JournalContents> parse(std::string_view bytes, const std::string& path) {
   JournalContents contents;
   const std::string header = file_header();
@@ -71,39 +102,16 @@ Result<JournalContents> parse(std::string_view bytes, const std::string& path) {
     return fail("is a journal of version " + std::to_string(get(bytes, 8)) + ", this program knows version " +
                     std::to_string(kVersion),
                 path, "use a newer hone");
-  size_t offset = kHeaderBytes;
-  while (offset < bytes.size()) {
-    const size_t length = record_at(bytes, offset);
-    if (length == 0) break;
-    contents.entries.push_back(
-        {get(bytes, offset + 4),
-         std::string(bytes.substr(offset + kRecordHeaderBytes, length - kRecordHeaderBytes))});
-    offset += length;
-  }
-  contents.valid_bytes = offset;
-  if (offset == bytes.size()) return contents;
-  // A write that was cut short leaves nothing whole behind it; a whole record further on means damage, not a
-  // torn tail.
-  for (size_t next = offset + 1; next + kRecordHeaderBytes <= bytes.size(); ++next) {
-    if (record_at(bytes, next) == 0) continue;
-    const std::string place = std::to_string(offset);
-    return fail("damaged at byte " + place + " of " + std::to_string(bytes.size()) + ": the " +
-                    std::to_string(contents.entries.size()) +
-                    " records before it are whole, whole records follow from byte " + std::to_string(next),
-                path, "to keep only those before it: truncate -s " + place + " FILE");
-  }
-  contents.warning = path + ": the last record is torn at byte " + std::to_string(offset) + " of " +
-                     std::to_string(bytes.size()) + " and was left out; " +
-                     std::to_string(contents.entries.size()) + " records are whole";
-  return contents;
+  return parse_records(bytes, kHeaderBytes, 0, path);
 }
 
-Result<std::string> read_all(int file, const std::string& path) {
+Result<std::string> read_all(int file, const std::string& path, uint64_t from = 0, uint64_t to = UINT64_MAX) {
   std::string bytes;
   char buffer[1 << 16];
-  off_t offset = 0;
+  auto offset = static_cast<off_t>(from);
   while (true) {
-    const ssize_t got = ::pread(file, buffer, sizeof buffer, offset);
+    const size_t most = std::min<uint64_t>(sizeof buffer, to - static_cast<uint64_t>(offset));
+    const ssize_t got = ::pread(file, buffer, most, offset);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(std::string("cannot be read: ") + std::strerror(errno), path);
     if (got == 0) return bytes;
@@ -114,7 +122,7 @@ Result<std::string> read_all(int file, const std::string& path) {
 
 /// " (process N)" of who holds the lock, as far as /proc/locks tells.
 std::string lock_holder(int file) {
-  struct stat info{};
+  struct stat info {};
   if (::fstat(file, &info) != 0) return "";
   std::ifstream locks("/proc/locks");
   std::string line;
@@ -169,6 +177,16 @@ Result<JournalContents> read_journal(const std::filesystem::path& path) {
   return parse(*bytes, path.string());
 }
 
+Result<JournalContents> read_journal(const std::filesystem::path& path, uint64_t from, uint64_t to) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return fail(std::string("cannot be opened: ") + std::strerror(errno), path.string());
+  from = std::max<uint64_t>(from, kHeaderBytes);
+  auto bytes = read_all(file, path.string(), from, to);
+  ::close(file);
+  if (!bytes) return pass(bytes.error());
+  return parse_records(*bytes, 0, from, path.string());
+}
+
 Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
   Journal journal;
   journal.files_ = &files;
@@ -185,7 +203,8 @@ Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
                   "wait for it, stop it, or name another log");
     }
     // Its last writer may have removed it between open and flock: then the lock is on a file nobody will see.
-    struct stat held{}, named{};
+    struct stat held {
+    }, named{};
     if (::fstat(journal.file_, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
         held.st_ino == named.st_ino && held.st_dev == named.st_dev)
       break;
@@ -212,6 +231,7 @@ Journal::Journal(Journal&& other) noexcept
       path_(std::move(other.path_)),
       file_(std::exchange(other.file_, -1)),
       bytes_(other.bytes_),
+      unsynced_(other.unsynced_),
       queue_(std::move(other.queue_)),
       recovered_(std::move(other.recovered_)) {}
 
@@ -222,6 +242,7 @@ Journal& Journal::operator=(Journal&& other) noexcept {
     path_ = std::move(other.path_);
     file_ = std::exchange(other.file_, -1);
     bytes_ = other.bytes_;
+    unsynced_ = other.unsynced_;
     queue_ = std::move(other.queue_);
     recovered_ = std::move(other.recovered_);
   }
@@ -260,6 +281,31 @@ Status Journal::sync() { return put_out(true); }
 
 Status Journal::write() { return put_out(false); }
 
+Result<Journal::Tail> Journal::copy_tail(const std::filesystem::path& path, uint64_t from, Files& files) {
+  HONE_TRY(const JournalContents rest, read_journal(path, from));
+  const std::filesystem::path beside = path.string() + ".new";
+  std::error_code error;
+  std::filesystem::remove(beside, error);
+  HONE_TRY(Journal journal, open(beside, files));
+  for (const JournalEntry& entry : rest.entries) journal.append(entry.type, entry.payload);
+  HONE_RETURN_IF_ERROR(journal.sync());
+  return Tail{std::move(journal), rest.valid_bytes};
+}
+
+Status Journal::take_tail(Tail tail) {
+  HONE_RETURN_IF_ERROR(sync());
+  HONE_CHECK(tail.to <= bytes_);
+  HONE_TRY(const JournalContents rest, read_journal(path_, tail.to, bytes_));
+  for (const JournalEntry& entry : rest.entries) tail.journal.append(entry.type, entry.payload);
+  HONE_RETURN_IF_ERROR(tail.journal.sync());
+  std::error_code error;
+  std::filesystem::rename(tail.journal.path_, path_, error);
+  if (error) return fail("cannot be renamed: " + error.message(), tail.journal.path_.string());
+  tail.journal.path_ = path_;
+  *this = std::move(tail.journal);
+  return sync_folder(path_);
+}
+
 Status Journal::remove() {
   HONE_CHECK(queue_.empty() && bytes_ == kHeaderBytes);
   if (::unlink(path_.c_str()) != 0)
@@ -270,6 +316,8 @@ Status Journal::remove() {
 
 Status Journal::cut() {
   HONE_CHECK(queue_.empty());
+  std::error_code error;
+  std::filesystem::remove(path_.string() + ".new", error);  // a tail that was not taken
   if (files_->ftruncate(file_, kHeaderBytes) != 0 || files_->fdatasync(file_) != 0)
     return fail(std::string("cannot be cut: ") + std::strerror(errno), path_.string());
   bytes_ = kHeaderBytes;

@@ -30,6 +30,9 @@ struct JournalContents {
 /// warning; damage before the last record is an Error that says the offset and how many records before it are
 /// readable.
 Result<JournalContents> read_journal(const std::filesystem::path& path);
+/// Only what lies between `from` and `to`, ends of records (0: the first record's begin).
+Result<JournalContents> read_journal(const std::filesystem::path& path, uint64_t from,
+                                     uint64_t to = UINT64_MAX);
 
 /// The writing end. Moves, never copies; closing it gives the lock back.
 class Journal {
@@ -55,6 +58,14 @@ class Journal {
   Status write();
   /// Empties the journal durably, once its content is safe elsewhere. Nothing may be queued.
   Status cut();
+  /// Cuts off what lies before byte `from`, once it is safe elsewhere, in two steps: copy_tail gathers what
+  /// lies behind it in a journal beside this one, `path`.new, on any thread and while this one is written;
+  /// take_tail adds what came since, which should be little, and puts it in this one's place. Killed in
+  /// between, all is still here.
+  struct Tail;
+  static Result<Tail> copy_tail(const std::filesystem::path& path, uint64_t from,
+                                Files& files = real_files());
+  Status take_tail(Tail tail);
   /// Deletes the file and gives the lock back; it must have been cut.
   Status remove();
   /// Durable length in bytes, header included.
@@ -71,6 +82,12 @@ class Journal {
   bool unsynced_ = false;  ///< something was only written
   std::string queue_;
   JournalContents recovered_;
+};
+
+/// What lies before `to` in a journal, without its front.
+struct Journal::Tail {
+  Journal journal;
+  uint64_t to = 0;
 };
 
 }  // namespace hone

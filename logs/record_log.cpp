@@ -13,6 +13,7 @@ RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal jo
       journal_(std::move(journal)),
       uncompacted_(uncompacted) {
   for (const Record& record : database_.records()) identities_.insert(record_identity(record));
+  synced_ = identities_.size();
 }
 
 Result<RecordLog> RecordLog::open(const std::filesystem::path& log, Files& files) {
@@ -28,7 +29,9 @@ Result<RecordLog> RecordLog::open(const std::filesystem::path& log, Files& files
   }
   LogDatabase database = std::move(*opened);
   if (!recovered.warning.empty()) database.add_warning(recovered.warning);
-  return RecordLog(log, std::move(database), std::move(journal), recovered.entries.size());
+  RecordLog opened_log(log, std::move(database), std::move(journal), recovered.entries.size());
+  opened_log.files_ = &files;
+  return opened_log;
 }
 
 Result<bool> RecordLog::append(const Record& record) { return append(record, record_identity(record)); }
@@ -38,13 +41,38 @@ Result<bool> RecordLog::append(const Record& record, const Digest& identity) {
   HONE_TRY(const wire::Bytes bytes, wire::encode_record(record));
   journal_.append(kRecordEntry, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   ++uncompacted_;
+  std::lock_guard lock(*mutex_);
   return identities_.insert(identity);
 }
 
-Status RecordLog::sync() { return journal_.sync(); }
+Status RecordLog::sync() {
+  HONE_RETURN_IF_ERROR(journal_.sync());
+  std::lock_guard lock(*mutex_);
+  synced_ = identities_.size();
+  return {};
+}
+
+bool RecordLog::is_durable(const Digest& identity) const {
+  std::lock_guard lock(*mutex_);
+  return identities_.contains(identity, synced_);
+}
+
+Result<RecordLog::Compaction> RecordLog::prepare_compaction() const {
+  HONE_TRY(const LogDatabase all, LogDatabase::open(log_));
+  HONE_RETURN_IF_ERROR(all.write(log_));
+  HONE_TRY(Journal::Tail tail, Journal::copy_tail(journal_path(log_), all.journal_bytes(), *files_));
+  return Compaction{std::move(tail), all.records().size()};
+}
+
+Status RecordLog::adopt(Compaction compaction) {
+  HONE_RETURN_IF_ERROR(sync());
+  HONE_RETURN_IF_ERROR(journal_.take_tail(std::move(compaction.tail)));
+  uncompacted_ = size() - compaction.records;
+  return {};
+}
 
 Status RecordLog::compact() {
-  HONE_RETURN_IF_ERROR(journal_.sync());
+  HONE_RETURN_IF_ERROR(sync());
   if (uncompacted_ == 0) return {};
   HONE_TRY(const LogDatabase all, LogDatabase::open(log_));
   HONE_CHECK(all.records().size() == size());

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <utility>
 
 #include "logs/database.h"
@@ -31,6 +33,17 @@ class RecordLog {
   /// The same for a caller that knows record_identity(record).
   Result<bool> append(const Record& record, const Digest& identity);
   Status sync();
+  /// Whether a record of this identity is in the log for good; on any thread.
+  bool is_durable(const Digest& identity) const;
+  /// compact() in two steps, for a writer that cannot wait: prepare on any thread, while records are appended
+  /// and synced, and adopt, which writes only what came since. Killed anywhere in between, no record is lost
+  /// or doubled.
+  struct Compaction {
+    Journal::Tail tail;
+    size_t records = 0;  ///< in the HDF5 file
+  };
+  Result<Compaction> prepare_compaction() const;
+  Status adopt(Compaction compaction);
   /// Reads both files and writes all records to the HDF5 file, then cuts the journal. Killed anywhere in
   /// between, no record is lost or doubled.
   Status compact();
@@ -42,8 +55,12 @@ class RecordLog {
  private:
   RecordLog(std::filesystem::path log, LogDatabase database, Journal journal, size_t uncompacted);
   std::filesystem::path log_;
+  Files* files_ = &real_files();
   LogDatabase database_;
+  /// Guards the two after it; others than the writer only ask is_durable().
+  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
   IdentitySet identities_;
+  size_t synced_ = 0;  ///< so many of them, the first, are durable
   Journal journal_;
   size_t uncompacted_ = 0;
 };

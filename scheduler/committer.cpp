@@ -2,6 +2,7 @@
 #include "scheduler/committer.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -66,9 +67,46 @@ Committer::Outcome Committer::commit(Batch batch) {
   outcome.status = log_.sync();
   if (outcome.status) outcome.status = issued_only ? jobs_.write() : jobs_.sync();
   if (!outcome.status) return outcome;
-  if (batch.compact) outcome.tidied = log_.compact();
-  if (outcome.tidied && batch.snapshot) outcome.tidied = jobs_.replace(*batch.snapshot);
+  if (batch.prepared) outcome.tidied = finish(std::move(*batch.prepared));
   return outcome;
+}
+
+void Committer::prepare(bool compact, bool snapshot) {
+  HONE_CHECK(!busy_ && !is_preparing());
+  preparing_ = std::async(std::launch::async, [this, compact, snapshot, upto = jobs_.bytes()] {
+    ::pthread_setname_np(::pthread_self(), "tidier");
+    ::setpriority(PRIO_PROCESS, 0, 5);  // this thread alone: results go first
+    Prepared prepared;
+    const auto is_over = [this](const Digest& id) { return log_.is_durable(id); };
+    if (compact) {
+      if (auto log = log_.prepare_compaction())
+        prepared.log = std::move(*log);
+      else
+        prepared.status = pass(log.error());
+    }
+    if (snapshot) {
+      if (auto jobs = jobs_.prepare_snapshot(upto, is_over))
+        prepared.jobs = std::move(*jobs);
+      else
+        prepared.status = pass(jobs.error());
+    }
+    return prepared;
+  });
+}
+
+std::optional<Committer::Prepared> Committer::take_prepared(bool wait) {
+  if (!is_preparing()) return std::nullopt;
+  if (!wait && preparing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
+  return preparing_.get();
+}
+
+Status Committer::finish(Prepared prepared) {
+  Status status = std::move(prepared.status);
+  if (prepared.log)
+    if (auto adopted = log_.adopt(std::move(*prepared.log)); !adopted) status = adopted;
+  if (prepared.jobs)
+    if (auto adopted = jobs_.adopt(std::move(*prepared.jobs)); !adopted) status = adopted;
+  return status;
 }
 
 }  // namespace hone::scheduler

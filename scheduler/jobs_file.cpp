@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace hone::scheduler {
 namespace {
@@ -41,8 +43,7 @@ Result<JobsFile> JobsFile::open(const std::filesystem::path& log, Files& files) 
   return file;
 }
 
-Status JobsFile::replace(const std::vector<JournalEntry>& entries) {
-  HONE_RETURN_IF_ERROR(journal_.sync());
+Status JobsFile::write_snapshot(const std::vector<JournalEntry>& entries) const {
   const std::filesystem::path temporary = snapshot_path().string() + ".new";
   std::error_code error;
   std::filesystem::remove(temporary, error);
@@ -53,8 +54,29 @@ Status JobsFile::replace(const std::vector<JournalEntry>& entries) {
   }
   std::filesystem::rename(temporary, snapshot_path(), error);
   if (error) return fail("cannot be renamed: " + error.message(), temporary.string());
-  HONE_RETURN_IF_ERROR(sync_folder(path_.parent_path()));
+  return sync_folder(path_.parent_path());
+}
+
+Status JobsFile::replace(const std::vector<JournalEntry>& entries) {
+  HONE_RETURN_IF_ERROR(journal_.sync());
+  HONE_RETURN_IF_ERROR(write_snapshot(entries));
   return journal_.cut();
+}
+
+Result<Journal::Tail> JobsFile::prepare_snapshot(uint64_t upto,
+                                                 const std::function<bool(const Digest&)>& is_over) const {
+  std::vector<JournalEntry> entries;
+  std::error_code error;
+  if (std::filesystem::exists(snapshot_path(), error)) {
+    HONE_TRY(JournalContents before, read_journal(snapshot_path()));
+    entries = std::move(before.entries);
+  }
+  HONE_TRY(JournalContents recent, read_journal(path_, 0, upto));
+  std::ranges::move(recent.entries, std::back_inserter(entries));
+  HONE_TRY(Recovered state, recover(entries));
+  std::erase_if(state.issued, [&](const auto& issued) { return is_over(issued.first); });
+  HONE_RETURN_IF_ERROR(write_snapshot(snapshot(state)));
+  return Journal::copy_tail(path_, upto, *files_);
 }
 
 Status JobsFile::remove() {

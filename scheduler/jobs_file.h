@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 #include "scheduler/job_journal.h"
 
@@ -18,6 +19,12 @@ class JobsFile {
   Status sync() { return journal_.sync(); }
   Status write() { return journal_.write(); }
   uint64_t bytes() const { return journal_.bytes(); }
+  /// Makes a snapshot of what has been journaled up to byte `upto`, in two steps as RecordLog's compaction:
+  /// prepare on any thread, while entries are appended, then adopt, which writes only what came since.
+  /// `is_over`: whether a measurement that was issued has its record, for good.
+  Result<Journal::Tail> prepare_snapshot(uint64_t upto,
+                                         const std::function<bool(const Digest&)>& is_over) const;
+  Status adopt(Journal::Tail tail) { return journal_.take_tail(std::move(tail)); }
   /// Puts `entries` in the place of all that was journaled; killed at any moment, one of the two is there.
   Status replace(const std::vector<JournalEntry>& entries);
   /// Nothing needs to be kept: removes both files.
@@ -27,6 +34,7 @@ class JobsFile {
   JobsFile(std::filesystem::path path, Journal journal)
       : path_(std::move(path)), journal_(std::move(journal)) {}
   std::filesystem::path snapshot_path() const { return path_.string() + ".snapshot"; }
+  Status write_snapshot(const std::vector<JournalEntry>& entries) const;
   std::filesystem::path path_;
   Journal journal_;
   Files* files_ = &real_files();

@@ -41,6 +41,7 @@ class Shell {
         carry_out(core_.stop(now()));
       }
       take_commits();
+      tidy();
       watch_disk();
       const bool drained = take_messages();
       note_refused();
@@ -57,7 +58,6 @@ class Shell {
           (is_quiet() || (settings_.abandon.count() == 0 && wanted_ <= durable_) ||
            std::chrono::steady_clock::now() >= leave_by))
         return leave();
-      tidy();
     }
   }
 
@@ -234,28 +234,29 @@ class Shell {
                        [](const auto& entry) { return is_terminal(entry.second.state); });
   }
 
-  /// Compaction and snapshots, when nothing else is to be written.
+  /// Compaction and snapshots are prepared on a thread of their own, while results go on being committed, and
+  /// finished with the next batch.
   void tidy() {
-    if (!committer_.idle() || !trouble_.empty() || std::chrono::steady_clock::now() < tidy_again_) return;
+    if (auto prepared = committer_.take_prepared()) batch_.prepared = std::move(*prepared);
+    if (committer_.is_preparing() || batch_.prepared || !committer_.idle() || !trouble_.empty() ||
+        std::chrono::steady_clock::now() < tidy_again_)
+      return;
     const bool idle = is_quiet();
-    Committer::Batch work;
+    bool compact = false;
     const size_t uncompacted = committer_.log().uncompacted();
     if (uncompacted > 0 && (idle || uncompacted >= next_compact_)) {
-      work.compact = true;
+      compact = true;
       next_compact_ = std::max(options_.compact_every, committer_.log().size() / 2);
     }
     const uint64_t bytes = committer_.jobs().bytes();
-    if (bytes > next_snapshot_ || (idle && bytes > (options_.snapshot_bytes >> 6))) {
-      work.snapshot = core_.snapshot_entries(now());
-      next_snapshot_ = options_.snapshot_bytes;
-    }
-    if (!work.compact && !work.snapshot) return;
-    work.goal = durable_;
-    committer_.submit(std::move(work));
-    submitted_ = std::chrono::steady_clock::now();
+    const bool snapshot = bytes > options_.snapshot_bytes || (idle && bytes > (options_.snapshot_bytes >> 6));
+    if (compact || snapshot) committer_.prepare(compact, snapshot);
   }
 
   Status leave() {
+    if (auto prepared = committer_.take_prepared(true))
+      if (auto finished = committer_.finish(std::move(*prepared)); !finished)
+        note("the log was not compacted, it is tried again: " + finished.error().text());
     HONE_RETURN_IF_ERROR(committer_.log().close());
     const bool is_private = settings_.abandon.count() > 0;
     return is_private && is_quiet() ? committer_.jobs().remove()
@@ -280,7 +281,6 @@ class Shell {
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
   TimePoint tell_refused_ = {};
   size_t next_compact_ = options_.compact_every;
-  uint64_t next_snapshot_ = options_.snapshot_bytes;
   std::string trouble_, untidy_;
 };
 

@@ -55,7 +55,7 @@ class FailingFiles : public Files {
       if (way == Way::power) forget(file);
       if (way != Way::after) throw Killed();
     }
-    struct stat facts{};
+    struct stat facts {};
     ::fstat(file, &facts);
     synced_[facts.st_ino] = facts.st_size;  // no real sync: this process is never really killed
     if (way == Way::after && failed && calls == fail_at) throw Killed();
@@ -73,7 +73,7 @@ class FailingFiles : public Files {
     return true;
   }
   void forget(int file) {
-    struct stat facts{};
+    struct stat facts {};
     ::fstat(file, &facts);
     (void)Files::ftruncate(file, std::min<off_t>(facts.st_size, synced_[facts.st_ino]));
   }
@@ -91,6 +91,8 @@ class JournalDisk : public test::Disk {
     std::filesystem::remove_all(folder_);
   }
   void close() {
+    snapshot_.reset();
+    compaction_.reset();
     log_.reset();
     jobs_.reset();
   }
@@ -113,16 +115,28 @@ class JournalDisk : public test::Disk {
       return false;
     }
     killed();
-    // Now and then the jobs journal is replaced by what it amounts to.
-    if (++commits_ % 8 == 0) {
-      auto now = read_journal(folder_ / "x.h5.jobs");
-      std::vector<JournalEntry> all;
-      if (std::filesystem::exists(folder_ / "x.h5.jobs.snapshot"))
-        all = read_journal(folder_ / "x.h5.jobs.snapshot")->entries;
-      all.insert(all.end(), now->entries.begin(), now->entries.end());
-      if (!jobs_->replace(snapshot(*recover(all)))) ++errors;  // the old ones are still there
-    }
+    tidy();
     return true;
+  }
+  /// Now and then the jobs journal is replaced by what it amounts to, and the log compacted: prepared after
+  /// one commit, finished after a later one. On an error the old ones are still there.
+  void tidy() {
+    if (++commits_ % 4 != 0) return;
+    const auto is_over = [this](const Digest& id) { return log_->is_durable(id); };
+    if (snapshot_) {
+      if (!jobs_->adopt(*std::exchange(snapshot_, {}))) ++errors;
+    } else if (auto prepared = jobs_->prepare_snapshot(jobs_->bytes(), is_over)) {
+      snapshot_ = std::move(*prepared);
+    } else {
+      ++errors;
+    }
+    if (compaction_) {
+      if (!log_->adopt(*std::exchange(compaction_, {}))) ++errors;
+    } else if (auto prepared = log_->prepare_compaction()) {
+      compaction_ = std::move(*prepared);
+    } else {
+      ++errors;
+    }
   }
   /// What was queued is gone.
   void killed() { queued_records_ = queued_jobs_ = 0; }
@@ -134,6 +148,8 @@ class JournalDisk : public test::Disk {
   std::filesystem::path folder_;
   std::optional<RecordLog> log_;
   std::optional<JobsFile> jobs_;
+  std::optional<Journal::Tail> snapshot_;
+  std::optional<RecordLog::Compaction> compaction_;
   uint64_t commits_ = 0;
   size_t queued_records_ = 0, queued_jobs_ = 0;
 };
