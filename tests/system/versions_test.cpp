@@ -4,8 +4,10 @@
 
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "tests/system/old_peers.h"
+#include "tests/system/old_relay.h"
 #include "tests/system/rig.h"
 
 namespace hone::testing_system {
@@ -58,7 +60,9 @@ TEST_P(OldPeers, OfProtocol1TakeAJobToItsEnd) {
     EXPECT_EQ(old->protocol(), 1u);
     EXPECT_EQ(old->malformed(), 0u);
   }
-  if (mix.tuner) EXPECT_GE(old_tuner->done(), trials);
+  if (mix.tuner) {
+    EXPECT_GE(old_tuner->done(), trials);
+  }
   if (mix.runner) {
     EXPECT_GE(old_runner->done(), trials) << "so many results were acknowledged";
     const Finished shown = hone({"boards", "--scheduler", endpoint()}, scratch_);
@@ -101,6 +105,55 @@ TEST_F(Versions, WithoutACommonProtocolAreRefusedWithBothSidesVersions) {
   EXPECT_EQ(answer_to(1, 2), "protocol 2");
   EXPECT_EQ(answer_to(1, 1), "protocol 1");
   expect_sound(*server);
+}
+
+/// Programs of today at a scheduler of protocol 2, which for the scheduler are a tuner, a runner and a client
+/// of protocol 2.
+class Protocol2 : public Rig {
+ protected:
+  std::string old() const { return "ipc://" + (scratch_ / "old").string(); }
+  std::vector<std::string> tune(const std::vector<std::string>& more) const {
+    std::vector<std::string> words = {"tune", tiny_model(), "--scheduler", old(), "--trials", "8"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+};
+
+TEST_F(Protocol2, TakesAJobToItsEndWithAllThreeProgramsAndSaysHowItStands) {
+  auto server = scheduler();
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "listens on"));
+  OldRelay relay(old(), endpoint());
+  Running tuner("hone-tuner", {"--scheduler", old(), "--jobs", "1"}, scratch_);
+  Running runner("hone-runner", {"--scheduler", old(), "--name", "board"}, scratch_);
+  const Finished tuned = hone(tune({"--target", "host"}), scratch_);
+  EXPECT_EQ(tuned.exit_code, 0) << tuned.err << scheduler_said();
+  const nlohmann::json now = status({"--scheduler", old()});
+  EXPECT_EQ(now["protocol_max"], 2);
+  EXPECT_EQ(now["malformed"], 0) << "nobody said what it should not";
+  EXPECT_GE(relay.dropped().feature_versions, 1u);
+  EXPECT_GE(relay.dropped().delays, 1u);
+  EXPECT_FALSE(records().empty());
+  const Finished jobs = hone({"jobs", "list", "--scheduler", old()}, scratch_);
+  EXPECT_THAT(jobs.out, HasSubstr("Completed")) << jobs.err;
+  const Finished shown = hone({"boards", "--scheduler", old()}, scratch_);
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("board"), HasSubstr("Good"))) << shown.err;
+  expect_sound(*server);
+}
+
+TEST_F(Protocol2, IsGivenNoJobWithSeveralTargetsSinceItWouldTuneTheFirstAlone) {
+  auto server = scheduler();
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "listens on"));
+  OldRelay relay(old(), endpoint());
+  for (const bool leave : {false, true}) {
+    std::vector<std::string> words = tune({"--target", "host", "--target", "aarch64-neon"});
+    if (leave) words.push_back("--detach");
+    const Finished refused = hone(words, scratch_);
+    EXPECT_EQ(refused.exit_code, 1) << refused.out;
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("protocol 2"), HasSubstr("start a scheduler of protocol 3")));
+  }
+  EXPECT_EQ(relay.dropped().further_targets, 0u) << "none was sent";
+  const Finished jobs = hone({"jobs", "list", "--scheduler", endpoint()}, scratch_);
+  EXPECT_THAT(jobs.out, testing::Not(HasSubstr("tiny"))) << jobs.out;
 }
 
 /// Every program of today at a scheduler that is too old or too new for it.

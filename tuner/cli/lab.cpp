@@ -73,8 +73,13 @@ Result<TransportOptions> lab_transport(const LabFlags& flags) {
 
 namespace {
 
-/// Connects and is welcomed; `protocol`, if it is asked for: the one that both speak.
-Result<Peer> greeted(const LabFlags& flags, uint32_t* protocol = nullptr) {
+struct Greeted {
+  Peer peer;
+  uint32_t protocol = 0;  ///< that both speak
+};
+
+/// Connects and is welcomed.
+Result<Greeted> greeted(const LabFlags& flags) {
   HONE_TRY(TransportOptions options, lab_transport(flags));
   HONE_TRY(Peer peer, Peer::connect(flags.scheduler, std::move(options)));
   wire::Hello hello;
@@ -85,10 +90,8 @@ Result<Peer> greeted(const LabFlags& flags, uint32_t* protocol = nullptr) {
   while (auto received = peer.receive(give_up)) {
     if (!received->message) return pass(received->message.error());
     wire::Message& message = *received->message;
-    if (const auto* welcome = std::get_if<wire::Welcome>(&message)) {
-      if (protocol != nullptr) *protocol = welcome->protocol;
-      return peer;
-    }
+    if (const auto* welcome = std::get_if<wire::Welcome>(&message))
+      return Greeted{std::move(peer), welcome->protocol};
     if (const auto* refuse = std::get_if<wire::Refuse>(&message))
       return fail("the scheduler refuses: " + refuse->reason, flags.scheduler);
   }
@@ -118,18 +121,18 @@ Result<wire::Message> ask(const LabFlags& flags, Peer& peer, const wire::Message
 }  // namespace
 
 Result<wire::Message> ask(const LabFlags& flags, const wire::Message& question) {
-  HONE_TRY(Peer peer, greeted(flags));
-  return ask(flags, peer, question);
+  HONE_TRY(Greeted scheduler, greeted(flags));
+  return ask(flags, scheduler.peer, question);
 }
 
 bool is_endpoint(std::string_view log) { return log.starts_with("tcp://") || log.starts_with("ipc://"); }
 
 Result<LogDatabase> pull_log(const LabFlags& flags, uint64_t job, const std::string& target,
                              const std::function<void(uint64_t, uint64_t)>& progress) {
-  HONE_TRY(Peer peer, greeted(flags));
+  HONE_TRY(Greeted scheduler, greeted(flags));
   LogDatabase log;
   for (uint64_t next = 0;;) {
-    HONE_TRY(wire::Message answer, ask(flags, peer, wire::PullLog{job, next, target}));
+    HONE_TRY(wire::Message answer, ask(flags, scheduler.peer, wire::PullLog{job, next, target}));
     auto* chunk = std::get_if<wire::LogChunk>(&answer);
     if (chunk == nullptr || (chunk->next <= next && chunk->next < chunk->total))
       return fail("the scheduler answered something else", flags.scheduler);
@@ -156,12 +159,11 @@ Result<LogDatabase> open_log(const std::string& log, LabFlags flags, const std::
 }
 
 Result<uint64_t> submit_to_lab(const LabFlags& flags, const TuneRun& run) {
-  uint32_t protocol = 0;
-  HONE_TRY(Peer peer, greeted(flags, &protocol));
-  HONE_RETURN_IF_ERROR(check_takes_all(run.request, protocol));
-  HONE_RETURN_IF_ERROR(peer.send(run.request));
+  HONE_TRY(Greeted scheduler, greeted(flags));
+  HONE_RETURN_IF_ERROR(check_takes_all(run.request, scheduler.protocol));
+  HONE_RETURN_IF_ERROR(scheduler.peer.send(run.request));
   const auto give_up = Clock::now() + patience;
-  while (auto received = peer.receive(give_up)) {
+  while (auto received = scheduler.peer.receive(give_up)) {
     if (!received->message) return pass(received->message.error());
     // Its first event may come before the job is durable, and accepted.
     if (const auto* accepted = std::get_if<wire::Accepted>(&*received->message)) return accepted->job;

@@ -54,6 +54,62 @@ TEST(Crc32c, GivesTheValuesOfRfc3720) {
   EXPECT_EQ(crc32c("6789", crc32c("12345")), crc32c("123456789"));
 }
 
+/// Counts the bytes that are written.
+struct CountingFiles : Files {
+  uint64_t written = 0;
+  ssize_t pwrite(int file, const void* bytes, size_t size, off_t offset) override {
+    const ssize_t done = Files::pwrite(file, bytes, size, offset);
+    written += static_cast<uint64_t>(std::max<ssize_t>(done, 0));
+    return done;
+  }
+};
+
+TEST(Journal, LosesItsFrontForAsManyBytesAsCameSinceTheCopyOfTheRest) {
+  test::Folder folder;
+  const auto path = folder.path / "j";
+  CountingFiles files;
+  auto journal = Journal::open(path, files);
+  ASSERT_TRUE(journal);
+  const std::string large(1 << 20, 'x');
+  journal->append(1, large);
+  ASSERT_TRUE(journal->sync());
+  const uint64_t front = journal->bytes();
+  journal->append(2, large);
+  ASSERT_TRUE(journal->sync());
+  auto tail = Journal::copy_tail(path, front, files);
+  ASSERT_TRUE(tail) << tail.error().text();
+  journal->append(3, "written");
+  ASSERT_TRUE(journal->write());
+  journal->append(4, "queued");
+
+  files.written = 0;
+  ASSERT_TRUE(journal->take_tail(std::move(*tail)));
+  EXPECT_LT(files.written, 200u) << "whoever waits for a commit waits for that";
+
+  EXPECT_FALSE(Journal::open(path)) << "the lock is held on the new file";
+  EXPECT_FALSE(std::filesystem::exists(path.string() + ".new"));
+  journal->append(5, "after");
+  ASSERT_TRUE(journal->sync());
+  EXPECT_EQ(journal->bytes(), std::filesystem::file_size(path));
+  const std::vector<JournalEntry> wanted = {{2, large}, {3, "written"}, {4, "queued"}, {5, "after"}};
+  EXPECT_EQ(read_journal(path)->entries, wanted);
+}
+
+TEST(Journal, IsWholeIfACopyOfItsRestWasNeverTaken) {
+  test::Folder folder;
+  const auto path = folder.path / "j";
+  journal_of(path, entries(5));
+  {
+    auto tail = Journal::copy_tail(path, 0);
+    ASSERT_TRUE(tail);
+  }
+  auto journal = Journal::open(path);
+  ASSERT_TRUE(journal);
+  EXPECT_EQ(journal->take_recovered().entries, entries(5));
+  ASSERT_TRUE(journal->cut());
+  EXPECT_FALSE(std::filesystem::exists(path.string() + ".new")) << "nothing is left behind";
+}
+
 TEST(Journal, GivesBackWhatWasSynced) {
   test::Folder folder;
   journal_of(folder.path / "j", entries(9));
@@ -148,9 +204,7 @@ TEST(Journal, RefusesASecondWriterAndNamesTheFirst) {
   EXPECT_THAT(second.error().what,
               HasSubstr("in use by another process (process " + std::to_string(::getpid()) + ")"));
   EXPECT_TRUE(read_journal(folder.path / "j")) << "readers need no lock";
-  {
-    Journal closed = std::move(*first);
-  }
+  { Journal closed = std::move(*first); }
   EXPECT_TRUE(Journal::open(folder.path / "j"));
 }
 
