@@ -60,8 +60,17 @@ class CpuDeviceTest : public testing::Test {
     return r;
   }
   static Measurement measure(const std::string& name) { return measure(name, request(name)); }
+  /// As a scheduler does, it measures again if the board was slow meanwhile: others may use this machine, and
+  /// the device is right to say so.
   static Measurement measure(const std::string& name, const wire::MeasureRequest& r) {
-    return device->measure(r, fixture(name), fixture("reference")).measurement;
+    Measurement m;
+    for (int attempt = 0; attempt < 10; ++attempt) {
+      m = device->measure(r, fixture(name), fixture("reference")).measurement;
+      if (m.status != MeasureStatus::board_unhealthy ||
+          m.message.find("in this session") == std::string::npos)
+        break;
+    }
+    return m;
   }
   void TearDown() override {
     Measurement after = measure("good");  // whatever happened, the device lives on
