@@ -122,7 +122,7 @@ Result<std::string> read_all(int file, const std::string& path, uint64_t from = 
 
 /// " (process N)" of who holds the lock, as far as /proc/locks tells.
 std::string lock_holder(int file) {
-  struct stat info {};
+  struct stat info = {};
   if (::fstat(file, &info) != 0) return "";
   std::ifstream locks("/proc/locks");
   std::string line;
@@ -203,8 +203,7 @@ Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
                   "wait for it, stop it, or name another log");
     }
     // Its last writer may have removed it between open and flock: then the lock is on a file nobody will see.
-    struct stat held {
-    }, named{};
+    struct stat held = {}, named = {};
     if (::fstat(journal.file_, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
         held.st_ino == named.st_ino && held.st_dev == named.st_dev)
       break;

@@ -389,6 +389,17 @@ TEST(Jobs, AreTheSameAfterARestartFromTheirJournal) {
   EXPECT_GT(after.last<wire::Want>("tuner")->rounds.at(0).lease.epoch, before.request.lease.epoch);
 }
 
+TEST(Restart, GivesNoLeaseBeforeItIsDurableThatItStarted) {
+  Hand hand({}, {}, {}, false);
+  hand.hello("tuner", wire::Role::tuner);
+  hand.hello("runner", wire::Role::runner);
+  hand.hello("client", wire::Role::client);
+  hand.say("client", make_request(1, 1));
+  EXPECT_TRUE(hand.core.works().empty()) << "killed now, the next start would use the same ids again";
+  hand.durable();
+  EXPECT_FALSE(hand.core.works().empty());
+}
+
 TEST(Query, GivesTheBestOrAllRecords) {
   Measuring hand;
   hand.say("runner", hand.result(hand.request));

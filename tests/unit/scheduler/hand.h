@@ -12,9 +12,12 @@ namespace hone::scheduler::test {
 /// A core driven by hand.
 class Hand {
  public:
-  explicit Hand(Settings settings = {}, LogDatabase log = {}, Recovered recovered = {})
+  /// `durable_start`: it is on the disk that it started.
+  explicit Hand(Settings settings = {}, LogDatabase log = {}, Recovered recovered = {},
+                bool durable_start = true)
       : core(settings, std::move(log), std::move(recovered)) {
     take(core.start({now, 1}));
+    if (durable_start) durable();
   }
   void take(Effects effects) {
     wanted = std::max(wanted, effects.sequence);
