@@ -1,6 +1,6 @@
 // How much the same artifact's time differs from one measurement to the next (an A/A study), and how often
 // the slower of two artifacts 3 % apart would win by it. Usage: same_again [--rounds N] [--mode MODE]
-// [--load none|beside|everywhere]. Prints; asserts nothing.
+// [--load none|beside|everywhere|tuning]. Prints; asserts nothing.
 #include <fmt/format.h>
 #include <sched.h>
 
@@ -42,11 +42,15 @@ std::string dense(int in, int out) {
 /// Threads that stream through memory and multiply in turn, as compilers do, until the object goes.
 class Load {
  public:
-  /// `everywhere`: one a core, and where they run is left to the system; else one on the first core only.
-  Load(bool beside, bool everywhere) {
+  /// `beside`: one on each core but the last. `everywhere`: one a core, and where they run is left to the
+  /// system. `tuning`: beside, and on the last core, which measures, one that gives way to all others.
+  explicit Load(const std::string& kind) {
     const int cores = static_cast<int>(std::max(2u, std::thread::hardware_concurrency()));
-    const int count = everywhere ? cores : beside ? cores - 1 : 0;
-    for (int i = 0; i < count; ++i) threads_.emplace_back([this, i, everywhere] { work(i, everywhere); });
+    const int count = kind == "none" ? 0 : kind == "beside" ? cores - 1 : cores;
+    for (int i = 0; i < count; ++i) {
+      const bool gives_way = kind == "tuning" && i == cores - 1;
+      threads_.emplace_back([this, i, kind, gives_way] { work(i, kind == "everywhere", gives_way); });
+    }
   }
   ~Load() {
     leaving_ = true;
@@ -54,7 +58,9 @@ class Load {
   }
 
  private:
-  void work(int core, bool everywhere) {
+  void work(int core, bool everywhere, bool gives_way) {
+    const sched_param none_needed = {};
+    if (gives_way) (void)::sched_setscheduler(0, SCHED_IDLE, &none_needed);
     cpu_set_t set;
     CPU_ZERO(&set);
     for (size_t i = 0; i < std::thread::hardware_concurrency(); ++i)
@@ -163,7 +169,7 @@ Status study(const Options& options) {
     subjects.push_back(std::move(subject));
   }
   {
-    const Load load(options.load == "beside", options.load == "everywhere");
+    const Load load(options.load);
     for (int round = 0; round < options.rounds; ++round)
       for (Subject& subject : subjects) HONE_RETURN_IF_ERROR(measure(*device, subject, mode, false));
     for (int round = 0; round < options.rounds; ++round)
@@ -190,8 +196,8 @@ int main(int argc, char** argv) {
       "Measures the same artifacts again and again: spread, and how often the wrong one of two wins");
   app.add_option("--rounds", options.rounds, "measurements of each artifact")->capture_default_str();
   app.add_option("--mode", options.mode, "timing mode, dram or llc")->capture_default_str();
-  app.add_option("--load", options.load, "other work: none, beside (not on the measuring core) or everywhere")
-      ->check(CLI::IsMember({"none", "beside", "everywhere"}))
+  app.add_option("--load", options.load, "other work: none, beside (not on the measuring core), everywhere, or as a builder does it while tuning")
+      ->check(CLI::IsMember({"none", "beside", "everywhere", "tuning"}))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   if (auto status = hone::study(options); !status) {

@@ -21,6 +21,7 @@ struct Options {
   bool pools = false;
   size_t lessons = 4000;
   std::vector<std::string> searches;
+  size_t skip = 0;
   replay::ReplaySettings settings;
 };
 
@@ -40,8 +41,10 @@ Status compare_searches(const Options& options) {
   // Of a large space only some points have times: all of those are looked at.
   if (options.pools) settings.search.enumerate_up_to = int64_t{1} << 20;
   double judged = 0, chances = 0;
+  size_t left_out = 0;
   for (const RecordedTask& task : tasks) {
     if (!task.whole && (!options.pools || task.points.size() < 250)) continue;
+    if (left_out++ < options.skip) continue;
     const Lessons of_others = Lessons::of_others(tasks, task.shape, options.lessons);
     const Lessons of_board = Lessons::of_board(other_board, task.key, options.lessons);
     size_t good = 0;
@@ -86,6 +89,7 @@ int main(int argc, char** argv) {
                "search tasks too of which only some 250 points or more were measured");
   app.add_option("--search", options.searches, "only these: names as in the table's head");
   hone::SearchSettings& search = options.settings.search;
+  app.add_option("--skip", options.skip, "so many of the tasks, which an earlier run did");
   app.add_option("--random-share", search.random_share, "of what is proposed with a model")
       ->capture_default_str();
   app.add_option("--prior-random-share", search.prior_random_share, "of what is proposed without one")
