@@ -162,6 +162,11 @@ std::vector<int> usable_cores() {
   return result;
 }
 
+std::vector<int> CoreShare::idle() const {
+  constexpr size_t few = 2;
+  return building.size() > few || building == measuring ? std::vector<int>() : measuring;
+}
+
 CoreShare share_cores(const std::vector<int>& cores, int threads) {
   CoreShare share;
   const size_t wanted = std::min(cores.size(), static_cast<size_t>(std::max(1, threads)));

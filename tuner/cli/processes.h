@@ -55,6 +55,8 @@ std::vector<int> usable_cores();
 /// are no others.
 struct CoreShare {
   std::vector<int> measuring, building;
+  /// Measuring cores that may build while nothing is measured, since few others can.
+  std::vector<int> idle() const;
 };
 CoreShare share_cores(const std::vector<int>& cores, int threads);
 

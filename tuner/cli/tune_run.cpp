@@ -64,6 +64,10 @@ class LocalRun {
     }
     std::vector<std::string> schedule = {"--listen", endpoint, "--log", run.log, "--abandon-ms", "10000"};
     for (const std::string& log : run.transfer) schedule.insert(schedule.end(), {"--transfer", log});
+    std::vector<std::string> tune = {"--scheduler", endpoint};
+    if (run.request.threads == 1) {
+      for (const int core : cores.idle()) tune.insert(tune.end(), {"--idle-cores", std::to_string(core)});
+    }
     struct Start {
       const char* name;
       std::vector<std::string> arguments;
@@ -72,7 +76,7 @@ class LocalRun {
     const std::array<Start, 3> starts = {
         // A job that an earlier, killed run left in the log's journal has nobody who waits for it.
         Start{"hone-scheduler", schedule, cores.building},
-        Start{"hone-tuner", {"--scheduler", endpoint}, cores.building},
+        Start{"hone-tuner", tune, cores.building},
         // A runner that was given a core pins its measurements to it and itself stays off it.
         Start{"hone-runner", measure, measure.size() > 2 ? std::vector<int>() : cores.measuring}};
     std::vector<Program> programs;

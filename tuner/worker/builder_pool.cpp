@@ -3,6 +3,7 @@
 #include "tuner/worker/builder_pool.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -32,6 +33,7 @@ std::string last_words(int file) {
 }  // namespace
 
 struct BuilderPool::Builder {
+  std::optional<int> idle_core;
   pid_t pid = -1;
   int socket = -1, words = -1;
   std::optional<FrameReader> reader;
@@ -39,6 +41,7 @@ struct BuilderPool::Builder {
   bool proposes = false;           ///< that request is a round
   Clock::time_point deadline;
   std::vector<PipeFrame> frames;
+  std::optional<Queued> held;  ///< on an idle core, what it works on: to be given to another
 
   Status spawn(const std::string& program);
   /// Ends it and says how it ended.
@@ -60,6 +63,14 @@ Status BuilderPool::Builder::spawn(const std::string& program) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     setpgid(0, 0);                    // Ctrl-C is for the tuner to act on
     setpriority(PRIO_PROCESS, 0, 5);  // whoever hands out work on the same core goes first
+    if (idle_core) {
+      cpu_set_t core;
+      CPU_ZERO(&core);
+      CPU_SET(static_cast<size_t>(*idle_core), &core);
+      const sched_param none_needed = {};
+      if (sched_setaffinity(0, sizeof core, &core) != 0 || sched_setscheduler(0, SCHED_IDLE, &none_needed) != 0)
+        _exit(126);
+    }
     if (ends[1] == 3) {
       fcntl(3, F_SETFD, 0);
     } else {
@@ -73,8 +84,8 @@ Status BuilderPool::Builder::spawn(const std::string& program) {
     const rlimit memory = {8ul << 30, 8ul << 30};
     setrlimit(RLIMIT_AS, &memory);
 #endif
-    const rlimit core = {0, 0};
-    setrlimit(RLIMIT_CORE, &core);
+    const rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
     execv(program.c_str(), const_cast<char* const*>(arguments));
     _exit(127);
   }
@@ -103,12 +114,17 @@ std::string BuilderPool::Builder::reap() {
   pid = socket = words = -1;
   reader.reset();
   ticket.reset();
+  held.reset();
   frames.clear();
   return how;
 }
 
 BuilderPool::BuilderPool(BuilderOptions options) : options_(std::move(options)) {
   for (int i = 0; i < options_.processes; ++i) builders_.push_back(std::make_unique<Builder>());
+  for (const int core : options_.idle_cores) {
+    builders_.push_back(std::make_unique<Builder>());
+    builders_.back()->idle_core = core;
+  }
 }
 
 BuilderPool::~BuilderPool() {
@@ -143,12 +159,21 @@ std::optional<Clock::time_point> BuilderPool::deadline() const {
   return first;
 }
 
+std::deque<BuilderPool::Queued>::iterator BuilderPool::next_for(const Builder& builder) {
+  return std::ranges::find_if(queue_, [&](const Queued& queued) {
+    return !builder.idle_core ||
+           (!queued.was_starved && std::holds_alternative<wire::Built>(queued.request.message));
+  });
+}
+
 void BuilderPool::start(Clock::time_point now, std::vector<BuilderAnswer>& answers) {
   for (const auto& builder : builders_) {
     if (queue_.empty()) return;
     if (builder->ticket) continue;
-    const Queued queued = std::move(queue_.front());
-    queue_.pop_front();
+    const auto next = next_for(*builder);
+    if (next == queue_.end()) continue;
+    Queued queued = std::move(*next);
+    queue_.erase(next);
     Status status;
     // A builder that died idle is found out by the write: a second, fresh one gets the request.
     for (int attempt = 0; attempt < 2; ++attempt) {
@@ -165,6 +190,7 @@ void BuilderPool::start(Clock::time_point now, std::vector<BuilderAnswer>& answe
     builder->ticket = queued.ticket;
     builder->proposes = std::holds_alternative<wire::Want>(queued.request.message);
     builder->deadline = now + (builder->proposes ? options_.propose_timeout : options_.build_timeout);
+    if (builder->idle_core) builder->held = std::move(queued);
   }
 }
 
@@ -186,9 +212,15 @@ std::vector<BuilderAnswer> BuilderPool::poll(Clock::time_point now) {
       answers.push_back({ticket, std::move(builder->frames), MeasureStatus::ok, ""});
       builder->frames.clear();
       builder->ticket.reset();
+      builder->held.reset();
     } else if (!alive) {
       answers.push_back(
           {ticket, {}, MeasureStatus::build_error, "the compiler crashed (" + builder->reap() + ")"});
+    } else if (now >= builder->deadline && builder->held) {
+      Queued starved = std::move(*builder->held);
+      builder->reap();
+      starved.was_starved = true;
+      queue_.push_front(std::move(starved));
     } else if (now >= builder->deadline) {
       builder->reap();
       answers.push_back({ticket, {}, MeasureStatus::build_timeout, "took longer than its deadline"});

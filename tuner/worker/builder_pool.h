@@ -18,6 +18,9 @@ namespace hone {
 struct BuilderOptions {
   std::string program;  ///< its own executable
   int processes = 1;
+  /// One builder more for each of these cores, which compiles there while nothing else wants to run: on boards
+  /// that measure themselves the measuring core waits for the compiler half of the time.
+  std::vector<int> idle_cores = {};
   std::chrono::milliseconds build_timeout{20000};
   std::chrono::milliseconds propose_timeout{60000};
 };
@@ -53,7 +56,10 @@ class BuilderPool {
   struct Queued {
     uint64_t ticket;
     PipeFrame request;
+    bool was_starved = false;  ///< on an idle core that never was idle: the others take it
   };
+  /// The next request that `builder` may take: one on an idle core, which may have to wait, takes no rounds.
+  std::deque<Queued>::iterator next_for(const Builder& builder);
   void start(std::chrono::steady_clock::time_point now, std::vector<BuilderAnswer>& answers);
   BuilderOptions options_;
   std::vector<std::unique_ptr<Builder>> builders_;

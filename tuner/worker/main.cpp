@@ -33,6 +33,11 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", options.builders.processes,
                  "candidates to compile at once (default: one a core it may use)")
       ->check(CLI::Range(1, 256));
+  app.add_option("--idle-cores", options.builders.idle_cores,
+                 "compile on these cores as well while nothing else runs there, one candidate each: e.g. the "
+                 "core that a runner on this machine measures on")
+      ->delimiter(',')
+      ->check(CLI::Range(0, CPU_SETSIZE - 1));
   app.add_option("--name", options.name, "as it shows in records");
   app.add_option("--build-timeout-ms", timeout_ms, "a candidate that compiles longer is given up")
       ->check(CLI::Range(10, 3600000));

@@ -88,6 +88,9 @@ TEST(ShareCores, KeepsBuildsOffTheCoresThatMeasure) {
   EXPECT_THAT(share.measuring, ElementsAre(3));
   EXPECT_THAT(share.building, ElementsAre(0, 1, 2));
   EXPECT_THAT(share_cores({2, 5}, 1).measuring, ElementsAre(5));
+  EXPECT_THAT(share_cores({2, 5}, 1).idle(), ElementsAre(5)) << "one core alone builds slower than it measures";
+  EXPECT_THAT(share.idle(), ElementsAre()) << "three builders are enough";
+  EXPECT_THAT(share_cores({4}, 1).idle(), ElementsAre());
   EXPECT_THAT(share_cores({0, 1, 2, 3}, 2).measuring, ElementsAre(2, 3));
 }
 

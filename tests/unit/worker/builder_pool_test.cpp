@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -72,6 +73,46 @@ TEST(BuilderPool, AMissingProgramIsABuildError) {
   const auto answers = answers_of(pool, 1);
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_EQ(answers[0].status, MeasureStatus::build_error);
+}
+
+int a_usable_core() {
+  cpu_set_t set;
+  EXPECT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+  int core = 0;
+  while (!CPU_ISSET(static_cast<size_t>(core), &set)) ++core;
+  return core;
+}
+
+TEST(BuilderPool, ABuilderOnAnIdleCoreGivesWayToAllOthers) {
+  BuilderPool pool({.program = script("policy", "chrt -p $$ >&2; taskset -cp $$ >&2; exit 3"),
+                    .processes = 0,
+                    .idle_cores = {a_usable_core()}});
+  pool.submit(request());
+  const auto answers = answers_of(pool, 1);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_THAT(answers[0].message, testing::HasSubstr("SCHED_IDLE"));
+  EXPECT_THAT(answers[0].message,
+              testing::HasSubstr("affinity list: " + std::to_string(a_usable_core()) + ")"));
+}
+
+TEST(BuilderPool, ABuilderOnAnIdleCoreTakesNoRounds) {
+  BuilderPool pool(
+      {.program = script("none", "exit 3"), .processes = 0, .idle_cores = {a_usable_core()}});
+  pool.submit({wire::Want{}, {}});
+  EXPECT_TRUE(pool.poll(Clock::now()).empty());
+  EXPECT_TRUE(pool.descriptors().empty());
+}
+
+TEST(BuilderPool, WhatStarvesOnABusyCoreIsBuiltByAnotherAndNotItsFault) {
+  BuilderPool pool({.program = script("starved", "chrt -p $$ | grep -q SCHED_IDLE && exec sleep 1000; exit 3"),
+                    .processes = 1,
+                    .idle_cores = {a_usable_core()},
+                    .build_timeout = std::chrono::milliseconds(300)});
+  for (int i = 0; i < 2; ++i) pool.submit(request());
+  const auto answers = answers_of(pool, 2);
+  ASSERT_EQ(answers.size(), 2u);
+  for (const BuilderAnswer& answer : answers)
+    EXPECT_THAT(answer.message, testing::HasSubstr("exit code 3")) << "by the builder on a core of its own";
 }
 
 TEST(BuilderPool, ACancelledRequestIsNeverAnswered) {
