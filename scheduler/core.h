@@ -195,6 +195,9 @@ class Core {
   /// `board`: whose fault it is, unless the work turns out to kill boards; nullptr: nobody's.
   void measurement_lost(Work& work, const std::string& why, BoardRecord* board);
   void requeue(Work& work);
+  /// What a board was lost with goes to one that was not, if such a one is there; else to any, so that the
+  /// last attempts are made too.
+  bool may_take(const std::string& board, const Work& work);
   std::optional<uint64_t> next_measurement(const PeerId& runner);
   void commit(Record record);
   void commit_as(const Digest& id, Record record);

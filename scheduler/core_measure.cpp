@@ -34,6 +34,21 @@ Claim Core::claim_of(const Job& job) {
   return {job.request.user, job.id, std::max(1u, job.request.priority)};
 }
 
+bool Core::may_take(const std::string& board, const Work& work) {
+  std::set<std::string> lost;
+  for (const auto& [name, instance] : std::get<MeasureWork>(work.what).killed) lost.insert(name);
+  if (!lost.contains(board)) return true;
+  const Job& job = jobs_.at(work.job);
+  const Lane& lane = job.lanes[work.lane];
+  const auto is_there = [&](const std::string& name) {
+    const BoardRecord* record = boards_.find(name);
+    if (record == nullptr || !record->is_usable() || record->board.model != lane.board_model) return false;
+    const auto peer = peers_.find(record->peer);
+    return peer != peers_.end() && fits(job, lane.part, peer->second);
+  };
+  return lane.boards <= static_cast<size_t>(std::ranges::count_if(lost, is_there));
+}
+
 std::optional<uint64_t> Core::next_measurement(const PeerId& runner) {
   PeerState& board = peers_.at(runner);
   std::vector<Claim> claims;
@@ -42,12 +57,8 @@ std::optional<uint64_t> Core::next_measurement(const PeerId& runner) {
     const Job& job = jobs_.at(place_of.first);
     const Lane& lane = job.lanes[place_of.second];
     if (lane.board_model != board.board.model || !fits(job, lane.part, board)) continue;
-    // What a board was lost with goes to another one, if there is one.
-    const auto place = std::ranges::find_if(queue, [&](uint64_t id) {
-      const auto& killed = std::get<MeasureWork>(works_.at(id).what).killed;
-      return lane.boards < 2 ||
-             std::ranges::none_of(killed, [&](const auto& lost) { return lost.first == board.board_name; });
-    });
+    const auto place =
+        std::ranges::find_if(queue, [&](uint64_t id) { return may_take(board.board_name, works_.at(id)); });
     if (place == queue.end()) continue;
     claims.push_back(claim_of(job));
     first.push_back(*place);

@@ -315,6 +315,32 @@ TEST(Boards, AreForgivenWhenACandidateTurnsOutToKillThem) {
   for (const char* name : {"a", "b", "c"}) EXPECT_EQ(lab.board(name).faults, 0u);
 }
 
+TEST(Boards, GetWhatEachOfThemWasLostWithOnceMoreWhenThereIsNoOther) {
+  Settings settings;
+  settings.prefetch = 1;
+  Lab lab(settings);
+  for (const char* name : {"a", "b"}) {
+    lab.come(name);
+    lab.answer(name);
+  }
+  const wire::Round round = lab.work();
+  ASSERT_EQ(lab.board("a").leases, 1u);
+  lab.take(lab.core.gone({lab.now, 1}, "a"));
+  ASSERT_EQ(lab.board("b").leases, 1u);
+  lab.come("a", 2);
+  lab.answer("a");
+  lab.build("tuner", round, "one", 1);  // keeps a busy while b is lost too
+  ASSERT_EQ(lab.board("a").leases, 1u);
+  lab.take(lab.core.gone({lab.now, 1}, "b"));
+  lab.come("b", 2);
+  lab.answer("b");
+  ASSERT_EQ(lab.board("b").state, "Good");
+  ASSERT_EQ(lab.board("b").leases, 1u) << "both were lost with it, so that neither would ever have it";
+  lab.take(lab.core.gone({lab.now, 1}, "b"));
+  ASSERT_EQ(lab.records.size(), 1u);
+  EXPECT_THAT(lab.records[0].measurement.message, HasSubstr("set aside after 3 attempts"));
+}
+
 TEST(Boards, OfTheSameNameOnOtherMachinesAreToldApart) {
   Lab lab;
   lab.come("b", 1);
