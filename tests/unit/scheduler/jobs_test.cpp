@@ -43,6 +43,20 @@ TEST(Tokens, MakeARepeatedSubmissionTheSameJobAlsoAfterARestart) {
   EXPECT_EQ(next.last<wire::Accepted>("client")->job, job);
 }
 
+TEST(Tokens, LetAClientSubmitAgainWhatAKilledSchedulerHadNotWritten) {
+  World world({}, 5);
+  world.add_tuner("tuner");
+  world.add_runner("board");
+  world.step();
+  world.submit(make_request(1, 20));
+  world.restart_scheduler();  // before the job was durable
+  EXPECT_TRUE(world.core().jobs().empty());
+  ASSERT_TRUE(world.run(Time(60000)));
+  EXPECT_THAT(world.broken, IsEmpty());
+  EXPECT_EQ(world.last_event().state, "Completed") << world.last_event().reason;
+  EXPECT_EQ(world.core().jobs().size(), 1u);
+}
+
 TEST(Users, AreWhoTheirKeysSayTheyAre) {
   Hand hand;
   wire::Hello hello;

@@ -110,11 +110,19 @@ void World::add_runner(const std::string& name, const std::string& model) {
 }
 
 void World::submit(wire::JobRequest request) {
+  ++submissions_;
+  if (request.token.empty()) request.token = "submission " + std::to_string(submissions_);
+  submitted_.reset();
+  if (client_.connection.empty()) say_hello(client_);
+  submitted_ = std::move(request);
+  send_submission();
+}
+
+void World::send_submission() {
   job_ = 0;
   last_event_ = {};
   states_.clear();
-  if (client_.connection.empty()) say_hello(client_);
-  to_scheduler(client_, std::move(request));
+  to_scheduler(client_, *submitted_);
 }
 
 void World::say_hello(Worker& worker) {
@@ -175,7 +183,10 @@ void World::deliver(const Outgoing& outgoing) {
   if (std::holds_alternative<wire::Welcome>(outgoing.message)) {
     worker->welcomed = true;
     worker->next_state = now;
-    if (worker == &client_ && job_ != 0) to_scheduler(client_, wire::Follow{job_});
+    if (worker == &client_ && job_ != 0)
+      to_scheduler(client_, wire::Follow{job_});
+    else if (worker == &client_ && submitted_)
+      send_submission();
     for (const auto& [id, result] : std::map<Digest, wire::Measured>(worker->results))
       to_scheduler(*worker, result);
   } else if (const auto* refused = std::get_if<wire::NotUnderstood>(&outgoing.message)) {

@@ -50,7 +50,9 @@ class World {
 
   void add_tuner(const std::string& name);
   void add_runner(const std::string& name, const std::string& model = "Test board");
-  /// Submits through a client that says hello first; the job's id comes with `accepted`.
+  /// Submits through a client that says hello first; the job's id comes with `accepted`. Until then the
+  /// client submits it again after a reconnect, as clients do, with a token of its own if the request has
+  /// none.
   void submit(wire::JobRequest request);
 
   /// Through the same client.
@@ -101,6 +103,7 @@ class World {
   void deliver(const Outgoing& outgoing);
   void to_scheduler(Worker& worker, wire::Message message, std::vector<wire::Bytes> blobs = {});
   void say_hello(Worker& worker);
+  void send_submission();
   void die(Worker& worker);
   void work(Worker& worker);
   void check_health(Worker& worker);
@@ -120,7 +123,8 @@ class World {
   std::unique_ptr<Core> core_;
   std::map<std::string, Worker> workers_;
   Worker client_;
-  uint64_t connections_ = 0, job_ = 0;
+  uint64_t connections_ = 0, job_ = 0, submissions_ = 0;
+  std::optional<wire::JobRequest> submitted_;  ///< the last job; without a `job_` it is not accepted yet
   wire::JobEvent last_event_;
   std::vector<std::string> states_;  ///< of the job, in order of change
 
