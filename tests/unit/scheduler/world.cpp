@@ -191,6 +191,9 @@ void World::deliver(const Outgoing& outgoing) {
       to_scheduler(*worker, result);
   } else if (const auto* refused = std::get_if<wire::NotUnderstood>(&outgoing.message)) {
     refusals.push_back(refused->reason);
+    // As hone's own workers: a scheduler that does not know this one is greeted at once.
+    if (refused->reason.find("hello") != std::string::npos)
+      worker->heard = now - 4 * settings_.heartbeat - Time(1);
   } else if (const auto* refuse = std::get_if<wire::Refuse>(&outgoing.message)) {
     refusals.push_back(refuse->reason);
   } else if (const auto* accepted = std::get_if<wire::Accepted>(&outgoing.message)) {
