@@ -20,9 +20,9 @@ struct Samples {
 
 /// Takes samples until there are `max_samples`, or at least `min_samples` and one of these: their spread is
 /// at most target_spread * sqrt(taken / min_samples), or `budget` is over. From two on it stops once all of
-/// them exceed best_ns * (1 + (out_factor - 1) * (min_samples / taken)^2). After two samples that both exceed best_ns * race_factor it gives up (best_ns 0: no race, nothing is
-/// out; race_factor 0: no race). `now`: a monotonic clock; `sample`: takes one sample and returns its
-/// nanoseconds.
+/// them exceed best_ns * (1 + (out_factor - 1) * (min_samples / taken)^2). After two samples that both exceed
+/// best_ns * race_factor it gives up (best_ns 0: no race, nothing is out; race_factor 0: no race). `now`: a
+/// monotonic clock; `sample`: takes one sample and returns its nanoseconds.
 Samples take_samples(const SamplingParameters& parameters, double best_ns,
                      const std::function<std::chrono::nanoseconds()>& now,
                      const std::function<double()>& sample);

@@ -177,12 +177,14 @@ bool TaskState::next_finals(const Settings& settings) {
   }
   const bool alone = finalists.size() == 1;
   std::erase_if(finalists, [&](const std::string& key) {
-    const Shown& shown = candidates.at(key);
-    return !shown.good || shown.finals.empty() || shown.figure > best_ns * (1 + settings.final_margin);
+    return !candidates.at(key).good || candidates.at(key).finals.empty();
   });
   if (alone || finalists.empty() || final_round > settings.repetitions) return false;
-  const std::string winner = *std::ranges::min_element(
-      finalists, {}, [&](const std::string& key) { return candidates.at(key).finals.back(); });
+  // Within the repetition: a board is not equally fast in all minutes.
+  const auto last_ns = [&](const std::string& key) { return candidates.at(key).finals.back(); };
+  const std::string winner = *std::ranges::min_element(finalists, {}, last_ns);
+  const double most_ns = last_ns(winner) * (1 + settings.final_margin);
+  std::erase_if(finalists, [&](const std::string& key) { return last_ns(key) > most_ns; });
   return finalists.size() > 1 && std::exchange(final_winner, winner) != winner;
 }
 

@@ -51,7 +51,7 @@ struct Settings {
                                        .race_factor = 1e6};  ///< no race (runners of old knew no 0)
   int finalists = 3;     ///< measured again with trial 0 at the end of a task
   int repetitions = 3;   ///< of the finalists, at most: they end once the same one was fastest twice running
-  double final_margin = 0.03;  ///< a finalist that is slower than the best one by more is measured once
+  double final_margin = 0.03;  ///< a finalist that is slower than the fastest by more is left out of the next repetition
   size_t hints = 12;     ///< best points of like tasks that a round carries
   int top_records = 16;  ///< best records that a round carries
 

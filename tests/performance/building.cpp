@@ -1,6 +1,6 @@
-// How long a candidate takes to build, by stage, for the candidates that a search really asked for: those of a log.
-// Usage: building LOG.h5 [EVERY [TIME_PASSES]]. Every EVERY-th record is built again, in one thread. With a third
-// argument LLVM's own report of its passes follows. Prints; asserts nothing.
+// How long a candidate takes to build, by stage, for the candidates that a search really asked for: those of
+// a log. Usage: building LOG.h5 [EVERY [TIME_PASSES]]. Every EVERY-th record is built again, in one thread.
+// With a third argument LLVM's own report of its passes follows. Prints; asserts nothing.
 #include <fmt/format.h>
 #include <llvm/IR/PassTimingInfo.h>
 #include <llvm/Pass.h>
@@ -57,7 +57,8 @@ Status build(const Record& record, Stages& stages) {
   return {};
 }
 
-/// What a point costs that is looked at and not built: all points of the record's spaces, at most 1,024, in ms each.
+/// What a point costs that is looked at and not built: all points of the record's spaces, at most 1,024, in
+/// ms each.
 Result<double> describe_all(const Record& record) {
   HONE_TRY(Task task, parse_task(record.task_text));
   HONE_TRY(Target target, parse_target(record.target));
@@ -114,8 +115,8 @@ int run(const char* log, size_t every, bool passes) {
   std::vector<double> each;
   for (const auto& [key, ms] : described) each.push_back(ms);
   if (!each.empty())
-    fmt::print("looking at a point: {:.3f} ms in the mean of {} tasks, median {:.3f}\n", mean(each), each.size(),
-               median(each));
+    fmt::print("looking at a point: {:.3f} ms in the mean of {} tasks, median {:.3f}\n", mean(each),
+               each.size(), median(each));
   if (passes) llvm::reportAndResetTimings(&llvm::outs());
   return 0;
 }

@@ -51,8 +51,8 @@ class Child {
 
 /// Cores this process may run on, ascending.
 std::vector<int> usable_cores();
-/// Which cores measure and which build: the last `threads` measure, and nothing else runs there unless there
-/// are no others.
+/// Which cores measure and which build: the last `threads` measure, and nothing runs there meanwhile unless
+/// there are no others.
 struct CoreShare {
   std::vector<int> measuring, building;
   /// Measuring cores that may build while nothing is measured, since few others can.

@@ -65,7 +65,7 @@ class LocalRun {
     std::vector<std::string> schedule = {"--listen", endpoint, "--log", run.log, "--abandon-ms", "10000"};
     for (const std::string& log : run.transfer) schedule.insert(schedule.end(), {"--transfer", log});
     std::vector<std::string> tune = {"--scheduler", endpoint};
-    if (run.request.threads == 1) {
+    if (run.request.threads == 1) {  // several threads wait for each other: nothing may be in their way
       for (const int core : cores.idle()) tune.insert(tune.end(), {"--idle-cores", std::to_string(core)});
     }
     struct Start {

@@ -67,9 +67,10 @@ Status BuilderPool::Builder::spawn(const std::string& program) {
       cpu_set_t core;
       CPU_ZERO(&core);
       CPU_SET(static_cast<size_t>(*idle_core), &core);
+      // Where either is refused it builds all the same: no candidate is to blame for that.
       const sched_param none_needed = {};
-      if (sched_setaffinity(0, sizeof core, &core) != 0 || sched_setscheduler(0, SCHED_IDLE, &none_needed) != 0)
-        _exit(126);
+      (void)!sched_setscheduler(0, SCHED_IDLE, &none_needed);
+      (void)!sched_setaffinity(0, sizeof core, &core);
     }
     if (ends[1] == 3) {
       fcntl(3, F_SETFD, 0);

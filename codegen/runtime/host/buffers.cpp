@@ -3,7 +3,7 @@
 
 #include "codegen/base/generator.h"
 #include "codegen/runtime/host/host.h"
-#include "codegen/runtime/host/scratch.h"
+#include "codegen/runtime/host/temporary.h"
 
 namespace hone {
 
@@ -72,7 +72,7 @@ Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::
     } else {
       HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
       if (spec.role == Role::input) {
-        const Scratch plain(element_count(spec.type.shape), arena);
+        const TemporaryFloats plain(element_count(spec.type.shape), arena);
         generate(seed + "/" + spec.name, spec.range.lo, spec.range.hi, plain.floats());
         pack(spec, std::span<const float>(plain.floats()), kTestPadding, buffer.data());
       } else {

@@ -8,7 +8,7 @@
 
 #include "codegen/runtime/host/host.h"
 #include "codegen/runtime/host/offsets.h"
-#include "codegen/runtime/host/scratch.h"
+#include "codegen/runtime/host/temporary.h"
 
 namespace hone {
 namespace {
@@ -110,7 +110,7 @@ bool right_values(std::span<const float> y, const ReferenceView& reference, cons
 
 void check_values(const BufferSpec& spec, const std::byte* buffer, const ReferenceView& reference,
                   const ErrorBound& bound, BufferArena* arena, CheckReport& report) {
-  const Scratch plain(element_count(spec.type.shape), arena);
+  const TemporaryFloats plain(element_count(spec.type.shape), arena);
   unpack(spec, buffer, plain.floats());
   const std::span<const float> y = plain.floats();
   if (y.size() != reference.value.size() || y.size() != reference.magnitude.size()) {

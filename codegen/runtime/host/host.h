@@ -20,6 +20,9 @@ namespace hone {
 struct BufferArena {
   std::span<std::byte> pages;  ///< begins at a page
   size_t used = 0;
+  /// The next `bytes` of it, whole pages that are all mapped at once; nullptr if there are not so many left. They
+  /// stay the next ones until `used` grows.
+  std::byte* next(size_t bytes) const;
 };
 
 /// A 64-byte aligned buffer that ends just before an inaccessible page (and starts after one).

@@ -55,7 +55,7 @@ class FailingFiles : public Files {
       if (way == Way::power) forget(file);
       if (way != Way::after) throw Killed();
     }
-    struct stat facts {};
+    struct stat facts{};
     ::fstat(file, &facts);
     synced_[facts.st_ino] = facts.st_size;  // no real sync: this process is never really killed
     if (way == Way::after && failed && calls == fail_at) throw Killed();
@@ -73,7 +73,7 @@ class FailingFiles : public Files {
     return true;
   }
   void forget(int file) {
-    struct stat facts {};
+    struct stat facts{};
     ::fstat(file, &facts);
     (void)Files::ftruncate(file, std::min<off_t>(facts.st_size, synced_[facts.st_ino]));
   }

@@ -50,7 +50,8 @@ void observe(Lane& lane, size_t task, int number, double ns) {
 }
 
 /// Finals of `task` with these times by the number of the candidate; gives the next repetition's finalists.
-std::vector<std::string> after_finals(TaskState& task, const std::map<int, double>& ns, const Settings& settings) {
+std::vector<std::string> after_finals(TaskState& task, const std::map<int, double>& ns,
+                                      const Settings& settings) {
   for (const auto& [number, time] : ns) {
     Record record = make_record(task.task, number, time);
     record.final = true;
@@ -87,6 +88,17 @@ TEST(Finals, EndOnceTheSameCandidateWasFastestTwiceAndLeaveOutWhatCannotWin) {
   ASSERT_TRUE(task.next_finals({}));
   EXPECT_THAT(after_finals(task, {{5, 1900}, {4, 2000}, {3, 2000}, {0, 2100}}, {}), ElementsAre())
       << "nobody left to lose to";
+}
+
+TEST(Finals, AreJudgedWithinARepetitionAndNotByAFasterMinuteOfAnEarlierRun) {
+  TaskState task = make_lane(1).tasks[0];
+  for (int i = 0; i < 6; ++i) task.observe(make_record(task.task, i, 2000 - 10 * i), true);
+  Record earlier = make_record(task.task, 1, 1500);
+  earlier.final = true;
+  task.observe(earlier, false);
+  ASSERT_TRUE(task.next_finals({}));
+  EXPECT_THAT(after_finals(task, {{1, 1960}, {5, 1950}, {4, 1955}, {0, 2100}}, {}),
+              testing::ElementsAre("direct p=1", "direct p=5", "direct p=4"));
 }
 
 TEST(Budget, GivesEveryTaskTrialZeroFirst) {

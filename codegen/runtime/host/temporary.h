@@ -9,12 +9,12 @@
 
 namespace hone {
 
-/// `count` floats of any value: from `arena` while it has room, whose next allocations take the same pages again
-/// once this is gone; else fresh memory. Nothing else may be allocated from `arena` meanwhile.
-class Scratch {
+/// `count` floats of any value: from `arena` while it has room, whose next allocations take the same pages
+/// again once this is gone; else fresh memory. Nothing else may be allocated from `arena` meanwhile.
+class TemporaryFloats {
  public:
-  Scratch(int64_t count, BufferArena* arena);
-  Scratch(const Scratch&) = delete;
+  TemporaryFloats(int64_t count, BufferArena* arena);
+  TemporaryFloats(const TemporaryFloats&) = delete;
   std::span<float> floats() const { return floats_; }
 
  private:
