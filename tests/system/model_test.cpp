@@ -105,7 +105,7 @@ TEST_F(Model, EveryCommandThatReadsAModelTakesAnyBatch) {
     arguments.insert(arguments.end(), batch.begin(), batch.end());
     return hone(arguments, *scratch_);
   };
-  const Finished tuned = with({"tune", tiny_model(), "--log", log, "--time", "1s", "--tasks", "conv1x1"});
+  const Finished tuned = with({"tune", tiny_model(), "--log", log, "--trials", "8", "--tasks", "conv1x1"});
   EXPECT_EQ(tuned.exit_code, 0) << tuned.err;
   const Finished built = with({"build", tiny_model(), "-o", out, "--log", log, "--json"});
   ASSERT_EQ(built.exit_code, 0) << built.err;

@@ -46,7 +46,7 @@ void expect_sound(const Scratch& scratch) {
 
 TEST(Tune, MeasuresEveryTaskAndEndsWithTableAndJson) {
   Scratch scratch;
-  const Finished run = hone(tune(scratch, {"--time", "5s"}), scratch);
+  const Finished run = hone(tune(scratch, {"--trials", "40"}), scratch);
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const auto json = nlohmann::json::parse(run.last_line());
   EXPECT_GT(json["trials"], 0);
@@ -132,7 +132,7 @@ TEST(Tune, WritesACurveWhoseLastRowIsItsResult) {
 
 TEST(Tune, SharesOfTimeAddUpToWhatItsBoardAndItsTunerHad) {
   Scratch scratch;
-  const Finished run = hone(tune(scratch, {"--time", "4s", "--more"}), scratch);
+  const Finished run = hone(tune(scratch, {"--trials", "80"}), scratch);
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const auto json = nlohmann::json::parse(run.last_line());
   const auto& stages = json["stages_ms"];
@@ -227,7 +227,7 @@ TEST(TuneErrors, ATargetSpeedThatIsNoneAndACurveThatCannotBeWrittenAreSaid) {
 
 TEST(Tune, SurvivesTheDeathOfEachOfItsProcessesWithoutLosingARecord) {
   Scratch scratch;
-  Running run("hone", tune(scratch, {"--time", "25s", "--more"}), scratch);
+  Running run("hone", tune(scratch, {"--time", "1h", "--more"}), scratch);
   std::set<std::string> acknowledged;
   for (const char* program : {"hone-runner", "hone-tuner", "hone-scheduler"}) {
     const size_t have = acknowledged.size();
