@@ -62,6 +62,7 @@ Status RunnerSession::handle(Received received, TimePoint now) {
                      ? options_.heartbeat
                      : milliseconds(std::clamp<uint32_t>(welcome->heartbeat_ms, 10, 60000));
     welcomed_ = true;
+    protocol_ = welcome->protocol;
     next_state_ = now;
     queue_.reconnected();
   } else if (auto* refuse = std::get_if<wire::Refuse>(&*received.message)) {
@@ -98,7 +99,7 @@ std::vector<wire::Message> RunnerSession::outgoing(TimePoint now) {
   if (!welcomed_) return out;
   if (std::exchange(report_due_, false)) out.emplace_back(*report_);
   for (const Digest& digest : queue_.take_fetches()) out.emplace_back(wire::Fetch{digest});
-  for (wire::Measured& measured : queue_.take_results()) out.emplace_back(std::move(measured));
+  for (wire::Measured& measured : queue_.take_results()) out.push_back(wire::for_protocol(std::move(measured), protocol_));
   auto leases = queue_.leases();
   if (leases == told_ && now < next_state_) return out;
   const Health health = device_.health();

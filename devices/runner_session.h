@@ -69,6 +69,7 @@ class RunnerSession {
   std::optional<wire::HealthReport> report_;  ///< of the last check
   bool report_due_ = false;
   bool greet_ = true, welcomed_ = false, stopping_ = false;
+  uint32_t protocol_ = wire::protocol_version;
   std::chrono::milliseconds heartbeat_{1000};
   TimePoint last_heard_, last_message_, hello_again_, next_state_, stop_by_;
   std::vector<wire::LeaseRef> told_;

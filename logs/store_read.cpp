@@ -80,7 +80,7 @@ bool slice(const std::vector<Element>& all, uint64_t offset, uint32_t count, std
 bool convert(const Row& row, const Strings& strings, const std::vector<double>& samples,
              const std::vector<float>& features, Record& record) {
   Measurement& measured = record.measurement;
-  if (row.status > static_cast<uint8_t>(MeasureStatus::board_unhealthy) ||
+  if (row.status > static_cast<uint8_t>(last_measure_status) ||
       row.mode > static_cast<uint8_t>(TimingMode::dram))
     return false;
   record.space_version = static_cast<int>(row.space_version);

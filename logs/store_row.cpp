@@ -39,7 +39,7 @@ std::string last_error() {
 
 Handle row_type() {
   Handle type(H5Tcreate(H5T_COMPOUND, sizeof(Row)), H5Tclose);
-  const Handle status = enumeration_type<MeasureStatus>(static_cast<uint8_t>(MeasureStatus::board_unhealthy),
+  const Handle status = enumeration_type<MeasureStatus>(static_cast<uint8_t>(last_measure_status),
                                                         [](MeasureStatus value) { return to_text(value); });
   const Handle mode = enumeration_type<TimingMode>(static_cast<uint8_t>(TimingMode::dram),
                                                    [](TimingMode value) { return to_text(value); });

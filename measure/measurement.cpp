@@ -9,9 +9,9 @@
 namespace hone {
 namespace {
 
-constexpr std::array<std::string_view, 11> status_texts = {
-    "ok",      "raced_out",     "build_error",  "build_timeout", "load_error",     "run_timeout",
-    "crashed", "out_of_memory", "wrong_answer", "board_lost",    "board_unhealthy"};
+constexpr std::array<std::string_view, static_cast<size_t>(last_measure_status) + 1> status_texts = {
+    "ok",      "raced_out",     "build_error",  "build_timeout", "load_error",      "run_timeout",
+    "crashed", "out_of_memory", "wrong_answer", "board_lost",    "board_unhealthy", "implausible_time"};
 
 /// Quantile by linear interpolation between the ordered samples.
 double quantile(const std::vector<double>& ordered, double q) {
@@ -44,6 +44,7 @@ bool is_candidates_fault(MeasureStatus status) {
     case MeasureStatus::crashed:
     case MeasureStatus::out_of_memory:
     case MeasureStatus::wrong_answer:
+    case MeasureStatus::implausible_time:
       return true;
     default:
       return false;

@@ -25,7 +25,9 @@ enum class MeasureStatus : uint8_t {
   wrong_answer,
   board_lost,
   board_unhealthy,
+  implausible_time,  ///< its samples say less than its runs take by the board's own clock
 };
+inline constexpr MeasureStatus last_measure_status = MeasureStatus::implausible_time;
 std::string_view to_text(MeasureStatus status);
 Result<MeasureStatus> parse_measure_status(std::string_view text);
 /// Whether the candidate itself is to blame (so that it is never proposed again), rather than board or

@@ -17,7 +17,7 @@
 namespace hone::wire {
 
 /// Protocols that this program speaks: two programs use the highest that both know.
-inline constexpr uint32_t protocol_oldest = 1, protocol_version = 3;
+inline constexpr uint32_t protocol_oldest = 1, protocol_version = 4;
 
 /// What a frame may hold at most; beyond it `encode` and `decode` give an Error.
 struct Limits {
@@ -401,6 +401,10 @@ using Message = std::variant<NotUnderstood, Hello, WorkerState, Built, RoundDone
                              PullLog, LogChunk, AskStatus, SchedulerStatus>;
 
 using Bytes = std::vector<std::byte>;
+
+/// The message as a program of an earlier protocol understands it: statuses that came later as the nearest one
+/// that it knows (the measurement's message stays).
+Message for_protocol(Message message, uint32_t protocol);
 
 /// Errors: a text or list beyond Limits ("... has 70000 entries, at most 65536 are allowed").
 Result<Bytes> encode(const Message& message);

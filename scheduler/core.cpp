@@ -207,6 +207,10 @@ Effects Core::finish() {
   trim_artifacts();
   Effects out = std::move(out_);
   out_ = {};
+  for (Outgoing& outgoing : out.send)
+    if (const auto place = peers_.find(outgoing.peer);
+        place != peers_.end() && place->second.protocol < wire::protocol_version)
+      outgoing.message = wire::for_protocol(std::move(outgoing.message), place->second.protocol);
   if (!out.records.empty() || !out.jobs.empty()) out.sequence = sequence_;
   return out;
 }

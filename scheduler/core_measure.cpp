@@ -169,7 +169,8 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     boards_.result(now_, *board,
                    measurement.status == MeasureStatus::ok ||
                        measurement.status == MeasureStatus::raced_out ||
-                       measurement.status == MeasureStatus::wrong_answer);
+                       measurement.status == MeasureStatus::wrong_answer ||
+                       measurement.status == MeasureStatus::implausible_time);
     if (measurement.status == MeasureStatus::board_unhealthy)
       boards_.fault(now_, *board, measurement.message);
   }

@@ -98,10 +98,10 @@ class Versions : public Rig {
 
 TEST_F(Versions, WithoutACommonProtocolAreRefusedWithBothSidesVersions) {
   auto server = scheduler();
-  EXPECT_THAT(answer_to(4, 5), AllOf(HasSubstr("speaks protocol 1 to 3"), HasSubstr("hone of another time"),
-                                     HasSubstr("4 to 5"), HasSubstr("the scheduler is too old")));
-  EXPECT_THAT(answer_to(0, 0), AllOf(HasSubstr("speaks protocol 1 to 3"), HasSubstr("the peer is too old")));
-  EXPECT_EQ(answer_to(2, 9), "protocol 3");
+  EXPECT_THAT(answer_to(5, 6), AllOf(HasSubstr("speaks protocol 1 to 4"), HasSubstr("hone of another time"),
+                                     HasSubstr("5 to 6"), HasSubstr("the scheduler is too old")));
+  EXPECT_THAT(answer_to(0, 0), AllOf(HasSubstr("speaks protocol 1 to 4"), HasSubstr("the peer is too old")));
+  EXPECT_EQ(answer_to(2, 9), "protocol 4");
   EXPECT_EQ(answer_to(1, 2), "protocol 2");
   EXPECT_EQ(answer_to(1, 1), "protocol 1");
   expect_sound(*server);

@@ -8,7 +8,7 @@ namespace hone {
 namespace {
 
 TEST(MeasureStatus, EveryTextParsesBack) {
-  for (int i = 0; i <= static_cast<int>(MeasureStatus::board_unhealthy); ++i) {
+  for (int i = 0; i <= static_cast<int>(last_measure_status); ++i) {
     auto status = static_cast<MeasureStatus>(i);
     auto again = parse_measure_status(to_text(status));
     ASSERT_TRUE(again);
@@ -25,7 +25,7 @@ TEST(MeasureStatus, LostBoardsAndRacesAreNotTheCandidatesFault) {
                       MeasureStatus::board_unhealthy})
     EXPECT_FALSE(is_candidates_fault(status)) << to_text(status);
   for (auto status : {MeasureStatus::crashed, MeasureStatus::wrong_answer, MeasureStatus::run_timeout,
-                      MeasureStatus::build_error})
+                      MeasureStatus::implausible_time, MeasureStatus::build_error})
     EXPECT_TRUE(is_candidates_fault(status)) << to_text(status);
 }
 
