@@ -10,10 +10,12 @@ uint64_t fnv1a64(std::string_view text) {
 
 namespace {
 
-// Two roundings, product then sum: this file is compiled without contraction, since a fused multiply-add
-// would differ from the rule by an ulp on some machines.
-inline __attribute__((always_inline)) float value_at(uint64_t name_hash, uint64_t i, float lo, float hi) {
-  uint64_t z = name_hash + (i + 1) * 0x9E3779B97F4A7C15;
+constexpr uint64_t kGoldenRatio = 0x9E3779B97F4A7C15;
+
+/// `z`: the counter, where element i has hash + (i + 1) * golden ratio. Two roundings, product then sum: this
+/// file is compiled without contraction, since a fused multiply-add would differ from the rule by an ulp on
+/// some machines.
+inline __attribute__((always_inline)) float value_at(uint64_t z, float lo, float hi) {
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
   z ^= z >> 31;
@@ -22,33 +24,40 @@ inline __attribute__((always_inline)) float value_at(uint64_t name_hash, uint64_
   return lo + scaled;
 }
 
-inline __attribute__((always_inline)) void fill(uint64_t hash, float lo, float hi, std::span<float> out) {
+inline __attribute__((always_inline)) void fill(uint64_t z, uint64_t step, float lo, float hi,
+                                                std::span<float> out) {
   float* to = out.data();
-  for (uint64_t i = 0, n = out.size(); i < n; ++i) to[i] = value_at(hash, i, lo, hi);
+  for (uint64_t i = 0, n = out.size(); i < n; ++i) to[i] = value_at(z + i * step, lo, hi);
 }
 
 #if defined(__x86_64__)
 // Runners make millions of elements before each measurement; this instruction set multiplies 64-bit integers
 // eight at a time.
 __attribute__((target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"))) void fill_wide(
-    uint64_t hash, float lo, float hi, std::span<float> out) {
-  fill(hash, lo, hi, out);
+    uint64_t z, uint64_t step, float lo, float hi, std::span<float> out) {
+  fill(z, step, lo, hi, out);
 }
 #endif
 
 }  // namespace
 
 float generated_value(uint64_t name_hash, uint64_t i, float lo, float hi) {
-  return value_at(name_hash, i, lo, hi);
+  return value_at(name_hash + (i + 1) * kGoldenRatio, lo, hi);
 }
 
 void generate(std::string_view name, float lo, float hi, std::span<float> out) {
-  const uint64_t hash = fnv1a64(name);
+  generate_run(fnv1a64(name), lo, hi, 0, 1, out);
+}
+
+void generate_run(uint64_t name_hash, float lo, float hi, int64_t first, int64_t stride,
+                  std::span<float> out) {
+  const uint64_t z = name_hash + (static_cast<uint64_t>(first) + 1) * kGoldenRatio;
+  const uint64_t step = static_cast<uint64_t>(stride) * kGoldenRatio;
 #if defined(__x86_64__)
   static const bool wide = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (wide) return fill_wide(hash, lo, hi, out);
+  if (wide) return fill_wide(z, step, lo, hi, out);
 #endif
-  fill(hash, lo, hi, out);
+  fill(z, step, lo, hi, out);
 }
 
 }  // namespace hone

@@ -13,5 +13,8 @@ uint64_t fnv1a64(std::string_view text);
 /// Element `i` (row-major) of the tensor `name`, in [lo, hi).
 float generated_value(uint64_t name_hash, uint64_t i, float lo, float hi);
 void generate(std::string_view name, float lo, float hi, std::span<float> out);
+/// Elements `first`, `first + stride`, ... of it: as fast as neighbours.
+void generate_run(uint64_t name_hash, float lo, float hi, int64_t first, int64_t stride,
+                  std::span<float> out);
 
 }  // namespace hone

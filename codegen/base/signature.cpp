@@ -123,4 +123,6 @@ Result<Signature> parse_signature(std::string_view text) {
   }
 }
 
+ErrorBound sum_bound(int64_t terms) { return {1e-6 + 6.4e-8 * std::sqrt(static_cast<double>(terms)), 4}; }
+
 }  // namespace hone

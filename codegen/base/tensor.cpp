@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -28,6 +29,11 @@ const DTypeFacts& facts(DType dtype) {
   return *std::find_if(kDTypes.begin(), kDTypes.end(), [&](const DTypeFacts& f) { return f.dtype == dtype; });
 }
 
+int64_t saturating_product(int64_t a, int64_t b) {
+  int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<int64_t>::max() : product;
+}
+
 int64_t halo_at(const std::vector<int64_t>& halo, size_t dimension) {
   return halo.empty() ? 0 : halo[dimension];
 }
@@ -44,7 +50,24 @@ Result<DType> parse_dtype(std::string_view text) {
 }
 
 int64_t element_count(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, saturating_product);
+}
+
+int64_t byte_count(const TensorType& type) {
+  return saturating_product(element_count(type.shape), size_of(type.dtype));
+}
+
+Status verify(const TensorType& type) {
+  constexpr size_t kMaxRank = 8;
+  constexpr int64_t kMaxElements = int64_t{1} << 36;
+  const auto empty = [](int64_t extent) { return extent < 1; };
+  if (type.shape.size() > kMaxRank)
+    return fail("shape " + to_text(type.shape) + " has more than " + std::to_string(kMaxRank) +
+                " dimensions");
+  if (std::any_of(type.shape.begin(), type.shape.end(), empty) || element_count(type.shape) > kMaxElements)
+    return fail("shape " + to_text(type.shape) + " is empty or too large");
+  return {};
 }
 
 std::string to_text(const Shape& shape) { return shape.empty() ? "scalar" : join(shape, "x"); }

@@ -19,6 +19,8 @@ Result<DType> parse_dtype(std::string_view text);
 
 /// Extents, outermost first. A scalar has rank 0.
 using Shape = std::vector<int64_t>;
+/// The product of the extents, or the largest int64 where that overflows: so comparing with a limit is always
+/// right.
 int64_t element_count(const Shape& shape);
 std::string to_text(const Shape& shape);  ///< "1x64x56x56"; rank 0 is "scalar"
 Result<Shape> parse_shape(std::string_view text);
@@ -29,6 +31,9 @@ struct TensorType {
   Shape shape;
   bool operator==(const TensorType&) const = default;
 };
+int64_t byte_count(const TensorType& type);  ///< or the largest int64, as element_count
+/// Why no tensor of this type can be had: rank above 8, an extent below 1, or more than 2^36 elements.
+Status verify(const TensorType& type);
 std::string to_text(const TensorType& type);
 Result<TensorType> parse_tensor_type(std::string_view text);
 

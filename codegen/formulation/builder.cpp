@@ -31,8 +31,6 @@ ScalarPtr renumber(const ScalarPtr& scalar, const std::vector<int>& numbers) {
   return renumber_shared(scalar, numbers, done);
 }
 
-ErrorBound sum_bound(int64_t terms) { return {1e-6 + 6.4e-8 * std::sqrt(static_cast<double>(terms)), 4}; }
-
 Computation in_role_order(const Computation& computation) {
   std::vector<int> order(computation.tensors.size());
   std::iota(order.begin(), order.end(), 0);

@@ -51,11 +51,6 @@ class Builder {
   int output_ = -1;
 };
 
-/// Bound for results that sum `terms` products one after the other. The relative error of the whole grows
-/// with the root of their number (measured: 1.6e-8 times it at worst; four times that is allowed), that of an
-/// element against its magnitude does not (measured over tests/numeric: 1.2 at worst).
-ErrorBound sum_bound(int64_t terms);
-
 /// The same scalar with every tensor number replaced.
 ScalarPtr renumber(const ScalarPtr& scalar, const std::vector<int>& numbers);
 

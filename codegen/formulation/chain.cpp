@@ -145,20 +145,4 @@ std::vector<Index> broadcast_index(const Shape& shape, const std::vector<Index>&
   return index;
 }
 
-ValueRange range_for(const Task& task, ValueId id) {
-  if (task.graph.value(id).range) return *task.graph.value(id).range;
-  for (const Node& node : task.graph.nodes)
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i] != id) continue;
-      if (node.op == Op::sqrt || node.op == Op::reciprocal || (node.op == Op::div && i == 1) ||
-          (node.op == Op::batch_norm && i == 4))
-        return ValueRange{0.5f, 2.0f};
-      if (node.op == Op::gather && i == 1) {
-        const auto& data = task.graph.value(node.inputs[0]).type.shape;
-        return ValueRange{0.0f, static_cast<float>(data[node.integer("axis", 0)])};
-      }
-    }
-  return ValueRange{};
-}
-
 }  // namespace hone

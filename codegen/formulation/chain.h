@@ -38,8 +38,4 @@ ScalarPtr elementwise_scalar(const Node& node, const std::vector<ScalarPtr>& arg
 /// broadcasting.
 std::vector<Index> broadcast_index(const Shape& shape, const std::vector<Index>& output);
 
-/// Range of test data for a value: the graph's own, or one that keeps its readers defined (positive where
-/// divided by).
-ValueRange range_for(const Task& task, ValueId id);
-
 }  // namespace hone

@@ -7,30 +7,15 @@
 namespace hone {
 namespace {
 
-constexpr int64_t kMaxElements = int64_t{1} << 36;
-
-bool sane(const Shape& shape) {
-  int64_t count = 1;
-  if (shape.size() > 8) return false;
-  for (const int64_t extent : shape) {
-    if (extent < 1 || extent > kMaxElements) return false;
-    count *= extent;
-    if (count > kMaxElements) return false;
-  }
-  return true;
-}
-
 Status verify_values(const Graph& graph) {
   std::set<std::string_view> names;
   for (const Value& value : graph.values) {
     if (value.name.empty()) return fail("a value has no name", graph.name);
     if (!names.insert(value.name).second)
       return fail("two values are called '" + value.name + "'", graph.name);
-    if (!sane(value.type.shape))
-      return fail("shape " + to_text(value.type.shape) + " is empty or too large", value.name);
+    if (const Status status = verify(value.type); !status) return fail(status.error().what, value.name);
     if (value.constant && !value.is_constant) return fail("a value with data is no constant", value.name);
-    if (value.constant && static_cast<int64_t>(value.constant->bytes.size()) !=
-                              element_count(value.type.shape) * size_of(value.type.dtype))
+    if (value.constant && static_cast<int64_t>(value.constant->bytes.size()) != byte_count(value.type))
       return fail("constant has " + std::to_string(value.constant->bytes.size()) +
                       " bytes, which do not fit " + to_text(value.type),
                   value.name);

@@ -11,7 +11,6 @@ namespace {
 using Inferred = Result<TensorType>;
 
 constexpr int64_t kMaxAttribute = int64_t{1} << 26;  // times any extent it stays within int64
-constexpr int64_t kMaxElements = int64_t{1} << 36;
 
 /// One node under inference: its operand types and the error texts that name it.
 struct Context {
@@ -175,12 +174,9 @@ Inferred reshape(const Context& c) {
     shape = c.node.integers("shape");
   else if (c.node.output >= 0 && c.node.output < static_cast<int>(c.graph.values.size()))
     shape = c.graph.values[c.node.output].type.shape;
-  int64_t count = 1;
-  for (const int64_t extent : shape) {
-    if (extent < 1 || extent > kMaxElements || (count *= extent) > kMaxElements)
-      return c.error("shape " + to_text(shape) + " is not resolved, or too large");
-  }
-  if (shape.size() > 8 || element_count(shape) != element_count(c.shape(0)))
+  if (!verify(TensorType{c.dtype(), shape}))
+    return c.error("shape " + to_text(shape) + " is not resolved, or too large");
+  if (element_count(shape) != element_count(c.shape(0)))
     return c.error(to_text(c.shape(0)) + " does not become " + to_text(shape));
   return TensorType{c.dtype(), std::move(shape)};
 }
@@ -239,8 +235,11 @@ Inferred slice(const Context& c) {
   HONE_TRY(const auto starts, c.list("starts", axes.size(), 0, 0));
   HONE_TRY(const auto ends, c.list("ends", axes.size(), 0, 0));
   HONE_TRY(const auto steps, c.list("steps", axes.size(), 1, 1));
+  std::vector<bool> sliced(type.shape.size(), false);
   for (size_t i = 0; i < axes.size(); ++i) {
     HONE_TRY(const size_t axis, c.axis(axes[i], type.shape.size()));
+    if (sliced[axis]) return c.error("axis " + std::to_string(axis) + " is given twice");
+    sliced[axis] = true;
     const int64_t extent = c.shape(0)[axis];
     if (ends[i] > extent || starts[i] >= ends[i])
       return c.error("from " + std::to_string(starts[i]) + " to " + std::to_string(ends[i]) + " of " +

@@ -142,6 +142,7 @@ class Grouping {
 
   /// Adds the next node, or the next diamond, to `group`; false if the group ends here.
   bool grow(std::vector<NodeId>& group) {
+    if (group.size() + kMaxDiamond > kMostTaskNodes) return false;
     const ValueId tip = graph_.nodes[group.back()].output;
     const int id = group_of_[group.back()];
     std::set<NodeId> waiting;  // readers of the new values

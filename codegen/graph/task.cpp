@@ -128,9 +128,28 @@ Result<Task> parse_task(std::string_view text) {
   if (!text.starts_with(kHeader)) return fail("a task begins with 'task v1'", "line 1");
   HONE_TRY(Graph graph, parse_graph(text.substr(kHeader.size())));
   if (graph.nodes.empty()) return fail("a task needs a node");
+  if (graph.nodes.size() > kMostTaskNodes)
+    return fail("a task of " + std::to_string(graph.nodes.size()) + " nodes, more than " +
+                std::to_string(kMostTaskNodes));
   if (graph.outputs.size() != 1 || graph.outputs[0] != graph.nodes.back().output)
     return fail("a task has one output, that of its last node");
   return make_task(std::move(graph));
+}
+
+ValueRange range_for(const Task& task, ValueId id) {
+  if (task.graph.value(id).range) return *task.graph.value(id).range;
+  for (const Node& node : task.graph.nodes)
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i] != id) continue;
+      if (node.op == Op::sqrt || node.op == Op::reciprocal || (node.op == Op::div && i == 1) ||
+          (node.op == Op::batch_norm && i == 4))
+        return ValueRange{0.5f, 2.0f};
+      if (node.op == Op::gather && i == 1) {
+        const auto& data = task.graph.value(node.inputs[0]).type.shape;
+        return ValueRange{0.0f, static_cast<float>(data[node.integer("axis", 0)])};
+      }
+    }
+  return ValueRange{};
 }
 
 }  // namespace hone

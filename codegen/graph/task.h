@@ -10,6 +10,9 @@
 
 namespace hone {
 
+/// A task has at most so many nodes: what walks a chain of them may recurse.
+inline constexpr size_t kMostTaskNodes = 128;
+
 /// "task v1" and the graph's text. One anchor (conv, dense, pool, softmax, transform, ... or none for pure
 /// elementwise chains) followed by elementwise nodes; one output. Before the anchor stand only nodes that
 /// make what a 1x1 convolution reads: the product x * gate, or a pre-activation (unary nodes, and binary ones
@@ -32,7 +35,11 @@ struct TaskBinding {
   std::vector<ValueId> inputs, constants;
 };
 TaskBinding bind_task(Graph graph);
+/// A text from anywhere: everything about it is checked.
 Result<Task> parse_task(std::string_view text);
+/// Range of test data for an input or constant: the graph's own, or one that keeps its readers defined
+/// (positive where divided by).
+ValueRange range_for(const Task& task, ValueId id);
 /// Short, for tables: "conv3x3 s2 3>64 111x111 +relu".
 std::string summary(const Task& task);
 

@@ -222,6 +222,7 @@ class Parser {
   }
 
   Result<ValueId> add(const Line& line, Value value) {
+    if (const Status status = verify(value.type); !status) return line.error(status.error().what);
     const auto id = static_cast<ValueId>(graph_.values.size());
     if (!ids_.emplace(value.name, id).second) return line.error("%" + value.name + " is made twice");
     graph_.values.push_back(std::move(value));
