@@ -16,8 +16,31 @@ Result<Role> parse_role(std::string_view text) {
   return fail("unknown buffer role '" + std::string(text) + "'");
 }
 
+/// Nested deeper than any signature: what an attacker would want to be built of it.
+constexpr int kDeepest = 8;
+
+struct BadNumber : std::exception {
+  const char* what() const noexcept override { return "a number is out of range or has a fraction"; }
+};
+// The library converts numbers that do not fit into whatever comes out.
+int64_t integer(const json& value) {
+  if (!value.is_number_integer() ||
+      (value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()}))
+    throw BadNumber();
+  return value.get<int64_t>();
+}
+double real(const json& value) {
+  if (!value.is_number()) throw BadNumber();
+  return value.get<double>();
+}
+float small_real(const json& value) {
+  const double number = real(value);
+  if (!(std::abs(number) <= std::numeric_limits<float>::max())) throw BadNumber();
+  return static_cast<float>(number);
+}
+
 json to_json_value(const ValueRange& range) { return json::array({range.lo, range.hi}); }
-ValueRange range_from(const json& value) { return {value.at(0).get<float>(), value.at(1).get<float>()}; }
+ValueRange range_from(const json& value) { return {small_real(value.at(0)), small_real(value.at(1))}; }
 
 json to_json_value(const std::vector<PhaseSpec>& phases) {
   json list = json::array();
@@ -31,8 +54,8 @@ json to_json_value(const std::vector<PhaseSpec>& phases) {
 std::vector<PhaseSpec> phases_from(const json& list) {
   std::vector<PhaseSpec> phases;
   for (const json& phase : list)
-    phases.push_back({phase.at("extent").get<int64_t>(), phase.at("flops").get<double>(),
-                      phase.value("inner", int64_t{0})});
+    phases.push_back({integer(phase.at("extent")), real(phase.at("flops")),
+                      phase.contains("inner") ? integer(phase.at("inner")) : 0});
   return phases;
 }
 
@@ -47,10 +70,10 @@ Result<BufferSpec> buffer_from(const json& value) {
   const size_t halo = buffer.placement.halo_before.size();
   if (buffer.layout.order.size() != rank || (halo != 0 && halo != rank))
     return fail("layout or placement of buffer '" + buffer.name + "' does not fit its shape");
-  buffer.bytes = value.at("bytes");
+  buffer.bytes = integer(value.at("bytes"));
   buffer.range = range_from(value.at("range"));
   const json& margin = value.at("halo_value");  // JSON has no infinities
-  buffer.halo_value = margin == "-inf" ? -std::numeric_limits<float>::infinity() : margin.get<float>();
+  buffer.halo_value = margin == "-inf" ? -std::numeric_limits<float>::infinity() : small_real(margin);
   return buffer;
 }
 
@@ -69,10 +92,10 @@ Result<Signature> signature_from(const json& value) {
   }
   signature.phases = phases_from(value.at("phases"));
   signature.prepare_phases = phases_from(value.at("prepare_phases"));
-  signature.flops = value.at("flops");
-  signature.min_bytes = value.at("min_bytes");
-  signature.bound.relative_l2 = value.at("bound").at("relative_l2");
-  signature.bound.element_factor = value.at("bound").at("element_factor");
+  signature.flops = real(value.at("flops"));
+  signature.min_bytes = real(value.at("min_bytes"));
+  signature.bound.relative_l2 = real(value.at("bound").at("relative_l2"));
+  signature.bound.element_factor = real(value.at("bound").at("element_factor"));
   signature.reference = value.at("reference");
   return signature;
 }
@@ -114,11 +137,22 @@ std::string to_json(const Signature& signature) {
 }
 
 Result<Signature> parse_signature(std::string_view text) {
-  const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (text.size() > kMostSignatureBytes)
+    return fail("artifact signature: " + std::to_string(text.size()) + " bytes, at most " +
+                std::to_string(kMostSignatureBytes) + " are read");
+  bool too_deep = false;
+  const json::parser_callback_t watch = [&](int depth, json::parse_event_t, json&) {
+    too_deep |= depth > kDeepest;
+    return depth <= kDeepest;
+  };
+  const json value = json::parse(text, watch, /*allow_exceptions=*/false);
+  if (too_deep) return fail("artifact signature: nested too deeply");
   if (!value.is_object()) return fail("artifact signature is not a JSON object");
   try {
     return signature_from(value);
   } catch (const json::exception& error) {
+    return fail(std::string("artifact signature: ") + error.what());
+  } catch (const BadNumber& error) {
     return fail(std::string("artifact signature: ") + error.what());
   }
 }

@@ -87,6 +87,13 @@ struct Signature {
   bool reference = false;
 };
 std::string to_json(const Signature& signature);
+
+inline constexpr size_t kMostSignatureBytes = 1u << 20;         ///< of its text
+inline constexpr int64_t kMostBufferBytes = int64_t{64} << 30;  ///< of all buffers and constants together
+/// Of any text. Error: no signature, or one of more than kMostSignatureBytes.
 Result<Signature> parse_signature(std::string_view json);
+/// Whether a signature that somebody else wrote may be allocated, filled, run and checked: counts, names,
+/// extents, geometries and bytes are within bounds and agree with each other. Error: what does not.
+Status check_signature(const Signature& signature);
 
 }  // namespace hone

@@ -242,6 +242,63 @@ Geometry geometry(const Shape& shape, const Layout& layout, const Placement& pla
   return result;
 }
 
+namespace {
+
+constexpr size_t kMostRank = 16, kMostBlocks = 16;
+constexpr int64_t kMostElements = int64_t{1} << 40;
+
+bool within(int64_t value, int64_t least, int64_t most) { return value >= least && value <= most; }
+/// product *= factor, if both are positive and it stays within kMostElements.
+bool multiply(int64_t& product, int64_t factor) {
+  if (factor < 1 || product > kMostElements / factor) return false;
+  product *= factor;
+  return true;
+}
+
+bool fits(const Shape& shape, const Layout& layout, const Placement& placement) {
+  const size_t rank = shape.size();
+  const auto fits_rank = [&](const std::vector<int64_t>& halo) {
+    return halo.empty() || halo.size() == rank;
+  };
+  if (rank > kMostRank || layout.order.size() != rank || layout.blocks.size() > kMostBlocks ||
+      !fits_rank(placement.halo_before) || !fits_rank(placement.halo_after))
+    return false;
+  std::vector<int> order = layout.order;
+  std::sort(order.begin(), order.end());
+  std::vector<int64_t> block(rank, 1);
+  for (const Layout::Block& b : layout.blocks)
+    if (b.dimension < 0 || b.dimension >= static_cast<int>(rank) ||
+        !multiply(block[static_cast<size_t>(b.dimension)], b.size))
+      return false;
+  int64_t elements = 1;
+  for (size_t d = 0; d < rank; ++d) {
+    const int64_t before = halo_at(placement.halo_before, d), after = halo_at(placement.halo_after, d);
+    if (order[d] != static_cast<int>(d) || !within(shape[d], 1, kMostElements) ||
+        !within(before, 0, kMostElements) || !within(after, 0, kMostElements) ||
+        (block[d] != 1 && before + after != 0))
+      return false;
+    int64_t extent = shape[d];
+    if (placement.buffer_channels != 0 && d == 1) {
+      extent = placement.buffer_channels;
+      if (!within(extent, 1, kMostElements) || !within(placement.channel_offset, 0, extent) ||
+          placement.channel_offset % block[d] != 0 || placement.channel_offset + shape[d] > extent)
+        return false;
+    }
+    if (!multiply(elements, block[d]) ||
+        !multiply(elements, (extent + before + after + block[d] - 1) / block[d]))
+      return false;
+  }
+  return placement.buffer_channels == 0 ? placement.channel_offset == 0 : rank >= 2;
+}
+
+}  // namespace
+
+Result<Geometry> checked_geometry(const Shape& shape, const Layout& layout, const Placement& placement) {
+  if (!fits(shape, layout, placement))
+    return fail("layout or placement does not fit the shape " + to_text(shape).substr(0, 100));
+  return geometry(shape, layout, placement);
+}
+
 int64_t element_offset(const Geometry& geometry, const std::vector<int64_t>& index) {
   const auto floor_div = [](int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); };
   int64_t offset = geometry.origin;

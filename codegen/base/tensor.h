@@ -89,6 +89,9 @@ struct Geometry {
   int64_t elements = 0;           ///< of the whole buffer, halo, padding lanes and other channels included
 };
 Geometry geometry(const Shape& shape, const Layout& layout, const Placement& placement);
+/// The same of what somebody else said. Error: layout or placement does not fit the shape, or it has more
+/// than 2^40 elements; what is accepted has every index, halo and padding lanes included, within `elements`.
+Result<Geometry> checked_geometry(const Shape& shape, const Layout& layout, const Placement& placement);
 /// Element offset of one logical index (any halo index too).
 int64_t element_offset(const Geometry& geometry, const std::vector<int64_t>& index);
 
