@@ -1,6 +1,5 @@
 #include "devices/child.h"
 
-#include <link.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
-#include <string_view>
 
 #include "codegen/runtime/host/host.h"
 #include "devices/cold.h"
@@ -119,18 +117,10 @@ std::vector<MemoryRange> ranges_of(const Signature& signature, const ArtifactBuf
 
 /// Where the artifact itself lies: between two of its runs a model runs everything else, so its code is as
 /// cold as its constants.
-std::vector<MemoryRange> code_ranges() {
+std::vector<MemoryRange> code_ranges(const LoadedArtifact& artifact) {
   std::vector<MemoryRange> ranges;
-  ::dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void* found) {
-        if (!std::string_view(info->dlpi_name).starts_with("/proc/self/fd/")) return 0;
-        for (int i = 0; i < info->dlpi_phnum; ++i)
-          if (const ElfW(Phdr)& segment = info->dlpi_phdr[i]; segment.p_type == PT_LOAD)
-            static_cast<std::vector<MemoryRange>*>(found)->push_back(
-                {reinterpret_cast<const std::byte*>(info->dlpi_addr + segment.p_vaddr), segment.p_memsz});
-        return 0;
-      },
-      &ranges);
+  for (const std::span<const std::byte> range : artifact.ranges())
+    ranges.push_back({range.data(), range.size()});
   return ranges;
 }
 
@@ -148,7 +138,7 @@ class Sampler {
         dram_(dram),
         overhead_ns_(static_cast<double>(clock_overhead_ns())) {
     if (!dram) return;
-    const std::vector<MemoryRange> code = code_ranges();
+    const std::vector<MemoryRange> code = code_ranges(artifact);
     constants_.insert(constants_.end(), code.begin(), code.end());
   }
 

@@ -69,11 +69,11 @@ Result<Kernels> compile_kernels(const Plan& plan, int threads) {
   }
   if (objects.empty()) return result;
   HONE_TRY(const std::vector<std::byte> linked, link_shared(objects, host, symbols));
-  HONE_TRY(LoadedLibrary library, LoadedLibrary::load(linked));
+  HONE_TRY(LoadedImage image, LoadedImage::load(linked));
   for (size_t i = 0; i < tasks.size(); ++i)
     result.kernels[i].prepare =
-        reinterpret_cast<hone_prepare_function*>(library.symbol("hone_prepare_" + std::to_string(i)));
-  result.preparation.push_back(std::move(library));
+        reinterpret_cast<hone_prepare_function*>(image.function("hone_prepare_" + std::to_string(i)));
+  result.preparation.push_back(std::move(image));
   return result;
 }
 

@@ -20,8 +20,8 @@ struct Kernel {
 
 struct Kernels {
   std::vector<Kernel> kernels;
-  std::vector<size_t> of_op;               ///< kernel of each operator of the plan
-  std::vector<LoadedLibrary> preparation;  ///< keeps the `prepare` functions mapped; at most one
+  std::vector<size_t> of_op;             ///< kernel of each operator of the plan
+  std::vector<LoadedImage> preparation;  ///< keeps the `prepare` functions mapped; at most one
 };
 
 /// On `threads` threads. Error: where code generation fails, with the task.

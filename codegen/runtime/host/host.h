@@ -11,6 +11,7 @@
 
 #include "codegen/base/result.h"
 #include "codegen/base/signature.h"
+#include "codegen/runtime/host/loaded_image.h"
 #include "codegen/runtime/model/abi.h"
 
 namespace hone {
@@ -20,8 +21,8 @@ namespace hone {
 struct BufferArena {
   std::span<std::byte> pages;  ///< begins at a page
   size_t used = 0;
-  /// The next `bytes` of it, whole pages that are all mapped at once; nullptr if there are not so many left. They
-  /// stay the next ones until `used` grows.
+  /// The next `bytes` of it, whole pages that are all mapped at once; nullptr if there are not so many left.
+  /// They stay the next ones until `used` grows.
   std::byte* next(size_t bytes) const;
 };
 
@@ -58,30 +59,19 @@ inline constexpr double kTestPadding = 1e6;
 /// Fills with a pattern that is NaN both as float32 and as float64; it must survive outside what is written.
 void poison(std::byte* buffer, int64_t bytes);
 
-/// Refuses what no artifact of ours has: needed libraries, constructors, undefined symbols, a foreign
-/// architecture, a torn file.
+/// Refuses what no shared object of ours has (see elf_image.h), whether artifact or compiled model.
 Status inspect_shared_object(std::span<const std::byte> shared_object);
 
-/// A shared object of ours in this process, loaded from a sealed memfd after inspection; mapped as long as
-/// this lives.
-class LoadedLibrary {
- public:
-  static Result<LoadedLibrary> load(std::span<const std::byte> shared_object);
-  LoadedLibrary(LoadedLibrary&&) noexcept;
-  LoadedLibrary& operator=(LoadedLibrary&&) noexcept;
-  ~LoadedLibrary();
-  void* symbol(const std::string& name) const;  ///< null if there is none
+/// The signature of an artifact, checked to be fit to be run; maps nothing and runs nothing. Error: a refused
+/// shared object, one without hone_signature, hone_run or what its signature promises, a signature that is
+/// not fit.
+Result<Signature> read_signature(std::span<const std::byte> shared_object);
 
- private:
-  friend class LoadedArtifact;
-  LoadedLibrary() = default;
-  void* handle_ = nullptr;
-  int file_ = -1;
-};
-
-/// A loaded artifact. The shared object stays mapped as long as this lives.
+/// A loaded artifact: mapped by our own loader as long as this lives. No dynamic linker is asked, no file
+/// opened.
 class LoadedArtifact {
  public:
+  /// Errors: those of read_signature; no memory.
   static Result<LoadedArtifact> load(std::span<const std::byte> shared_object);
   const Signature& signature() const { return signature_; }
   /// One call of all phases on this thread.
@@ -90,11 +80,13 @@ class LoadedArtifact {
   hone_run_function* run_function() const { return run_; }
   /// Logical constants, then packed ones.
   void prepare(void* const* buffers) const;
+  /// Where its code and constants lie.
+  const std::vector<std::span<const std::byte>>& ranges() const { return image_.ranges(); }
 
  private:
-  LoadedArtifact() = default;
+  LoadedArtifact(Signature signature, LoadedImage image);
   Signature signature_;
-  LoadedLibrary library_;
+  LoadedImage image_;
   hone_run_function* run_ = nullptr;
   hone_prepare_function* prepare_ = nullptr;
 };

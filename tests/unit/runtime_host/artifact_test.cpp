@@ -3,24 +3,15 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "codegen/base/generator.h"
 #include "codegen/runtime/host/host.h"
+#include "tests/unit/runtime_host/elf_file.h"
 
 namespace hone {
 namespace {
 
 using testing::HasSubstr;
-
-std::vector<std::byte> fixture(const std::string& name) {
-  std::ifstream file(std::string(FIXTURES) + "/" + name + ".so", std::ios::binary);
-  std::vector<char> chars{std::istreambuf_iterator<char>(file), {}};
-  std::vector<std::byte> bytes(chars.size());
-  std::memcpy(bytes.data(), chars.data(), chars.size());
-  return bytes;
-}
 
 std::string refusal(const std::vector<std::byte>& bytes) {
   const auto artifact = LoadedArtifact::load(bytes);
@@ -79,9 +70,9 @@ TEST(Artifact, RunsInAnySplit) {
 TEST(Artifact, IsNeverMistakenForOneThatWasLoadedBefore) {
   const auto first = LoadedArtifact::load(fixture("good"));
   ASSERT_TRUE(first);
-  const auto library = LoadedLibrary::load(fixture("no_run"));
-  ASSERT_TRUE(library);
-  EXPECT_EQ(library->symbol("hone_run"), nullptr);
+  const auto second = LoadedImage::load(fixture("no_run"));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->function("hone_run"), nullptr);
 }
 
 TEST(Artifact, WithoutRunIsRefused) {
