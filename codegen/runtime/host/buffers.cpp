@@ -1,8 +1,6 @@
 // Fills an artifact's buffers with generated data, and runs reference artifacts on the same data.
-#include <algorithm>
-
-#include "codegen/base/generator.h"
 #include "codegen/runtime/host/host.h"
+#include "codegen/runtime/host/test_data.h"
 #include "codegen/runtime/host/temporary.h"
 
 namespace hone {
@@ -33,25 +31,8 @@ Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& art
   std::vector<GuardedBuffer> plain;
   std::vector<const void*> pointers;
   for (const LogicalConstant& constant : artifact.signature().constants) {
-    const int64_t count = element_count(constant.type.shape);
-    const std::string name = seed + "/" + constant.name;
-    // One vector of slack, as every buffer has.
-    const int64_t bytes = (count * size_of(constant.type.dtype) + 63) / 64 * 64 + 64;
-    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(bytes, arena));
-    if (constant.type.dtype == DType::f32) {
-      auto* values = reinterpret_cast<float*>(buffer.data());
-      generate(name, constant.range.lo, constant.range.hi, {values, static_cast<size_t>(count)});
-      std::fill(values + count, values + bytes / 4, static_cast<float>(kTestPadding));
-    } else {
-      BufferSpec spec;
-      spec.name = constant.name;
-      spec.type = constant.type;
-      spec.layout = Layout::plain(static_cast<int>(constant.type.shape.size()));
-      spec.bytes = bytes;
-      std::vector<float> values(static_cast<size_t>(count));
-      generate(name, constant.range.lo, constant.range.hi, values);
-      pack(spec, std::span<const float>(values), kTestPadding, buffer.data());
-    }
+    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(plain_bytes(constant), arena));
+    fill_constant(constant, seed, buffer.data());
     pointers.push_back(buffer.data());
     plain.push_back(std::move(buffer));
   }
@@ -73,8 +54,7 @@ Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::
       HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
       if (spec.role == Role::input) {
         const TemporaryFloats plain(element_count(spec.type.shape), arena);
-        generate(seed + "/" + spec.name, spec.range.lo, spec.range.hi, plain.floats());
-        pack(spec, std::span<const float>(plain.floats()), kTestPadding, buffer.data());
+        fill_input(spec, seed, plain.floats(), buffer.data());
       } else {
         poison(buffer.data(), buffer.size());
       }

@@ -9,6 +9,7 @@
 #include "codegen/runtime/host/host.h"
 #include "codegen/runtime/host/offsets.h"
 #include "codegen/runtime/host/temporary.h"
+#include "codegen/runtime/host/test_data.h"
 
 namespace hone {
 namespace {
@@ -135,8 +136,7 @@ void check_values(const BufferSpec& spec, const std::byte* buffer, const Referen
     const double error = std::abs(value - r);
     error2 += error * error;
     norm2 += r * r;
-    const double excess =
-        std::max(0.0, error - kTiny) / (kEpsilon * std::max(m, std::numeric_limits<double>::min()));
+    const double excess = error_factor(value, r, m);
     if (worst < 0 || excess > worst_excess) {
       worst_excess = excess;
       worst = static_cast<int64_t>(i);
@@ -159,6 +159,11 @@ void check_values(const BufferSpec& spec, const std::byte* buffer, const Referen
 
 CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference,
                   BufferArena* arena) {
+  return check(signature, std::span<void* const>(buffers.pointers), reference, arena);
+}
+
+CheckReport check(const Signature& signature, std::span<void* const> buffers, ReferenceView reference,
+                  BufferArena* arena) {
   CheckReport report;
   bool found = false;
   for (size_t i = 0; i < signature.buffers.size() && report.reason.empty(); ++i) {
@@ -170,8 +175,9 @@ CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, Re
       break;
     }
     found = true;
-    check_values(spec, buffers.owned[i].data(), reference, signature.bound, arena, report);
-    if (report.reason.empty()) check_margins(spec, buffers.owned[i].data(), report);
+    const auto* buffer = static_cast<const std::byte*>(buffers[i]);
+    check_values(spec, buffer, reference, signature.bound, arena, report);
+    if (report.reason.empty()) check_margins(spec, buffer, report);
   }
   if (!found && report.reason.empty()) report.reason = "the artifact has no output";
   report.ok = report.reason.empty();

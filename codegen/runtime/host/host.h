@@ -51,6 +51,7 @@ void pack(const BufferSpec& spec, std::span<const float> plain, double padding, 
 void pack(const BufferSpec& spec, std::span<const double> plain, double padding, std::byte* buffer);
 /// Reads it back out. Into `plain`: one element for each of the tensor's.
 void unpack(const BufferSpec& spec, const std::byte* buffer, std::span<float> plain);
+void unpack(const BufferSpec& spec, const std::byte* buffer, std::span<double> plain);
 std::vector<float> unpack(const BufferSpec& spec, const std::byte* buffer);
 std::vector<double> unpack_double(const BufferSpec& spec, const std::byte* buffer);
 
@@ -132,6 +133,9 @@ struct CheckReport {
 /// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched. `arena`: memory
 /// to work in.
 CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference,
+                  BufferArena* arena = nullptr);
+/// The same for buffers that somebody else owns, in the order of the signature.
+CheckReport check(const Signature& signature, std::span<void* const> buffers, ReferenceView reference,
                   BufferArena* arena = nullptr);
 
 /// A compiled model in this process.

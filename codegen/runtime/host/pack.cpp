@@ -93,6 +93,9 @@ void pack(const BufferSpec& spec, std::span<const double> plain, double padding,
 void unpack(const BufferSpec& spec, const std::byte* buffer, std::span<float> plain) {
   unpack_any(spec, buffer, plain);
 }
+void unpack(const BufferSpec& spec, const std::byte* buffer, std::span<double> plain) {
+  unpack_any(spec, buffer, plain);
+}
 std::vector<float> unpack(const BufferSpec& spec, const std::byte* buffer) {
   return unpacked<float>(spec, buffer);
 }
