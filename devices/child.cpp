@@ -1,5 +1,6 @@
 #include "devices/child.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,7 +13,6 @@
 #include <optional>
 
 #include "codegen/runtime/host/host.h"
-#include "devices/cold.h"
 #include "devices/thread_team.h"
 #include "measure/sampling.h"
 
@@ -23,7 +23,7 @@ namespace {
 struct Watched {
   ChildReport* report = nullptr;
   const Signature* signature = nullptr;
-  const ArtifactBuffers* buffers = nullptr;
+  const Workspace* workspace = nullptr;
 } watched;
 
 void say(ChildReport& report, const char* text) {
@@ -35,17 +35,20 @@ void describe_fault(const std::byte* address) {
   constexpr std::ptrdiff_t page = 4096;
   ChildReport& report = *watched.report;
   std::snprintf(report.message, sizeof report.message, "at address %p", static_cast<const void*>(address));
-  if (!watched.buffers) return;
-  for (size_t i = 0; i < watched.buffers->owned.size(); ++i) {
-    const GuardedBuffer& buffer = watched.buffers->owned[i];
-    const char* name = watched.signature->buffers[i].name.c_str();
-    if (std::ptrdiff_t beyond = address - (buffer.data() + buffer.size()); beyond >= 0 && beyond < page)
-      std::snprintf(report.message, sizeof report.message, "%td bytes beyond the end of buffer '%s'", beyond,
-                    name);
-    else if (std::ptrdiff_t before = buffer.data() - address; before > 0 && before <= page)
-      std::snprintf(report.message, sizeof report.message, "%td bytes before the beginning of buffer '%s'",
-                    before, name);
-  }
+  if (!watched.workspace) return;
+  for (const auto pointers : {watched.workspace->checked(), watched.workspace->at(0)})
+    for (size_t i = 0; i < pointers.size(); ++i) {
+      const BufferSpec& spec = watched.signature->buffers[i];
+      const auto* data = static_cast<const std::byte*>(pointers[i]);
+      if (std::ptrdiff_t beyond = address - (data + spec.bytes); beyond >= 0 && beyond < page) {
+        std::snprintf(report.message, sizeof report.message, "%td bytes beyond the end of buffer '%s'", beyond,
+                      spec.name.c_str());
+        return;
+      }
+      if (std::ptrdiff_t before = data - address; before > 0 && before <= page)
+        std::snprintf(report.message, sizeof report.message, "%td bytes before the beginning of buffer '%s'",
+                      before, spec.name.c_str());
+    }
 }
 
 void on_fault(int signal, siginfo_t* info, void*) {
@@ -79,67 +82,60 @@ void catch_faults(ChildReport& report) {
 
 double ms_since(int64_t start_ns) { return static_cast<double>(clock_ns() - start_ns) / 1e6; }
 
-void enter_sandbox(const ChildEnvironment& environment, const ChildLimits& limits, ChildReport& report) {
+/// All that a child will allocate comes from the heap that it has then: it may not ask for more.
+void reserve_heap() {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  void* room = ::malloc(1 << 20);
+  asm volatile("" ::"r"(room) : "memory");
+  ::free(room);
+#endif
+}
+
+/// Everything that takes rights away but the filter; `team` is made on the way, while threads may be.
+void give_up_rights(const ChildEnvironment& environment, const ChildLimits& limits, ChildReport& report,
+                    std::optional<ThreadTeam>& team, int threads) {
   report.sandbox_partial = environment.missing;
+  be_killed_first();
+  if (!leave_files()) report.sandbox_partial |= sandbox_files;
+  team.emplace(threads);
   if (!drop_root()) report.sandbox_partial |= sandbox_root;
   apply_limits(limits);
+}
+
+/// The last step: from here on only the few system calls of sandbox.h.
+void close_sandbox(const ChildEnvironment& environment, ChildReport& report) {
+  reserve_heap();
   catch_faults(report);
-  if (!install(environment.loading)) report.sandbox_partial |= sandbox_filter;
+  if (!install(environment.filter)) report.sandbox_partial |= sandbox_filter;
 }
 
-/// Limits, the first filter, the artifact, the second filter.
-LoadedArtifact load_sandboxed(const ChildEnvironment& environment, const ChildRequest& request, int file,
-                              uint64_t bytes, int64_t deadline_ms, ChildReport& report) {
-  const int64_t start = clock_ns();
-  void* mapped = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
-  if (mapped == MAP_FAILED) end(report, MeasureStatus::load_error, "the artifact cannot be mapped");
-  ChildLimits limits;
-  limits.address_space_bytes = environment.address_space_bytes + request.memory_bytes;
-  limits.file_bytes = bytes;
-  limits.cpu_seconds = static_cast<uint64_t>((deadline_ms / 1000 + 2) * std::max(1, request.threads));
-  enter_sandbox(environment, limits, report);
-  report.stage = ChildStage::loading;
-  auto artifact = LoadedArtifact::load({static_cast<const std::byte*>(mapped), bytes});
-  if (!artifact) end(report, MeasureStatus::load_error, artifact.error().text());
-  forbid_files();
-  if (!install(environment.running)) report.sandbox_partial |= sandbox_filter;
-  report.load_ms = ms_since(start);
-  return std::move(*artifact);
-}
-
-std::vector<MemoryRange> ranges_of(const Signature& signature, const ArtifactBuffers& buffers, Role role) {
+std::vector<MemoryRange> ranges_of(const Signature& signature, std::span<void* const> buffers, Role role) {
   std::vector<MemoryRange> ranges;
-  for (size_t i = 0; i < buffers.owned.size(); ++i)
+  for (size_t i = 0; i < buffers.size(); ++i)
     if (signature.buffers[i].role == role)
-      ranges.push_back({buffers.owned[i].data(), static_cast<size_t>(buffers.owned[i].size())});
-  return ranges;
-}
-
-/// Where the artifact itself lies: between two of its runs a model runs everything else, so its code is as
-/// cold as its constants.
-std::vector<MemoryRange> code_ranges(const LoadedArtifact& artifact) {
-  std::vector<MemoryRange> ranges;
-  for (const std::span<const std::byte> range : artifact.ranges())
-    ranges.push_back({range.data(), range.size()});
+      ranges.push_back({static_cast<const std::byte*>(buffers[i]), static_cast<size_t>(signature.buffers[i].bytes)});
   return ranges;
 }
 
 /// One sample: so many cold calls that their sum is well above the clock's resolution; their mean in ns.
 class Sampler {
  public:
-  Sampler(ThreadTeam& team, const LoadedArtifact& artifact, const ArtifactBuffers& buffers,
-          const ChildEnvironment& environment, bool dram, size_t evict_bytes)
+  Sampler(ThreadTeam& team, const LoadedArtifact& artifact, const ChildWork& work)
       : team_(team),
         artifact_(artifact),
-        buffers_(buffers),
-        constants_(ranges_of(artifact.signature(), buffers, Role::constant)),
-        inputs_(ranges_of(artifact.signature(), buffers, Role::input)),
-        stream_{{environment.evict.data(), std::min(evict_bytes, environment.evict.size())}},
-        dram_(dram),
+        buffers_(work.workspace.at(0)),
+        constants_(ranges_of(artifact.signature(), buffers_, Role::constant)),
+        inputs_(ranges_of(artifact.signature(), buffers_, Role::input)),
+        stream_{{work.environment.evict.data(),
+                 std::min<size_t>(2 * work.request.l2_bytes, work.environment.evict.size())}},
+        dram_(work.request.dram != 0),
         overhead_ns_(static_cast<double>(clock_overhead_ns())) {
-    if (!dram) return;
-    const std::vector<MemoryRange> code = code_ranges(artifact);
-    constants_.insert(constants_.end(), code.begin(), code.end());
+    if (!dram_) return;
+    // Between two of its runs a model runs everything else: an artifact's code is as cold as its constants.
+    for (const std::span<const std::byte> range : artifact.ranges())
+      constants_.push_back({range.data(), range.size()});
   }
 
   /// `checked_ns`: what the checked run took. It was the warm-up of a call that is long beside what a first
@@ -165,13 +161,13 @@ class Sampler {
       touch_lines(stream_);
     touch_lines(inputs_);
     const int64_t start = clock_ns();
-    team_.run(artifact_, buffers_.pointers.data());
+    team_.run(artifact_, buffers_.data());
     return std::max(1.0, static_cast<double>(clock_ns() - start) - overhead_ns_);
   }
 
   ThreadTeam& team_;
   const LoadedArtifact& artifact_;
-  const ArtifactBuffers& buffers_;
+  std::span<void* const> buffers_;
   std::vector<MemoryRange> constants_, inputs_, stream_;
   bool dram_;
   double overhead_ns_;
@@ -189,110 +185,114 @@ SamplingParameters sampling_of(const ChildRequest& request) {
   return parameters;
 }
 
-/// Buffers are the first large allocation: failing here means that memory, not the artifact, is missing.
-ArtifactBuffers fill(const LoadedArtifact& artifact, const ChildRequest& request, BufferArena& arena,
-                     ChildReport& report) {
-  report.stage = ChildStage::filling;
+/// Loads the artifact, gives up every right that is left, and prepares its constants.
+LoadedArtifact load_sandboxed(const ChildWork& work, std::optional<ThreadTeam>& team, int threads) {
+  ChildReport& report = work.report;
   const int64_t start = clock_ns();
-  auto buffers = make_buffers(artifact, request.seed, &arena);
-  if (!buffers) end(report, MeasureStatus::out_of_memory, buffers.error().text());
-  report.fill_ms = ms_since(start);
-  return std::move(*buffers);
+  ChildLimits limits;
+  limits.address_space_bytes = work.environment.address_space_bytes + work.request.memory_bytes;
+  limits.cpu_seconds = static_cast<uint64_t>((work.deadline_ms / 1000 + 2) * std::max(1, threads));
+  give_up_rights(work.environment, limits, report, team, threads);
+  report.stage = ChildStage::loading;
+  auto artifact = LoadedArtifact::load(work.artifact);  // runs nothing of it
+  if (!artifact) end(report, MeasureStatus::load_error, artifact.error().text());
+  if (!work.unused.empty()) ::munmap(work.unused.data(), work.unused.size());
+  if (auto guarded = work.workspace.map(); !guarded)
+    end(report, MeasureStatus::out_of_memory, guarded.error().text());
+  forbid_files();
+  close_sandbox(work.environment, report);
+  watched.signature = &work.signature;
+  watched.workspace = &work.workspace;
+  report.load_ms = ms_since(start);
+  report.stage = ChildStage::filling;
+  const int64_t began = clock_ns();
+  artifact->prepare(work.workspace.prepare().data());
+  report.fill_ms = ms_since(began);
+  return std::move(*artifact);
+}
+
+/// Rings, and for each ring of the child's own bell runs once in so many places as the orders say.
+template <class Run>
+[[noreturn]] void obey(const ChildOrders& orders, Run&& run) {
+  for (;;) {
+    ring_server();
+    await_server();
+    const uint32_t calls = *const_cast<const volatile uint32_t*>(&orders.calls);
+    for (uint32_t call = 0; call < calls; ++call) run(static_cast<int>(call));
+  }
 }
 
 }  // namespace
 
-void measure_in_child(const ChildRequest& request, const ChildEnvironment& environment, int artifact_file,
-                      SharedReference reference, ChildReport& report) {
+void measure_in_child(const ChildWork& work) {
+  ChildReport& report = work.report;
   try {
-    ThreadTeam team(request.threads);
-    LoadedArtifact artifact =
-        load_sandboxed(environment, request, artifact_file, request.artifact_bytes, request.run_ms, report);
-    BufferArena arena = environment.arena;
-    ArtifactBuffers buffers = fill(artifact, request, arena, report);
-    watched.signature = &artifact.signature();
-    watched.buffers = &buffers;
+    std::optional<ThreadTeam> team;
+    const LoadedArtifact artifact = load_sandboxed(work, team, work.request.threads);
 
     report.stage = ChildStage::checking;
     int64_t start = clock_ns();
-    double checked_ns = 0;
-    {
-      FlushDenormals flush;
-      const int64_t began = clock_ns();
-      team.run(artifact, buffers.pointers.data());
-      checked_ns = static_cast<double>(clock_ns() - began);
-    }
-    const ReferenceView expected({reference.data, reference.elements},
-                                 {reference.data + reference.elements, reference.elements});
-    CheckReport checked = check(artifact.signature(), buffers, expected, &arena);
-    report.relative_l2 = checked.relative_l2;
-    report.worst_factor = checked.worst_factor;
+    FlushDenormals flush;
+    team->run(artifact, work.workspace.checked().data());
+    const auto checked_ns = static_cast<double>(clock_ns() - start);
     report.check_ms = ms_since(start);
-    if (!checked.ok) end(report, MeasureStatus::wrong_answer, checked.reason);
 
     report.stage = ChildStage::warming;
     start = clock_ns();
     report.reference_before_ns = reference_kernel_ns();
-    Samples samples;
-    {
-      FlushDenormals flush;
-      Sampler sampler(team, artifact, buffers, environment, request.dram, request.evict_bytes);
-      sampler.warm_up(checked_ns);
-      report.stage = ChildStage::timing;
-      samples = take_samples(
-          sampling_of(request), request.best_ns, [] { return std::chrono::nanoseconds(clock_ns()); },
-          [&] { return sampler.sample(); });
-    }
+    Sampler sampler(*team, artifact, work);
+    sampler.warm_up(checked_ns);
+    report.stage = ChildStage::timing;
+    const Samples samples = take_samples(
+        sampling_of(work.request), work.request.best_ns, [] { return std::chrono::nanoseconds(clock_ns()); },
+        [&] { return sampler.sample(); });
     report.reference_after_ns = reference_kernel_ns();
     report.run_ms = ms_since(start);
     report.sample_count = static_cast<uint32_t>(std::min<size_t>(samples.ns.size(), most_child_samples));
     std::copy_n(samples.ns.begin(), report.sample_count, report.samples_ns);
-    end(report, samples.raced_out ? MeasureStatus::raced_out : MeasureStatus::ok, samples.message);
+    say(report, samples.message.c_str());
+    report.status = static_cast<uint32_t>(samples.raced_out ? MeasureStatus::raced_out : MeasureStatus::ok);
+    report.stage = ChildStage::batch;
+    obey(work.orders, [&](int place) { team->run(artifact, work.workspace.at(place).data()); });
   } catch (const std::bad_alloc&) {
-    end(report, MeasureStatus::out_of_memory, "not enough memory for the buffers of this artifact");
+    end(report, MeasureStatus::out_of_memory, "not enough memory for this artifact");
   }
 }
 
-void check_in_child(const ChildRequest& request, const ChildEnvironment& environment, ChildReport& report) {
+void check_in_child(const ChildRequest& request, const ChildEnvironment& environment, ChildReport& report,
+                    const ChildOrders& orders) {
   try {
     ChildLimits limits;
     limits.address_space_bytes = environment.address_space_bytes + request.memory_bytes;
     limits.cpu_seconds = static_cast<uint64_t>(request.run_ms / 1000 + 2);
-    enter_sandbox(environment, limits, report);
+    std::optional<ThreadTeam> nobody;
+    give_up_rights(environment, limits, report, nobody, 1);
     forbid_files();
-    if (!install(environment.running)) report.sandbox_partial |= sandbox_filter;
+    close_sandbox(environment, report);
     report.stage = ChildStage::checking;
     if (!known_kernel_is_right())
       end(report, MeasureStatus::wrong_answer, "a known kernel gave another answer than it should");
     report.reference_before_ns = reference_kernel_ns();
     report.samples_ns[0] = report.reference_before_ns;
     report.sample_count = 1;
-    end(report, MeasureStatus::ok, "");
+    report.stage = ChildStage::batch;
+    obey(orders, [](int) {});
   } catch (const std::bad_alloc&) {
     end(report, MeasureStatus::out_of_memory, "not enough memory for a known kernel");
   }
 }
 
-void reference_in_child(const ChildRequest& request, const ChildEnvironment& environment, int reference_file,
-                        SharedReference output, ChildReport& report) {
+void reference_in_child(const ChildWork& work) {
   try {
-    LoadedArtifact artifact = load_sandboxed(environment, request, reference_file, request.reference_bytes,
-                                             request.reference_ms, report);
-    report.stage = ChildStage::checking;
+    std::optional<ThreadTeam> team;
+    const LoadedArtifact artifact = load_sandboxed(work, team, 1);
+    work.report.stage = ChildStage::checking;
     const int64_t start = clock_ns();
-    BufferArena arena = environment.arena;
-    auto result = run_reference(artifact, request.seed, &arena);
-    if (!result) end(report, MeasureStatus::load_error, result.error().text());
-    if (result->value.size() > output.elements)
-      end(report, MeasureStatus::out_of_memory,
-          "the output has more than " + std::to_string(output.elements) + " elements");
-    std::copy(result->value.begin(), result->value.end(), output.data);
-    std::copy(result->magnitude.begin(), result->magnitude.end(), output.data + result->value.size());
-    report.reference_elements = result->value.size();
-    report.check_ms = ms_since(start);
-    end(report, MeasureStatus::ok, "");
+    artifact.run(work.workspace.checked().data());
+    work.report.check_ms = ms_since(start);
+    end(work.report, MeasureStatus::ok, "");
   } catch (const std::bad_alloc&) {
-    end(report, MeasureStatus::out_of_memory, "not enough memory for the buffers of the reference");
+    end(work.report, MeasureStatus::out_of_memory, "not enough memory for the reference");
   }
 }
 

@@ -1,42 +1,45 @@
-// What a forked child does: load, fill, check, time; or run a reference. It ends its process and leaves a
-// ChildReport.
+// What a forked child does: load, prepare, run, time, then run again whenever the server wants to see for itself.
 #pragma once
 
 #include <cstddef>
 #include <span>
 
-#include "codegen/runtime/host/host.h"
-#include "devices/child_protocol.h"
+#include "devices/child_process.h"
 #include "devices/cold.h"
 #include "devices/sandbox.h"
+#include "devices/workspace.h"
 
 namespace hone {
 
 /// Made once by the child server; children inherit it.
 struct ChildEnvironment {
-  SyscallFilter loading, running;
-  std::span<const std::byte> evict;  ///< streamed to make caches cold
-  BufferArena arena;                 ///< for buffers: one child after the other uses it
+  SyscallFilter filter;
+  std::span<const std::byte> evict;  ///< streamed to make caches cold; read-only
   uint64_t address_space_bytes = 0;  ///< what the server itself maps: a child's limit counts from there
   uint32_t missing = 0;              ///< SandboxParts that the server could not give
 };
 
-/// The reference's output as its child wrote it and as the candidate's child reads it: values, then as many
-/// magnitudes.
-struct SharedReference {
-  double* data = nullptr;
-  size_t elements = 0;  ///< of each half; when it is written: as many as fit
+/// One artifact's child.
+struct ChildWork {
+  const ChildRequest& request;
+  const ChildEnvironment& environment;
+  std::span<const std::byte> artifact;  ///< the shared object
+  const Signature& signature;           ///< as the server reads it
+  const Workspace& workspace;           ///< filled
+  std::span<std::byte> unused;          ///< pages behind the workspace that the child is not to have
+  int64_t deadline_ms = 0;
+  ChildReport& report;
+  const ChildOrders& orders;
 };
 
-/// Checks and times the artifact. Does not return.
-[[noreturn]] void measure_in_child(const ChildRequest& request, const ChildEnvironment& environment,
-                                   int artifact_file, SharedReference reference, ChildReport& report);
-/// Runs a known kernel in the sandbox and compares with the known answer; times the reference kernel. Does
-/// not return.
+/// Runs and times a candidate, rings with its claims in the report, then does what `orders` say at each ring of
+/// its own bell. Does not return.
+[[noreturn]] void measure_in_child(const ChildWork& work);
+/// Runs the reference artifact once. Does not return.
+[[noreturn]] void reference_in_child(const ChildWork& work);
+/// Runs a known kernel in the sandbox and compares with the known answer; times the reference kernel; then
+/// obeys `orders` as a candidate's child does, with nothing to run. Does not return.
 [[noreturn]] void check_in_child(const ChildRequest& request, const ChildEnvironment& environment,
-                                 ChildReport& report);
-/// Runs the reference artifact into `output`. Does not return.
-[[noreturn]] void reference_in_child(const ChildRequest& request, const ChildEnvironment& environment,
-                                     int reference_file, SharedReference output, ChildReport& report);
+                                 ChildReport& report, const ChildOrders& orders);
 
 }  // namespace hone

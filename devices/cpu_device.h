@@ -22,7 +22,7 @@ struct CpuDeviceOptions {
 
 /// Where the last measurement's time went, in ms: for benchmarks.
 struct CpuDeviceTimes {
-  double reference = 0, fork = 0, load = 0, fill = 0, check = 0, run = 0, whole = 0;
+  double reference = 0, fork = 0, load = 0, fill = 0, check = 0, run = 0, batch = 0, whole = 0;
 };
 
 /// Slow drift of the board, seen through the reference kernel.
@@ -55,6 +55,9 @@ class CpuDevice : public Device {
 
  private:
   explicit CpuDevice(CpuDeviceOptions options);
+  uint64_t l2_bytes() const {
+    return static_cast<uint64_t>(board_.l2_bytes > 0 ? board_.l2_bytes : int64_t{1} << 20);
+  }
   Status start_server();
   void stop_server();
   DeviceResult measure_once(const wire::MeasureRequest& request, std::span<const std::byte> artifact,
@@ -80,8 +83,8 @@ class CpuDevice : public Device {
   bool said_partial_ = false;
 };
 
-/// What a reply says about a candidate; the report in it comes from a process that ran foreign code, so
-/// nothing in it is believed unseen.
+/// What a reply says about a candidate: the server's verdict if it gave one, else how the child ended; the report
+/// comes from a process that ran foreign code, and only holds where the server saw nothing against it.
 Measurement judge(const ServerReply& reply, int64_t run_ms);
 
 }  // namespace hone

@@ -1,4 +1,4 @@
-// From how a child ended to the status and message of a measurement.
+// From what the server saw, how the child ended and what it claims to the status and message of a measurement.
 #include <seccomp.h>
 
 #include <algorithm>
@@ -28,6 +28,8 @@ const char* doing(ChildStage stage) {
       return "the timed runs";
     case ChildStage::done:
       return "leaving";
+    case ChildStage::batch:
+      return "timed runs over other inputs";
   }
   return "an unknown stage";
 }
@@ -62,18 +64,14 @@ Measurement failed(MeasureStatus status, std::string message) {
 
 bool plausible_ns(double ns) { return std::isfinite(ns) && ns > 0 && ns < 1e13; }
 
-/// A child that ended by itself: its report, checked.
-Measurement judge_report(const ChildReport& report) {
+/// What a child claims, once nothing that the server saw speaks against it.
+Measurement judge_report(const ChildReport& report, ChildEnd end) {
   const auto claimed = static_cast<MeasureStatus>(report.status);
   switch (claimed) {
     case MeasureStatus::load_error:
     case MeasureStatus::out_of_memory:
-    case MeasureStatus::wrong_answer: {
-      Measurement m = failed(claimed, message_of(report));
-      m.relative_l2 = report.relative_l2;
-      m.worst_factor = report.worst_factor;
-      return m;
-    }
+    case MeasureStatus::wrong_answer:  // of a known kernel
+      return failed(claimed, message_of(report));
     case MeasureStatus::ok:
     case MeasureStatus::raced_out:
       break;
@@ -81,13 +79,11 @@ Measurement judge_report(const ChildReport& report) {
       return failed(MeasureStatus::crashed, "the child left a report that makes no sense");
   }
   const size_t count = std::min<size_t>(report.sample_count, most_child_samples);
-  if (report.stage != ChildStage::done || count == 0 ||
+  if (end != ChildEnd::finished || count == 0 ||
       !std::all_of(report.samples_ns, report.samples_ns + count, plausible_ns))
     return failed(MeasureStatus::crashed, "the child left a report that makes no sense");
   Measurement m = failed(claimed, message_of(report));
   m.samples_ns.assign(report.samples_ns, report.samples_ns + count);
-  m.relative_l2 = report.relative_l2;
-  m.worst_factor = report.worst_factor;
   m.health.reference_before_ns = plausible_ns(report.reference_before_ns) ? report.reference_before_ns : -1;
   m.health.reference_after_ns = plausible_ns(report.reference_after_ns) ? report.reference_after_ns : -1;
   summarise(m);
@@ -111,6 +107,8 @@ Measurement judge_end(const ServerReply& reply, int64_t run_ms) {
         return failed(MeasureStatus::run_timeout, "used up its processor time" + where);
       return failed(MeasureStatus::crashed,
                     signal_name(reply.code) + where + (details.empty() ? "" : ": " + details));
+    case ChildEnd::finished:
+      return judge_report(reply.report, reply.end);
     case ChildEnd::exited:
       break;
   }
@@ -121,14 +119,19 @@ Measurement judge_end(const ServerReply& reply, int64_t run_ms) {
   if (reply.code != 0)
     return failed(MeasureStatus::crashed,
                   "ended the process with code " + std::to_string(reply.code) + where);
-  return judge_report(reply.report);
+  return judge_report(reply.report, reply.end);
 }
 
 }  // namespace
 
 Measurement judge(const ServerReply& reply, int64_t run_ms) {
-  Measurement m = judge_end(reply, run_ms);
+  const ServerVerdict& verdict = reply.verdict;
+  Measurement m =
+      verdict.given ? failed(static_cast<MeasureStatus>(verdict.status), verdict.message) : judge_end(reply, run_ms);
+  m.relative_l2 = verdict.relative_l2;
+  m.worst_factor = verdict.worst_factor;
   if (!reply.of_reference) return m;
+  if (verdict.given) return failed(m.status, "the reference that came with it is refused: " + m.message);
   return failed(MeasureStatus::board_unhealthy,
                 "the reference could not be run: " + std::string(to_text(m.status)) + ": " + m.message);
 }

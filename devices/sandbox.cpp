@@ -14,9 +14,12 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+
+#include "devices/child_process.h"
 
 namespace hone {
 namespace {
@@ -38,20 +41,6 @@ class Rules {
   void allow_all(std::initializer_list<int> calls) {
     for (int call : calls) allow(call);
   }
-  /// Plain memory, time, and the way out.
-  void allow_basics() {
-    const auto executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    allow(SCMP_SYS(mmap), executable, SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
-    allow(SCMP_SYS(mprotect), executable);
-    allow_all({SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(futex),
-               SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(clock_gettime), SCMP_SYS(sched_yield),
-               SCMP_SYS(rt_sigreturn)});
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    allow_all({SCMP_SYS(sigaltstack), SCMP_SYS(gettid),
-               SCMP_SYS(getpid)});  // the sanitizer's own, before each _exit
-#endif
-  }
-
   Result<SyscallFilter> compile() {
     if (!context_) return fail("libseccomp gave no filter");
     int file = ::memfd_create("hone-filter", MFD_CLOEXEC);
@@ -78,22 +67,17 @@ void limit(decltype(RLIMIT_CPU) what, uint64_t value) {
 
 }  // namespace
 
-Result<SyscallFilter> loading_filter() {
+Result<SyscallFilter> candidate_filter() {
   Rules rules;
-  rules.allow_basics();
-  // The dynamic loader maps the artifact's code from the memory file it was copied to.
-  rules.allow(SCMP_SYS(mmap), SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0));
-  rules.allow(SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
-  rules.allow_all({SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(lseek),
-                   SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
-                   SCMP_SYS(fcntl), SCMP_SYS(memfd_create), SCMP_SYS(getrandom), SCMP_SYS(prctl),
-                   SCMP_SYS(seccomp), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit)});
-  return rules.compile();
-}
-
-Result<SyscallFilter> running_filter() {
-  Rules rules;
-  rules.allow_basics();
+  rules.allow(SCMP_SYS(read), SCMP_A0(SCMP_CMP_EQ, Bells::child_hears));
+  rules.allow(SCMP_SYS(write), SCMP_A0(SCMP_CMP_EQ, Bells::child_rings));
+  rules.allow_all({SCMP_SYS(futex), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(clock_gettime),
+                   SCMP_SYS(sched_yield), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall)});
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  // The sanitizer's own.
+  rules.allow_all({SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
+                   SCMP_SYS(sigaltstack), SCMP_SYS(gettid), SCMP_SYS(getpid)});
+#endif
   return rules.compile();
 }
 
@@ -113,11 +97,13 @@ void apply_limits(const ChildLimits& limits) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NOFILE, 32);
   limit(RLIMIT_NPROC, 0);
-  limit(RLIMIT_FSIZE, limits.file_bytes);
   limit(RLIMIT_CPU, limits.cpu_seconds);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   if (limits.address_space_bytes > 0) limit(RLIMIT_AS, limits.address_space_bytes);
 #endif
+}
+
+void be_killed_first() {
   if (int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); file >= 0) {
     [[maybe_unused]] ssize_t written = ::write(file, "1000", 4);
     ::close(file);
@@ -127,6 +113,30 @@ void apply_limits(const ChildLimits& limits) {
 void forbid_files() {
   limit(RLIMIT_FSIZE, 0);
   ::prctl(PR_SET_DUMPABLE, 0);
+}
+
+bool leave_files() {
+  // The kernel's own numbers (include/uapi/linux/landlock.h), since the distribution's headers are older than the
+  // kernels that hone runs on. A ruleset that handles a right and allows it nowhere forbids it.
+  constexpr long create = 444, restrict_self = 446;
+  struct Ruleset {
+    uint64_t files, network, scoped;
+  };
+  constexpr unsigned version_flag = 1;
+  const long version = ::syscall(create, nullptr, 0, version_flag);
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (version < 1) return false;
+  Ruleset rules = {};
+  const int file_rights = version >= 5 ? 16 : version >= 3 ? 15 : version >= 2 ? 14 : 13;
+  rules.files = (uint64_t{1} << file_rights) - 1;
+  if (version >= 4) rules.network = 3;  // bind and connect, TCP
+  if (version >= 6) rules.scoped = 3;   // abstract sockets and signals
+  const size_t bytes = version >= 6 ? sizeof rules : version >= 4 ? offsetof(Ruleset, scoped) : sizeof rules.files;
+  const int ruleset = static_cast<int>(::syscall(create, &rules, bytes, 0));
+  if (ruleset < 0) return false;
+  const bool left = ::syscall(restrict_self, ruleset, 0) == 0;
+  ::close(ruleset);
+  return left;
 }
 
 bool leave_network() {
@@ -141,8 +151,6 @@ bool drop_root() {
   // glibc changes all threads of the process.
   const bool dropped = ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
                        ::setresuid(nobody, nobody, nobody) == 0;
-  // The loader opens the artifact through /proc/self, which is root's in a process that may not be dumped.
-  ::prctl(PR_SET_DUMPABLE, 1);
   // The kernel forgets with the user that this process is to die with its parent.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
@@ -153,7 +161,8 @@ std::string missing_parts(uint32_t parts) {
   std::string text;
   for (const auto& [bit, name] : {std::pair(sandbox_filter, "no system call filter"),
                                   {sandbox_network, "no network namespace"},
-                                  {sandbox_root, "runs as root"}})
+                                  {sandbox_root, "runs as root"},
+                                  {sandbox_files, "no Landlock"}})
     if (parts & bit) text += (text.empty() ? "" : ", ") + std::string(name);
   return text;
 }

@@ -179,7 +179,7 @@ struct Measurement {
   artifact @2 :Text;
   reference @3 :Text;
   taskKey @4 :Text;
-  seed @5 :Text;                    # of the check's data
+  seed @5 :Text;                    # what the check is for (search, finals): runners draw the seeds of its data themselves
   mode @6 :Text;
   threads @7 :UInt32;
   sampling @8 :Sampling;

@@ -251,7 +251,7 @@ struct Round {
 struct MeasureRequest {
   LeaseRef lease;
   Digest id, artifact, reference, task_key;
-  std::string seed;  ///< of the check's data
+  std::string seed;  ///< what the check is for ("search", "finals"): runners draw seeds of data themselves
   TimingMode mode = TimingMode::llc;
   uint32_t threads = 1;
   SamplingParameters sampling;

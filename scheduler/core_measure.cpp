@@ -114,7 +114,7 @@ wire::MeasureRequest Core::request_of(const Work& work) const {
   request.artifact = record.artifact;
   request.reference = measure.reference;
   request.task_key = record.task_key;
-  request.seed = record.final ? "check-2" : "check-1";  // finalists must be right on other data too
+  request.seed = record.final ? "finals" : "search";  // finalists must be right on other data too
   request.mode = record.measurement.mode;
   request.threads = static_cast<uint32_t>(record.measurement.threads);
   request.sampling = record.final ? settings_.final_sampling : settings_.sampling;

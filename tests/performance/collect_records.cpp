@@ -297,7 +297,8 @@ Status collect(const Options& options) {
     wire::MeasureRequest request;
     request.artifact = record.artifact;
     request.reference = reference->second.digest;
-    request.seed = "check-1";
+    request.task_key = record.task_key;
+    request.seed = "search";
     request.mode = mode;
     request.sampling.race_factor = options.race;
     request.best_ns = options.race > 0 && record.repetition == 0 ? best[record.task_key] : 0;

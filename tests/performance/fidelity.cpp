@@ -60,7 +60,8 @@ Result<double> time_on_runner(CpuDevice& device, const Candidate& candidate, Tim
   wire::MeasureRequest request;
   request.artifact = artifact.digest;
   request.reference = reference.digest;
-  request.seed = "0";
+  request.task_key = candidate.task.key;
+  request.seed = "search";
   request.mode = mode;
   std::vector<double> ns;
   for (int i = 0; i < 3; ++i) {

@@ -119,7 +119,8 @@ Status measure(CpuDevice& device, Subject& subject, TimingMode mode, bool final)
   wire::MeasureRequest request;
   request.artifact = subject.artifact.digest;
   request.reference = subject.reference.digest;
-  request.seed = final ? "check-2" : "check-1";
+  request.task_key = subject.task.key;
+  request.seed = final ? "finals" : "search";
   request.mode = mode;
   request.final = final;
   request.sampling = final ? settings.final_sampling : settings.sampling;

@@ -1,6 +1,7 @@
 // The sandboxed CPU device with artifacts made by hand: each way to misbehave gives its status, and the next
 // candidate is measured.
 #include "devices/cpu_device.h"
+#include "tests/support/dense_by_hand_task.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -55,7 +56,8 @@ class CpuDeviceTest : public testing::Test {
     wire::MeasureRequest r;
     r.artifact = digest_of(fixture(name));
     r.reference = digest_of(fixture("reference"));
-    r.seed = "7";
+    r.task_key = dense_by_hand_key();
+    r.seed = "search";
     r.run_ms = 20000;
     return r;
   }
@@ -99,13 +101,21 @@ TEST_F(CpuDeviceTest, BothTimingModesAreKept) {
   EXPECT_EQ(m.mode, TimingMode::dram);
 }
 
-TEST_F(CpuDeviceTest, AnotherSeedNeedsAnotherReferenceAndGetsIt) {
+TEST_F(CpuDeviceTest, AnotherPurposeHasOtherDataAndAnotherReference) {
   auto r = request("good");
-  for (const char* seed : {"8", "9", "8"}) {
-    r.seed = seed;
+  for (const char* purpose : {"search", "finals", "search"}) {
+    r.seed = purpose;
     Measurement m = measure("good", r);
     EXPECT_EQ(m.status, MeasureStatus::ok) << m.message;
   }
+}
+
+TEST_F(CpuDeviceTest, AnArtifactOfAnotherTaskIsALoadError) {
+  auto r = request("good");
+  r.task_key = digest_of("another");
+  Measurement m = measure("good", r);
+  EXPECT_EQ(m.status, MeasureStatus::load_error);
+  EXPECT_THAT(m.message, HasSubstr("of another task than the one it was sent for"));
 }
 
 TEST_F(CpuDeviceTest, AWildPointerIsACrashThatNamesItsStage) {
@@ -230,14 +240,12 @@ TEST_F(CpuDeviceTest, WhatIsNoArtifactIsALoadError) {
             MeasureStatus::load_error);
 }
 
-TEST_F(CpuDeviceTest, ABrokenReferenceIsNotTheCandidatesFault) {
+TEST_F(CpuDeviceTest, WhatIsNoReferenceIsRefusedAndSaid) {
   auto r = request("good");
   r.reference = digest_of("another");
   Measurement m = device->measure(r, fixture("good"), fixture("good")).measurement;
-  EXPECT_EQ(m.status, MeasureStatus::board_unhealthy);
-  EXPECT_THAT(
-      m.message,
-      HasSubstr("the reference could not be run: load_error: dense by hand: the artifact is no reference"));
+  EXPECT_EQ(m.status, MeasureStatus::load_error);
+  EXPECT_THAT(m.message, HasSubstr("the reference that came with it is refused: the artifact is no reference"));
 }
 
 TEST_F(CpuDeviceTest, SeveralThreadsShareAnArtifactsRange) {
@@ -360,11 +368,11 @@ TEST_F(CpuDeviceTest, SaysWhatItsSystemIsAndWhatItsSandboxLacks) {
   const DeviceFacts facts = device->facts();
   EXPECT_FALSE(facts.os.empty());
   EXPECT_FALSE(facts.emulated);
-  EXPECT_THAT(facts.sandbox, AnyOf("", HasSubstr("no network namespace"), HasSubstr("no system call filter"),
+  EXPECT_THAT(facts.sandbox, AnyOf("", HasSubstr("no network namespace"), HasSubstr("no Landlock"), HasSubstr("no system call filter"),
                                    HasSubstr("runs as root")));
 }
 
-TEST(CpuDeviceStart, TheFolderOfAChildIsEmptyAndGoneAfterwards) {
+TEST(CpuDeviceStart, AChildLeavesNoFolderBehind) {
   char folder[] = "/tmp/hone-device-test-XXXXXX";
   ASSERT_NE(::mkdtemp(folder), nullptr);
   const char* before = std::getenv("TMPDIR");
@@ -382,7 +390,8 @@ TEST(CpuDeviceStart, TheFolderOfAChildIsEmptyAndGoneAfterwards) {
     wire::MeasureRequest request;
     request.artifact = digest_of(fixture(name));
     request.reference = digest_of(fixture("reference"));
-    request.seed = "7";
+    request.task_key = dense_by_hand_key();
+    request.seed = "search";
     (void)(*made)->measure(request, fixture(name), fixture("reference"));
     EXPECT_TRUE(std::filesystem::is_empty(folder)) << name;
   }

@@ -18,8 +18,8 @@ using testing::HasSubstr;
 class Judge : public testing::Test {
  protected:
   void SetUp() override {
-    reply->end = ChildEnd::exited;
-    reply->report.stage = ChildStage::done;
+    reply->end = ChildEnd::finished;
+    reply->report.stage = ChildStage::batch;
     reply->report.sample_count = 2;
     reply->report.samples_ns[0] = reply->report.samples_ns[1] = 100;
   }
@@ -53,9 +53,27 @@ TEST_F(Judge, AStatusThatOnlyABoardMayGiveIsNotTaken) {
   EXPECT_EQ(judged().status, MeasureStatus::crashed);
 }
 
-TEST_F(Judge, AReportFromBeforeTheEndIsNoResult) {
-  reply->report.stage = ChildStage::timing;
+TEST_F(Judge, AReportOfAChildThatLeftBeforeTheServerLookedIsNoResult) {
+  reply->end = ChildEnd::exited;
   EXPECT_EQ(judged().status, MeasureStatus::crashed);
+}
+
+TEST_F(Judge, WhatTheServerSawGoesBeforeWhatTheChildClaims) {
+  reply->verdict.given = 1;
+  reply->verdict.status = static_cast<uint32_t>(MeasureStatus::implausible_time);
+  std::strcpy(reply->verdict.message, "too fast");
+  EXPECT_EQ(judged().status, MeasureStatus::implausible_time);
+  EXPECT_EQ(judged().message, "too fast");
+  EXPECT_TRUE(judged().samples_ns.empty());
+}
+
+TEST_F(Judge, AReferenceThatIsRefusedIsNoFaultOfTheBoard) {
+  reply->of_reference = 1;
+  reply->verdict.given = 1;
+  reply->verdict.status = static_cast<uint32_t>(MeasureStatus::load_error);
+  std::strcpy(reply->verdict.message, "it is not its task's");
+  EXPECT_EQ(judged().status, MeasureStatus::load_error);
+  EXPECT_EQ(judged().message, "the reference that came with it is refused: it is not its task's");
 }
 
 TEST_F(Judge, AMessageWithoutAnEndIsCutAndCleaned) {

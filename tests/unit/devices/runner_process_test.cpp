@@ -17,6 +17,7 @@
 
 #include "codegen/base/target.h"
 #include "measure/transport.h"
+#include "tests/support/dense_by_hand_task.h"
 
 extern char** environ;
 
@@ -100,7 +101,8 @@ class RunnerProcess : public testing::Test {
       r.id = digest_of(name + std::to_string(last_lease));
       r.artifact = digest_of(fixture(name));
       r.reference = digest_of(fixture("reference"));
-      r.seed = "7";
+      r.task_key = dense_by_hand_key();
+      r.seed = "search";
       r.run_ms = 20000;
       want.measurements.push_back(r);
       want.leases.push_back(r.lease);

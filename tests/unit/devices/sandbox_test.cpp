@@ -38,7 +38,7 @@ TEST(Sandbox, RootIsGivenUpForGood) {
 TEST(Sandbox, NoNewPrivilegesNoCoresNoProcessesAreLeft) {
   EXPECT_EQ(in_a_process([] {
               drop_root();
-              apply_limits({0, 4096, 5});
+              apply_limits({0, 5});
               if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) return 1;
               rlimit limit{};
               ::getrlimit(RLIMIT_CORE, &limit);
@@ -55,24 +55,33 @@ TEST(Sandbox, NoNewPrivilegesNoCoresNoProcessesAreLeft) {
             0);
 }
 
-TEST(Sandbox, FilesEndAtTheirLimit) {
+TEST(Sandbox, NoFileGrowsAnyMore) {
   EXPECT_EQ(in_a_process([] {
               ::signal(SIGXFSZ, SIG_IGN);
               char path[] = "/tmp/hone-sandbox-XXXXXX";
               const int file = ::mkstemp(path);
               ::unlink(path);
-              apply_limits({0, 100, 5});
-              char text[200] = {};
-              if (::write(file, text, sizeof text) != 100) return 1;
               forbid_files();
-              return ::lseek(file, 0, SEEK_END), ::write(file, text, 1) < 0 ? 0 : 2;
+              return ::write(file, "x", 1) < 0 ? 0 : 1;
             }),
             0);
 }
 
+TEST(Sandbox, NoFileIsOpenedWhereTheKernelKnowsLandlock) {
+  const int result = in_a_process([] {
+    if (!leave_files()) return 77;
+    if (::open("/etc/passwd", O_RDONLY) >= 0) return 1;
+    if (::open("/", O_RDONLY | O_DIRECTORY) >= 0) return 2;
+    if (::open("/tmp/hone-sandbox", O_WRONLY | O_CREAT, 0600) >= 0) return 3;
+    return 0;
+  });
+  if (result == 77) GTEST_SKIP() << "this kernel has no Landlock";
+  EXPECT_EQ(result, 0);
+}
+
 TEST(Sandbox, ProcessorTimeEndsAtItsLimit) {
   EXPECT_EQ(in_a_process([] {
-              apply_limits({0, 0, 1});
+              apply_limits({0, 1});
               for (volatile int i = 0;;) i = i + 1;
               return 0;
             }),

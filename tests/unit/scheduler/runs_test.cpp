@@ -107,7 +107,7 @@ TEST(Runs, MeasureTheThreeBestAndTrialZeroAgainInterleaved) {
   EXPECT_TRUE(distinct.contains("p=0")) << "trial 0 is among them";
   int finals_started = 0;
   for (const wire::MeasureRequest& request : world.measurements_seen) {
-    EXPECT_EQ(request.seed, request.final ? "check-2" : "check-1");
+    EXPECT_EQ(request.seed, request.final ? "finals" : "search");
     if (request.final) {
       EXPECT_GE(request.sampling.race_factor, 1e6) << "no race among finalists";
       if (finals_started++ == 0) {

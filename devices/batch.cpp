@@ -1,0 +1,163 @@
+#include "devices/batch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "codegen/base/generator.h"
+#include "codegen/runtime/host/test_data.h"
+#include "devices/cold.h"
+#include "devices/secrets.h"
+
+namespace hone {
+namespace {
+
+constexpr int64_t drawn_elements = 32768;  ///< anew in each round, about: 0.1 ms of it
+constexpr int checks_a_round = 3;
+constexpr double most_check_cost = 1e7;  ///< operations of the oracle a batch, about: some 40 ms
+
+const BufferSpec& output_of(const Signature& signature) {
+  return *std::find_if(signature.buffers.begin(), signature.buffers.end(),
+                       [](const BufferSpec& spec) { return spec.role == Role::output; });
+}
+
+}  // namespace
+
+Batch::Batch(const Signature& signature, Workspace& workspace, const Oracle& oracle, const std::string& seed,
+             const BatchParameters& parameters)
+    : signature_(signature),
+      workspace_(workspace),
+      oracle_(oracle),
+      parameters_(parameters),
+      constants_(test_data(oracle, seed)),
+      output_elements_(output_of(signature)) {
+  for (size_t i = 0; i < signature.buffers.size(); ++i) {
+    const BufferSpec& spec = signature.buffers[i];
+    if (spec.role == Role::output) output_ = i;
+    if (spec.role == Role::input || spec.role == Role::output) moved_bytes_ += static_cast<double>(spec.bytes);
+    if (spec.role != Role::input) continue;
+    size_t tensor = 0;
+    while (oracle.inputs()[tensor].name != spec.name) ++tensor;
+    inputs_.push_back({i, tensor, BufferElements(spec), 1});
+  }
+  for (int place = 0; place < workspace.places(); ++place)
+    hashes_.emplace_back(inputs_.size(), std::vector<uint64_t>());
+  for (size_t input = 0; input < inputs_.size(); ++input)
+    hashes_[0][input] = {fnv1a64(seed + "/" + signature.buffers[inputs_[input].buffer].name)};
+}
+
+/// Inputs of a place: all of them if nothing of ours lies there yet, else the rows whose turn it is.
+void Batch::refresh(int place) {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Input& input = inputs_[i];
+    auto& hashes = hashes_[static_cast<size_t>(place)][i];
+    auto* buffer = static_cast<std::byte*>(workspace_.at(place)[input.buffer]);
+    if (hashes.empty()) {
+      const std::string seed = std::to_string(random_bits());
+      const BufferSpec& spec = signature_.buffers[input.buffer];
+      std::vector<float> work(static_cast<size_t>(element_count(spec.type.shape)));
+      fill_input(spec, seed, work, buffer);
+      hashes = {fnv1a64(seed + "/" + spec.name)};
+    }
+    hashes.resize(static_cast<size_t>(input.parts), hashes.front());
+    const int64_t part = static_cast<int64_t>(round_ % static_cast<uint64_t>(input.parts));
+    const uint64_t hash = random_bits();
+    for (int64_t row = part; row < input.elements.rows(); row += input.parts)
+      input.elements.generate_row(buffer, row, hash);
+    hashes[static_cast<size_t>(part)] = hash;
+  }
+  workspace_.poison_outputs(place);
+}
+
+/// An element of what the last run wrote there, against what the oracle makes of the same inputs.
+std::string Batch::spot_check(int place) const {
+  const auto& hashes = hashes_[static_cast<size_t>(place)];
+  const Oracle::Source source = [&](size_t tensor, int64_t first, int64_t stride, std::span<float> out) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (inputs_[i].tensor != tensor) continue;
+      const ValueRange range = signature_.buffers[inputs_[i].buffer].range;
+      const int64_t width = inputs_[i].elements.width(), parts = inputs_[i].parts;
+      for (float& value : out) {
+        value = generated_value(hashes[i][static_cast<size_t>(first / width % parts)],
+                                static_cast<uint64_t>(first), range.lo, range.hi);
+        first += stride;
+      }
+      return;
+    }
+    constants_(tensor, first, stride, out);
+  };
+  const auto index = static_cast<int64_t>(random_bits() % static_cast<uint64_t>(oracle_.elements()));
+  const auto right = oracle_.element(index, source);
+  if (!right) return "an element of the timed runs cannot be checked: " + right.error().text();
+  const double value =
+      output_elements_.at(static_cast<const std::byte*>(workspace_.at(place)[output_]), index);
+  if (std::isnan(value) && std::isnan(right->value)) return {};
+  const double factor = error_factor(value, right->value, right->magnitude);
+  if (factor <= signature_.bound.element_factor) return {};
+  return fmt::format("in a timed run over other inputs element {} is {:.9g}, right is {:.9g}: {:.4g} x epsilon x "
+                     "magnitude, bound {:.4g}",
+                     index, value, right->value, factor, signature_.bound.element_factor);
+}
+
+/// Samples find their inputs nearer than runs here do, by a cache: that much a run here may be slower.
+bool Batch::is_plausible(double least_sample_ns, double call_ns) const {
+  constexpr double bytes_a_ns = 40;
+  return least_sample_ns >= parameters_.least_part * call_ns - moved_bytes_ / bytes_a_ns;
+}
+
+Batch::Result Batch::time(ChildProcess& child, ChildOrders& orders, double least_sample_ns,
+                          int64_t deadline_ns) {
+  Result result;
+  const double claimed = std::max(1.0, least_sample_ns);
+  const int places =
+      std::clamp(static_cast<int>(std::ceil(parameters_.round_ns / claimed)), 1, workspace_.places());
+  int64_t elements = 0;
+  for (const Input& input : inputs_) elements += input.elements.rows() * input.elements.width() * places;
+  const auto affordable =
+      std::max<int64_t>(drawn_elements, static_cast<int64_t>(claimed * static_cast<double>(places) / 4));
+  for (Input& input : inputs_)
+    input.parts = std::clamp<int64_t>((elements + affordable - 1) / affordable, 1,
+                                      std::max<int64_t>(1, input.elements.rows()));
+  double left_cost = most_check_cost;
+  const double cost = std::max(1.0, oracle_.cost());
+
+  double sum_ns = 0;
+  int done = 0;
+  for (;; ++round_) {
+    for (int place = 0; place < places; ++place) refresh(place);
+    orders.calls = static_cast<uint32_t>(places);
+    const int64_t processor = child.processor_ns(), start = child.go(parameters_.settle_ns);
+    result.woke = child.wait(deadline_ns);
+    const double whole = static_cast<double>(clock_ns() - start) - parameters_.handshake_ns;
+    if (result.woke != ChildProcess::Woke::rang) return result;
+    if (!child.stop()) {
+      result.woke = ChildProcess::Woke::ended;
+      return result;
+    }
+    const double took =
+        std::min(whole, static_cast<double>(child.processor_ns() - processor) / std::max(1, parameters_.threads));
+    // A round that is not looked at says nothing: it may have been left out.
+    if (done == 0 || left_cost >= 0) {
+      const double call_ns = std::max(1.0, took) / places;
+      result.call_ns = done == 0 ? call_ns : std::min(result.call_ns, call_ns);
+    }
+    for (int check = 0; check < checks_a_round && (done == 0 || left_cost >= 0); ++check, left_cost -= cost)
+      if (result.wrong = spot_check(static_cast<int>(random_bits() % static_cast<uint64_t>(places)));
+          !result.wrong.empty())
+        return result;
+    sum_ns += std::max(1.0, took);
+    result.calls += places;
+    ++done;
+    const bool enough = done >= parameters_.most_rounds ||
+                        (done >= parameters_.least_rounds && sum_ns >= parameters_.least_ns) ||
+                        (done >= 2 && sum_ns >= parameters_.enough_ns);
+    if (!enough) continue;
+    result.plausible = is_plausible(least_sample_ns, result.call_ns);
+    // A board that does something else meanwhile makes rounds slower, never faster: more of them find it idle.
+    if (result.plausible || done >= parameters_.most_rounds || sum_ns >= 8 * std::max(parameters_.least_ns, parameters_.enough_ns))
+      return result;
+  }
+}
+
+}  // namespace hone
