@@ -14,6 +14,7 @@
 
 #include "logs/database.h"
 #include "tests/system/rig.h"
+#include "tests/support/dense_by_hand_task.h"
 
 namespace hone::testing_system {
 namespace {
@@ -158,6 +159,7 @@ TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
   Client client(endpoint());
   wire::JobRequest job = request(names.size());
   job.tasks.resize(1);
+  job.tasks[0].task = dense_by_hand;
   client.submit(job);
   ASSERT_TRUE(client.ended());
   EXPECT_EQ(client.event().state, "Completed") << client.event().reason;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "tests/system/rig.h"
+#include "tests/support/dense_by_hand_task.h"
 
 namespace hone::testing_system {
 namespace {
@@ -62,6 +63,7 @@ class Stop : public Rig {
     client_.emplace(endpoint());
     wire::JobRequest job = request(trials);
     job.tasks.resize(1);
+    job.tasks[0].task = dense_by_hand;
     client_->submit(job);
     ASSERT_TRUE(client_->until([&] { return client_->job() != 0 && client_->event().state == state; }))
         << scheduler_said();
