@@ -22,6 +22,14 @@ const BufferSpec& output_of(const Signature& signature) {
                        [](const BufferSpec& spec) { return spec.role == Role::output; });
 }
 
+/// Of the time that a round took, what nobody else's work on this board explains; at least what its threads were on
+/// processors for, shared alike.
+double own_time(double whole_ns, const ChildProcess::Time& before, const ChildProcess::Time& after, int threads) {
+  const auto worked = static_cast<double>(after.on_processor_ns - before.on_processor_ns) / std::max(1, threads);
+  const auto waited = static_cast<double>(after.waited_ns - before.waited_ns);
+  return std::min(whole_ns, std::max(worked, whole_ns - waited));
+}
+
 }  // namespace
 
 Batch::Batch(const Signature& signature, Workspace& workspace, const Oracle& oracle, const std::string& seed,
@@ -127,16 +135,16 @@ Batch::Result Batch::time(ChildProcess& child, ChildOrders& orders, double least
   for (;; ++round_) {
     for (int place = 0; place < places; ++place) refresh(place);
     orders.calls = static_cast<uint32_t>(places);
-    const int64_t processor = child.processor_ns(), start = child.go(parameters_.settle_ns);
+    const ChildProcess::Time before = child.time();
+    const int64_t start = child.go(parameters_.settle_ns);
     result.woke = child.wait(deadline_ns);
-    const double whole = static_cast<double>(clock_ns() - start) - parameters_.handshake_ns;
+    const double whole_ns = static_cast<double>(clock_ns() - start) - parameters_.handshake_ns;
     if (result.woke != ChildProcess::Woke::rang) return result;
     if (!child.stop()) {
       result.woke = ChildProcess::Woke::ended;
       return result;
     }
-    const double took =
-        std::min(whole, static_cast<double>(child.processor_ns() - processor) / std::max(1, parameters_.threads));
+    const double took = own_time(whole_ns, before, child.time(), parameters_.threads);
     // A round that is not looked at says nothing: it may have been left out.
     if (done == 0 || left_cost >= 0) {
       const double call_ns = std::max(1.0, took) / places;

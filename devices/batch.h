@@ -37,9 +37,8 @@ class Batch {
   struct Result {
     ChildProcess::Woke woke = ChildProcess::Woke::rang;  ///< else: how the child failed
     std::string wrong;      ///< what an output should have been; empty: all that were looked at are right
-    /// Of one run in the fastest round: its time, or a thread's share of the processor time that it had, if that
-    /// is less. What else a board does makes rounds slower, never faster, and a round that was not worked
-    /// through does not pass its spot checks.
+    /// Of one run in the fastest round, without what others had of its processors. What else a board does makes
+    /// rounds slower, never faster, and a round that was not worked through does not pass its spot checks.
     double call_ns = 0;
     int64_t calls = 0;
     bool plausible = true;  ///< the claim is not below what runs take

@@ -12,6 +12,8 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "devices/cold.h"
@@ -117,11 +119,20 @@ ChildProcess::Woke ChildProcess::wait(int64_t deadline_ns) {
   }
 }
 
-int64_t ChildProcess::processor_ns() const {
+ChildProcess::Time ChildProcess::time() const {
+  Time time;
   clockid_t clock;
-  timespec time = {};
-  if (::clock_getcpuclockid(process_, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
-  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+  timespec processor = {};
+  if (::clock_getcpuclockid(process_, &clock) == 0 && ::clock_gettime(clock, &processor) == 0)
+    time.on_processor_ns = int64_t{processor.tv_sec} * 1000000000 + processor.tv_nsec;
+  std::error_code none;
+  const std::filesystem::path threads = "/proc/" + std::to_string(process_) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(threads, none)) {
+    std::ifstream file(thread.path() / "schedstat");  // on a processor, waiting for one, how often
+    int64_t on_processor = 0, waited = 0;
+    if (file >> on_processor >> waited) time.waited_ns += waited;
+  }
+  return time;
 }
 
 bool ChildProcess::reap(int options) {

@@ -58,8 +58,12 @@ class ChildProcess {
   /// that its threads find their cores again and wait there, as they do between samples. What lies in shared
   /// memory can be read meanwhile, but not for longer than that.
   int64_t go(int64_t settle_ns = 0);
-  /// Processor time that all its threads have had, as the kernel accounts for it.
-  int64_t processor_ns() const;
+  /// What the kernel accounts for, all threads together: time on a processor, and time that they were ready to run
+  /// and others had it (0 where the kernel does not say).
+  struct Time {
+    int64_t on_processor_ns = 0, waited_ns = 0;
+  };
+  Time time() const;
   /// Kills it if it lives. How it ended: `late` or what it did itself.
   Ended end(bool late = false);
 
