@@ -1,9 +1,12 @@
 #include "tests/numeric/checking.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
+
+#include "codegen/oracle/oracle.h"
 
 namespace hone::testing {
 
@@ -34,6 +37,33 @@ Result<ReferenceOutput> reference_output(const Task& task, const Target& target,
   HONE_TRY(const Artifact artifact, compile_reference(task, target));
   HONE_TRY(const LoadedArtifact loaded, LoadedArtifact::load(artifact.shared_object));
   return run_reference(loaded, seed);
+}
+
+std::string oracle_disagreement(const Task& task, const ReferenceOutput& reference, const std::string& seed,
+                                std::mt19937& random, int count) {
+  const auto oracle = Oracle::create(task.text);
+  if (!oracle) return oracle.error().text();
+  if (oracle->elements() != static_cast<int64_t>(reference.value.size())) return "another number of elements";
+  const auto source = test_data(*oracle, seed);
+  for (int i = 0; i < count; ++i) {
+    const int64_t index =
+        i == 0 ? oracle->elements() - 1 : static_cast<int64_t>(random() % reference.value.size());
+    const auto element = oracle->element(index, source);
+    if (!element) return element.error().text();
+    const double value = reference.value[static_cast<size_t>(index)];
+    const double magnitude = reference.magnitude[static_cast<size_t>(index)];
+    const double allowed = 1e-12 * std::abs(magnitude) + 1e-300;
+    const auto agree = [&](double a, double b) {
+      return (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= allowed;
+    };
+    if (agree(element->value, value) && agree(element->magnitude, magnitude)) continue;
+    std::ostringstream text;
+    text.precision(17);
+    text << "element " << index << " is " << element->value << " (magnitude " << element->magnitude
+         << ") by the oracle and " << value << " (" << magnitude << ") by the reference";
+    return text.str();
+  }
+  return {};
 }
 
 CheckReport checked_against(const Candidate& candidate, const ReferenceOutput& reference,
@@ -104,7 +134,7 @@ Candidate random_candidate(const Task& task, const Target& target, const Formula
 Sweep sweep(std::string_view formulation_name, int count, uint32_t seed,
             const std::function<std::string(std::mt19937&)>& make, bool placements) {
   Sweep result;
-  std::mt19937 random(seed);
+  std::mt19937 random(seed), elements(seed);
   const auto targets = runnable_targets();
   const Formulation* formulation = find_formulation(formulation_name);
   HONE_CHECK(formulation != nullptr);
@@ -127,6 +157,8 @@ Sweep sweep(std::string_view formulation_name, int count, uint32_t seed,
       fail_with("reference: " + reference.error().text(), "");
       continue;
     }
+    if (const std::string differs = oracle_disagreement(task, *reference, data, elements); !differs.empty())
+      fail_with(differs, "");
     Ports ports = default_ports(*formulation, task, target);
     if (placements) ports = random_placements(task, ports, random);
     auto first = make_candidate(task, target, *formulation, ports,

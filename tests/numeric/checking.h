@@ -26,6 +26,11 @@ CheckReport checked(const Candidate& candidate, const std::string& seed);
 CheckReport checked_against(const Candidate& candidate, const ReferenceOutput& reference,
                             const std::string& seed);
 
+/// Where the interpreter of task texts and the reference artifact differ by more than the order of summation,
+/// in up to `count` elements by `random`; empty if nowhere.
+std::string oracle_disagreement(const Task& task, const ReferenceOutput& reference, const std::string& seed,
+                                std::mt19937& random, int count = 12);
+
 /// Parameters drawn from the space (as far as they are legal: several tries), by `random`.
 Candidate random_candidate(const Task& task, const Target& target, const Formulation& formulation,
                            const Ports& ports, std::mt19937& random);
@@ -34,7 +39,8 @@ Candidate random_candidate(const Task& task, const Target& target, const Formula
 Ports random_placements(const Task& task, const Ports& ports, std::mt19937& random);
 
 /// Draws `count` tasks from `make`, each with the default and one random candidate of `formulation` on a
-/// target in turn. Gives the reports that failed as texts, and the largest errors seen.
+/// target in turn; the reference is held to the interpreter of task texts. Gives the reports that failed as
+/// texts, and the largest errors seen.
 struct Sweep {
   std::vector<std::string> failures;
   double worst_factor = 0, worst_l2 = 0;
