@@ -31,9 +31,9 @@ std::vector<PhaseSpec> phases_of(const loop::Program& program) {
 }  // namespace
 
 int64_t buffer_bytes(const Tensor& tensor, const Target& target) {
-  const int64_t bytes =
-      geometry(tensor.type.shape, tensor.layout, tensor.placement).elements * size_of(tensor.type.dtype);
-  return (bytes + target.vector_bits / 8 + 63) / 64 * 64;
+  const int64_t bytes = saturating_product(
+      geometry(tensor.type.shape, tensor.layout, tensor.placement).elements, size_of(tensor.type.dtype));
+  return saturating_sum(bytes, target.vector_bits / 8 + 63) / 64 * 64;
 }
 
 Result<LoweredCandidate> lower_both(const Task& task, const Target& target, const std::string& formulation,

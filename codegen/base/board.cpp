@@ -185,6 +185,14 @@ void read_processor(Board& board) {
 
 }  // namespace
 
+int64_t usable_memory_bytes() {
+  auto bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  for (const char* file : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})
+    if (const auto limit = parse_integer(first_line(file)); limit && *limit > 0)
+      bytes = std::min(bytes, *limit);
+  return bytes;
+}
+
 Board probe_board() {
   Board board;
   read_processor(board);

@@ -44,6 +44,8 @@ struct Board {
   Target target;          ///< the best Target for these facts
 };
 Board probe_board();
+/// Bytes of memory that processes here may use: the machine's, or what its control group allows.
+int64_t usable_memory_bytes();
 std::string to_text(const Board& board);
 Result<Board> parse_board(std::string_view text);
 

@@ -29,16 +29,21 @@ const DTypeFacts& facts(DType dtype) {
   return *std::find_if(kDTypes.begin(), kDTypes.end(), [&](const DTypeFacts& f) { return f.dtype == dtype; });
 }
 
-int64_t saturating_product(int64_t a, int64_t b) {
-  int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<int64_t>::max() : product;
-}
-
 int64_t halo_at(const std::vector<int64_t>& halo, size_t dimension) {
   return halo.empty() ? 0 : halo[dimension];
 }
 
 }  // namespace
+
+int64_t saturating_sum(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<int64_t>::max() : sum;
+}
+
+int64_t saturating_product(int64_t a, int64_t b) {
+  int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<int64_t>::max() : product;
+}
 
 int64_t size_of(DType dtype) { return facts(dtype).bytes; }
 std::string_view to_text(DType dtype) { return facts(dtype).text; }
@@ -209,7 +214,8 @@ Geometry geometry(const Shape& shape, const Layout& layout, const Placement& pla
   Shape extent = shape;
   if (placement.buffer_channels > 0) extent[1] = placement.buffer_channels;
   for (size_t d = 0; d < shape.size(); ++d)
-    extent[d] += halo_at(placement.halo_before, d) + halo_at(placement.halo_after, d);
+    extent[d] = saturating_sum(
+        extent[d], saturating_sum(halo_at(placement.halo_before, d), halo_at(placement.halo_after, d)));
   std::vector<int64_t> block(shape.size(), 1);
   for (const Layout::Block& b : layout.blocks) block[b.dimension] *= b.size;
 
@@ -218,14 +224,14 @@ Geometry geometry(const Shape& shape, const Layout& layout, const Placement& pla
   int64_t stride = 1;
   const auto place = [&](int dimension, int64_t modulus, int64_t positions) {
     result.dims.insert(result.dims.begin(), {dimension, inner[dimension], modulus, stride, positions});
-    stride *= positions;
+    stride = saturating_product(stride, positions);
   };
   for (auto b = layout.blocks.rbegin(); b != layout.blocks.rend(); ++b) {
     place(b->dimension, b->size, b->size);
     inner[b->dimension] *= b->size;
   }
   for (auto d = layout.order.rbegin(); d != layout.order.rend(); ++d)
-    place(*d, 0, (extent[*d] + block[*d] - 1) / block[*d]);
+    place(*d, 0, extent[*d] / block[*d] + (extent[*d] % block[*d] != 0 ? 1 : 0));
   result.elements = stride;
 
   // A halo exists only where a dimension has no block, and a channel offset is a multiple of its block: both
@@ -233,10 +239,11 @@ Geometry geometry(const Shape& shape, const Layout& layout, const Placement& pla
   for (const PhysicalDim& dim : result.dims) {
     const int64_t before = halo_at(placement.halo_before, dim.dimension);
     HONE_CHECK(before == 0 || block[dim.dimension] == 1);
-    result.origin += before * dim.stride;
+    result.origin = saturating_sum(result.origin, saturating_product(before, dim.stride));
     if (placement.buffer_channels > 0 && dim.dimension == 1 && dim.modulus == 0) {
       HONE_CHECK(placement.channel_offset % block[1] == 0);
-      result.origin += placement.channel_offset / block[1] * dim.stride;
+      result.origin =
+          saturating_sum(result.origin, saturating_product(placement.channel_offset / block[1], dim.stride));
     }
   }
   return result;

@@ -17,10 +17,14 @@ int64_t size_of(DType dtype);  ///< bytes of one element
 std::string_view to_text(DType dtype);
 Result<DType> parse_dtype(std::string_view text);
 
+/// Sums and products of sizes (none negative), or the largest int64 where that overflows: so comparing with a
+/// limit is always right.
+int64_t saturating_sum(int64_t a, int64_t b);
+int64_t saturating_product(int64_t a, int64_t b);
+
 /// Extents, outermost first. A scalar has rank 0.
 using Shape = std::vector<int64_t>;
-/// The product of the extents, or the largest int64 where that overflows: so comparing with a limit is always
-/// right.
+/// The saturating product of the extents.
 int64_t element_count(const Shape& shape);
 std::string to_text(const Shape& shape);  ///< "1x64x56x56"; rank 0 is "scalar"
 Result<Shape> parse_shape(std::string_view text);
@@ -31,7 +35,7 @@ struct TensorType {
   Shape shape;
   bool operator==(const TensorType&) const = default;
 };
-int64_t byte_count(const TensorType& type);  ///< or the largest int64, as element_count
+int64_t byte_count(const TensorType& type);  ///< saturating, as element_count
 /// Why no tensor of this type can be had: rank above 8, an extent below 1, or more than 2^36 elements.
 Status verify(const TensorType& type);
 std::string to_text(const TensorType& type);
@@ -86,7 +90,7 @@ struct PhysicalDim {
 struct Geometry {
   std::vector<PhysicalDim> dims;  ///< outermost first
   int64_t origin = 0;             ///< elements from the buffer's start to logical index 0,...,0
-  int64_t elements = 0;           ///< of the whole buffer, halo, padding lanes and other channels included
+  int64_t elements = 0;  ///< of the whole buffer, halo, padding lanes and other channels included; saturating
 };
 Geometry geometry(const Shape& shape, const Layout& layout, const Placement& placement);
 /// The same of what somebody else said. Error: layout or placement does not fit the shape, or it has more

@@ -134,6 +134,12 @@ Status check_model(const Plan& plan, const std::string& file, const BuildOptions
 
 Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
                           const BuildOptions& options) {
+  const bool checks = options.check && runs_here(plan.target);
+  if (checks)
+    HONE_RETURN_IF_ERROR(fits_memory(
+        need_of_check(plan), options.memory_bytes > 0 ? options.memory_bytes : usable_memory_bytes(),
+        "checking the built model",
+        "a smaller --batch or --input-shape; --no-check builds it without running it"));
   HONE_TRY(PendingFile file, PendingFile::create(output));
   HONE_TRY(ElfObject object, ElfObject::create(plan.target.triple));
   HONE_TRY(std::vector<std::vector<std::byte>> objects, runtime_objects(plan.target.triple));
@@ -169,8 +175,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
     else
       report.untuned.push_back(summary(task.candidate.task));
   }
-  if (options.check && runs_here(plan.target))
-    HONE_RETURN_IF_ERROR(check_model(plan, file.temporary(), options, report));
+  if (checks) HONE_RETURN_IF_ERROR(check_model(plan, file.temporary(), options, report));
   if (report.correct) HONE_RETURN_IF_ERROR(file.commit());
   return report;
 }

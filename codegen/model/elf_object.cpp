@@ -49,10 +49,9 @@ int ElfObject::add_section(const std::string& name, std::vector<std::byte> bytes
 }
 
 size_t ElfObject::symbol_index(const std::string& name) {
-  for (size_t i = 0; i < symbols_.size(); ++i)
-    if (symbols_[i].name == name) return i;
-  symbols_.push_back({name, -1, 0});
-  return symbols_.size() - 1;
+  const auto [place, fresh] = numbers_.try_emplace(name, symbols_.size());
+  if (fresh) symbols_.push_back({name, -1, 0});
+  return place->second;
 }
 
 void ElfObject::define(const std::string& symbol, int section, int64_t offset) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,7 @@ class ElfObject {
   uint32_t relative64_ = 0;
   std::vector<Section> sections_;
   std::vector<Symbol> symbols_;
+  std::map<std::string, size_t> numbers_;  ///< of symbols
   std::vector<Relocation> relocations_;
 };
 

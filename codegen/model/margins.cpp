@@ -1,10 +1,27 @@
 #include "codegen/model/margins.h"
 
+#include <numeric>
+
 namespace hone {
 
 int64_t buffer_bytes(const TensorType& type, const Port& port) {
   const Geometry g = geometry(type.shape, port.layout, port.placement);
-  return (g.elements * size_of(type.dtype) + 63) / 64 * 64 + 64;
+  return saturating_sum(saturating_product(g.elements, size_of(type.dtype)), 63 + 64) / 64 * 64;
+}
+
+int64_t take_shift(const TensorType& type, Port& port) {
+  Placement& placement = port.placement;
+  if (placement.buffer_channels == 0 || placement.channel_offset == 0) return 0;
+  const Geometry g = geometry(type.shape, port.layout, placement);
+  for (const PhysicalDim& dim : g.dims) {
+    if (dim.dimension != 1 || dim.modulus != 0) continue;
+    const int64_t step = dim.stride * size_of(type.dtype);  // from one block of channels to the next
+    const int64_t period = 64 / std::gcd(step, int64_t{64});
+    const int64_t blocks = placement.channel_offset / dim.divisor, kept = blocks % period;
+    placement.channel_offset = kept * dim.divisor;
+    return (blocks - kept) * step;
+  }
+  return 0;
 }
 
 std::vector<hone_fill> margin_fills(const TensorType& type, const Port& port, float value, int64_t base) {

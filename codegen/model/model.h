@@ -45,6 +45,9 @@ struct PlannedOp {
   bool tuned = false;
   double seconds = 0;        ///< measured by tuning; 0 if untuned
   std::vector<int> buffers;  ///< planned buffer of each activation input, then of the output
+  /// Bytes into each of them, a multiple of 64, where the kernel's buffer begins: operators that differ only
+  /// in which channels of a wider buffer they read or write share a kernel.
+  std::vector<int64_t> shifts;
   std::vector<int> scratch;  ///< planned buffer of each scratch tensor; -1 for those on the kernel's stack
 };
 
@@ -74,6 +77,21 @@ struct Plan {
 /// the options do not permit is not taken.
 Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup,
                   const PlanOptions& options = {});
+/// Memory that something takes, known before any is taken; saturating. `largest`: the largest tensor, with
+/// its type.
+struct MemoryNeed {
+  int64_t bytes = 0;
+  std::string largest;
+  int64_t largest_bytes = 0;
+};
+MemoryNeed need_of_run(const Plan& plan);    ///< the arena, and a caller's arrays for inputs and outputs
+MemoryNeed need_of_check(const Plan& plan);  ///< and the float64 reference
+/// What checking and measuring candidates of a task takes on a board.
+MemoryNeed need_of_measuring(const Task& task);
+/// Error: "`what` takes 256.1 GiB of memory, tensor 'x' f32[...] alone 128.0 GiB; there are 15.5 GiB".
+Status fits_memory(const MemoryNeed& need, int64_t memory_bytes, const std::string& what,
+                   const std::string& hint);
+
 /// Operators of a plan that are one task, or share one kernel.
 struct PlannedTask {
   Candidate candidate;  ///< trial 0 (or the lookup's choice)
@@ -102,9 +120,10 @@ Result<std::optional<Preprocessing>> described_preprocessing(const std::string& 
 struct BuildOptions {
   std::optional<Preprocessing> preprocessing;
   std::string model_name;
-  bool check = true;        ///< against the reference, on seeded data
-  double max_error = 1e-3;  ///< relative L2 of each output; beyond it nothing is written
-  int threads = 1;          ///< for compiling and checking
+  bool check = true;         ///< against the reference, on seeded data
+  double max_error = 1e-3;   ///< relative L2 of each output; beyond it nothing is written
+  int threads = 1;           ///< for compiling and checking
+  int64_t memory_bytes = 0;  ///< that checking may take; 0: usable_memory_bytes()
 };
 struct BuildReport {
   bool checked = false;      ///< false: not asked for, or the target's code does not run here

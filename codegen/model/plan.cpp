@@ -14,6 +14,9 @@
 namespace hone {
 namespace {
 
+/// So many buffers' bytes as there may be nodes are still a number.
+constexpr int64_t kMostBufferBytes = int64_t{1} << 44;
+
 /// One operator before its candidate is made: which versions it reads and writes.
 struct Step {
   FusedOp op;
@@ -184,6 +187,7 @@ class Planner {
           op.inputs[static_cast<size_t>(std::find(inputs.begin(), inputs.end(), id) - inputs.begin())]);
     }
     const int whole = versions_.add(op.output, type, concat_layout(operands, type));
+    concats_.push_back(whole);
     int64_t offset = 0;
     for (size_t next = 0; next < operands.size();) {
       const auto [run, length] = earlier_concat(operands, next, whole);
@@ -202,8 +206,8 @@ class Planner {
 
   /// Whether some version of the value can be written straight into `whole`.
   bool place_part(ValueId value, int whole, int64_t offset) {
-    for (int id = 0; id < whole; ++id)
-      if (versions_[id].value == value && versions_.make_part(id, whole, offset)) return true;
+    for (const int id : versions_.of(value))
+      if (id < whole && versions_.make_part(id, whole, offset)) return true;
     return false;
   }
 
@@ -218,9 +222,9 @@ class Planner {
   /// concatenation continues the last one: all share the buffer of the longest. -1: none.
   std::pair<int, size_t> earlier_concat(const std::vector<ValueId>& operands, size_t from, int whole) const {
     std::pair<int, size_t> best{-1, 0};
-    for (int id = 0; id < whole; ++id) {
+    for (const int id : concats_) {
       const Version& v = versions_[id];
-      if (v.holds.empty() || v.layout != versions_[whole].layout || v.parent >= 0) continue;
+      if (id >= whole || v.holds.empty() || v.layout != versions_[whole].layout || v.parent >= 0) continue;
       size_t at = 0, next = from;
       for (bool equal = true; equal && at < v.holds.size() && next < operands.size(); ++next) {
         const std::vector<ValueId> some = leaves(operands[next]);
@@ -272,6 +276,9 @@ class Planner {
       buffer.halo_value = versions_[id].margin.value;
       buffer.name = graph_.value(versions_[id].value).name;
       buffer.bytes = buffer_bytes(buffer.type, buffer.port);
+      if (buffer.bytes > kMostBufferBytes)
+        return fail("with its margins it has more than " + std::to_string(kMostBufferBytes) + " bytes",
+                    "tensor '" + buffer.name + "' " + to_text(buffer.type));
       buffer.first_use = static_cast<int>(steps_.size());
       buffer.last_use = -1;
       plan.buffers.push_back(std::move(buffer));
@@ -305,9 +312,11 @@ class Planner {
     Ports ports;
     for (size_t i = 0; i < step.reads.size(); ++i) {
       ports.inputs.push_back(versions_.port(step.reads[i], step.wanted.inputs[i].layout));
+      op.shifts.push_back(take_shift(versions_[step.reads[i]].type, ports.inputs.back()));
       use(plan, op, step.reads[i], index);
     }
     ports.output = versions_.port(step.writes, step.wanted.output.layout);
+    op.shifts.push_back(take_shift(versions_[step.writes].type, ports.output));
     use(plan, op, step.writes, index);
     Result<Candidate> candidate = fail("no choice");
     if (step.choice) {
@@ -369,6 +378,7 @@ class Planner {
   const Lookup& lookup_;
   const PlanOptions options_;
   Versions versions_;
+  std::vector<int> concats_;  ///< versions that are concatenations in place
   std::vector<Step> steps_;
   std::vector<int> outputs_;
   std::map<int, int> buffer_of_;

@@ -41,9 +41,15 @@ class Evaluation {
     }
     const std::vector<FusedOp> ops = partition(graph_);
     HONE_RETURN_IF_ERROR(compile_all(ops));
+    std::map<ValueId, int> readers;  // what is read no more is not kept
+    for (const FusedOp& op : ops)
+      for (const ValueId id : op.inputs) ++readers[id];
+    for (const ValueId id : graph_.outputs) ++readers[id];
     for (const FusedOp& op : ops) {
       Status status = evaluate(op);
       if (!status) return pass(Error{status.error().text(), "the reference of " + op.name, ""});
+      for (const ValueId id : op.inputs)
+        if (--readers[id] == 0) values_.erase(id);
     }
     std::vector<std::vector<double>> outputs;
     for (const ValueId id : graph_.outputs) outputs.push_back(values_.at(id));

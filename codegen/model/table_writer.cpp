@@ -60,10 +60,13 @@ Result<std::vector<hone_operand>> operands_of(const Plan& plan, const PlannedOp&
       continue;
     }
     int buffer = -1;
+    int64_t shift = 0;
     if (spec.role == Role::input) {
       HONE_CHECK(input + 1 < op.buffers.size());
+      shift = op.shifts[input];
       buffer = op.buffers[input++];
     } else if (spec.role == Role::output) {
+      shift = op.shifts.back();
       buffer = op.buffers.back();
     } else {
       HONE_CHECK(scratch < op.scratch.size());
@@ -74,7 +77,7 @@ Result<std::vector<hone_operand>> operands_of(const Plan& plan, const PlannedOp&
       return fail("buffer '" + spec.name + "' needs " + std::to_string(spec.bytes) + " bytes, planned are " +
                       std::to_string(planned->bytes),
                   op.op.name, "a bug: please report it");
-    operands.push_back({HONE_IN_ARENA, planned == nullptr ? 0 : planned->offset});
+    operands.push_back({HONE_IN_ARENA, planned == nullptr ? 0 : planned->offset + shift});
   }
   return operands;
 }
@@ -82,7 +85,12 @@ Result<std::vector<hone_operand>> operands_of(const Plan& plan, const PlannedOp&
 class Writer {
  public:
   Writer(const Plan& plan, const std::vector<TableOp>& ops, ElfObject& object)
-      : plan_(plan), ops_(ops), object_(object) {}
+      : plan_(plan), ops_(ops), object_(object) {
+    std::vector<bool> is_input(plan.buffers.size(), false);
+    for (const int input : plan.inputs) is_input[static_cast<size_t>(input)] = true;
+    for (size_t b = 0; b < plan.buffers.size(); ++b)
+      if (!is_input[b]) born_[plan.buffers[b].first_use].push_back(b);
+  }
 
   Status write(const std::string& description) {
     hone_table table{};
@@ -139,11 +147,11 @@ class Writer {
   /// Margins of the buffers that come to life at an operator.
   std::vector<hone_fill> fills_at(int op) const {
     std::vector<hone_fill> fills;
-    for (size_t b = 0; b < plan_.buffers.size(); ++b) {
+    const auto born = born_.find(op);
+    if (born == born_.end()) return fills;
+    for (const size_t b : born->second) {
       const PlannedBuffer& buffer = plan_.buffers[b];
-      const bool input =
-          std::find(plan_.inputs.begin(), plan_.inputs.end(), static_cast<int>(b)) != plan_.inputs.end();
-      if (buffer.first_use != op || input || buffer.type.shape.empty()) continue;
+      if (buffer.type.shape.empty()) continue;
       const auto more = margin_fills(buffer.type, buffer.port, buffer.halo_value, buffer.offset);
       fills.insert(fills.end(), more.begin(), more.end());
     }
@@ -177,6 +185,7 @@ class Writer {
   const Plan& plan_;
   const std::vector<TableOp>& ops_;
   ElfObject& object_;
+  std::map<int, std::vector<size_t>> born_;  ///< buffers by their first operator, inputs left out
   Blob blob_;
   std::vector<std::pair<int64_t, std::string>> kernels_;
 };

@@ -41,6 +41,7 @@ int Versions::add(ValueId value, const TensorType& type, const Layout& layout, b
   version.layout = layout;
   version.from_outside = from_outside;
   versions_.push_back(std::move(version));
+  of_value_[value].push_back(count() - 1);
   return count() - 1;
 }
 
@@ -73,27 +74,26 @@ void Versions::widen(int root, const Margin& margin) {
   v.margin.value = margin.value;
 }
 
-int Versions::first(ValueId value) const {
-  for (int id = 0; id < count(); ++id)
-    if (versions_[static_cast<size_t>(id)].value == value) return id;
-  return -1;
+const std::vector<int>& Versions::of(ValueId value) const {
+  static const std::vector<int> none;
+  const auto found = of_value_.find(value);
+  return found == of_value_.end() ? none : found->second;
 }
 
+int Versions::first(ValueId value) const { return of(value).empty() ? -1 : of(value).front(); }
+
 int Versions::find(ValueId value, const Layout& layout, const Margin& margin) {
-  for (int id = 0; id < count(); ++id) {
+  for (const int id : of(value)) {
     const Version& v = versions_[static_cast<size_t>(id)];
-    if (v.value != value || v.layout != layout || (margin.any() && v.alias) || !accepts(root(id), margin))
-      continue;
+    if (v.layout != layout || (margin.any() && v.alias) || !accepts(root(id), margin)) continue;
     widen(root(id), margin);
     return id;
   }
   if (margin.any()) return -1;
   // The same bytes under another name of the order, e.g. one pixel of whole channel blocks.
-  for (int id = 0; id < count(); ++id) {
+  for (const int id : of(value)) {
     const Version& v = versions_[static_cast<size_t>(id)];
-    if (v.value != value || v.parent >= 0 || v.margin.any() ||
-        !same_memory_order(v.type.shape, v.layout, layout))
-      continue;
+    if (v.parent >= 0 || v.margin.any() || !same_memory_order(v.type.shape, v.layout, layout)) continue;
     const TensorType type = v.type;
     return add_alias(value, type, layout, id);
   }

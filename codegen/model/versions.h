@@ -3,6 +3,7 @@
 // equal memory orders.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class Versions {
   /// A version of the value that a reader who wants this layout and margin can use as it is, or -1. Widens
   /// the margin.
   int find(ValueId value, const Layout& layout, const Margin& margin);
+  /// All versions of a value, the first written first.
+  const std::vector<int>& of(ValueId value) const;
   /// Any version, the first written first; -1 if there is none.
   int first(ValueId value) const;
   /// The reshaped value is the same bytes as version `of`, which is plain and without a margin.
@@ -62,6 +65,7 @@ class Versions {
   bool accepts(int root, const Margin& margin) const;
   void widen(int root, const Margin& margin);
   std::vector<Version> versions_;
+  std::map<ValueId, std::vector<int>> of_value_;
 };
 
 /// Whether both layouts put every element of the shape at the same place, without padding lanes or margins.

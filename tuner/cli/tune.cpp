@@ -105,7 +105,11 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
     return fail(is_remote ? "the log lies with the scheduler" : "is missing", "--log",
                 is_remote ? "leave it out" : "name the log to extend: --log LOG.h5");
   for (const PartPlan& part : plans)
-    if (!is_remote) HONE_RETURN_IF_ERROR(can_run(board, part.target));
+    if (!is_remote) {
+      HONE_RETURN_IF_ERROR(can_run(board, part.target));
+      HONE_RETURN_IF_ERROR(fits_memory(part.need, usable_memory_bytes(), "measuring one of its operators",
+                                       "a smaller --batch or --input-shape"));
+    }
   if (!is_remote && flags.threads > board.cores) {
     return fail(
         fmt::format("{} threads were asked for, this process may use {} cores", flags.threads, board.cores),

@@ -20,6 +20,8 @@ Result<PartPlan> plan_part(const Graph& graph, const std::string& target,
     out.part.tasks.push_back({candidate.task.text, summary(candidate.task), to_text(candidate.ports),
                               static_cast<uint32_t>(task.count), candidate.task.flops()});
     out.tasks.push_back({summary(candidate.task), candidate.task.key, task.count, candidate.task.flops()});
+    if (const MemoryNeed need = need_of_measuring(candidate.task); need.bytes > out.need.bytes)
+      out.need = need;
     out.flops += candidate.task.flops() * task.count;
   }
   return out;

@@ -6,6 +6,7 @@
 
 #include "codegen/base/target.h"
 #include "codegen/graph/graph.h"
+#include "codegen/model/model.h"
 #include "measure/wire.h"
 #include "tuner/cli/progress.h"
 
@@ -17,6 +18,7 @@ struct PartPlan {
   wire::JobPart part;
   std::vector<TunedTask> tasks;
   double flops = 0;
+  MemoryNeed need;  ///< of the task that takes most to measure
 };
 
 /// `target`: host, a short name or a full text; `chosen`: as --tasks takes them, empty: all. Errors: a target

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <set>
 
 namespace hone {
@@ -28,6 +29,27 @@ TEST(Placement, PrintsAndParsesBack) {
   EXPECT_EQ(parse_placement(to_text(placement)).value(), placement);
   EXPECT_EQ(parse_placement("").value(), Placement{});
   EXPECT_FALSE(parse_placement("halo 1,1"));
+}
+
+TEST(Sizes, ThatOverflowAreTheLargestNumberAndNotASmallOne) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kBillions = int64_t{1} << 32;
+  EXPECT_EQ(element_count({kBillions, kBillions}), kMost);  // as a plain product it is 0
+  EXPECT_EQ(element_count({kMost, kMost, 0}), 0);
+  EXPECT_EQ(byte_count({DType::f64, {int64_t{1} << 61}}), kMost);
+  EXPECT_EQ(byte_count({DType::f32, {1000, 1000}}), 4000000);
+  EXPECT_EQ(geometry({kBillions, kBillions}, Layout::plain(2), {}).elements, kMost);
+  EXPECT_EQ(geometry({1, 8, 4, 4}, Layout::plain(4), {{0, 0, kMost, 0}, {0, 0, kMost, 0}, 0, 0}).elements,
+            kMost);
+}
+
+TEST(Sizes, OfTensorsThatCannotBeHadAreRefused) {
+  EXPECT_THAT(verify(TensorType{DType::f32, {int64_t{1} << 32, int64_t{1} << 32}}).error().text(),
+              HasSubstr("shape 4294967296x4294967296 is empty or too large"));
+  EXPECT_THAT(verify(TensorType{DType::f32, {3, 0}}).error().text(), HasSubstr("empty or too large"));
+  EXPECT_THAT(verify(TensorType{DType::f32, Shape(9, 1)}).error().text(),
+              HasSubstr("more than 8 dimensions"));
+  EXPECT_TRUE(verify(TensorType{DType::f32, {int64_t{1} << 18, int64_t{1} << 18}}));
 }
 
 TEST(Geometry, OfPlainTensorIsRowMajor) {
