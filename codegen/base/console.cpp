@@ -1,0 +1,53 @@
+#include "codegen/base/console.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "codegen/base/printable.h"
+
+namespace hone {
+namespace {
+
+std::atomic<int> first_failure{0};  ///< errno of the first write to stdout that failed
+
+void keep_failure() {
+  int none = 0;
+  first_failure.compare_exchange_strong(none, errno == 0 ? EIO : errno);
+}
+
+}  // namespace
+
+void print_text(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
+    keep_failure();
+}
+
+void print_line(std::string_view line) { print_text(printable(line) + '\n'); }
+
+Status results_written() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) keep_failure();
+  const int failure = first_failure;
+  if (failure == 0) return {};
+  return fail(std::string("cannot write the results: ") + std::strerror(failure));
+}
+
+void say(std::string_view program, std::string_view text, size_t most_bytes) {
+  std::string line(program);
+  if (!line.empty()) line += ": ";
+  line += printable(text, most_bytes) + '\n';
+  (void)std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+int exit_code_of(std::string_view program, int code) {
+  const Status written = results_written();
+  if (written) return code;
+  say(program, "error: " + written.error().text());
+  return code == 0 ? 1 : code;
+}
+
+}  // namespace hone

@@ -1,0 +1,27 @@
+// What a program says to people: results on stdout, which must arrive, and messages on stderr. Whatever text
+// a line holds, it is shown as printable() shows it.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "codegen/base/result.h"
+
+namespace hone {
+
+/// A line on stdout, at once. A failure is kept for results_written().
+void print_line(std::string_view line);
+/// Text on stdout as it is, for other programs to read. A failure is kept likewise.
+void print_text(std::string_view text);
+/// Whether all that went to stdout was written, by whatever means: every program ends with this. Error:
+/// "cannot write the results: No space left on device".
+Status results_written();
+
+/// A line on stderr, "PROGRAM: text", at once; of a long text the first `most_bytes` bytes. One that cannot
+/// be written is lost: there is nobody to tell.
+void say(std::string_view program, std::string_view text, size_t most_bytes = 8192);
+
+/// `code`, or 1 after saying so if it is 0 and the results were not written: what main() returns.
+int exit_code_of(std::string_view program, int code);
+
+}  // namespace hone
