@@ -63,6 +63,21 @@ int copy(int from, int to, uint64_t bytes) {
   return 0;
 }
 
+/// Owner and permissions as another's; an owner that may not be kept becomes whoever writes. 0 or errno.
+int make_like(int file, const struct stat& old) {
+  struct stat own = {};
+  if (::fstat(file, &own) == 0 && (own.st_uid != old.st_uid || own.st_gid != old.st_gid))
+    (void)!::fchown(file, old.st_uid, old.st_gid);
+  return ::fchmod(file, old.st_mode & 0777) == 0 ? 0 : errno;
+}
+
+/// A new name, not over a file that has it; 0 or errno.
+int rename_to_free(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  return ::link(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 fs::path real_path(const fs::path& path) {
@@ -139,6 +154,11 @@ Status OutputFile::fail_with(int error) const {
 
 Status OutputFile::write(std::string_view bytes) {
   if (const int error = write_all(file_, bytes); error != 0) return fail_with(error);
+  if (!temporary_.empty() || is_special_) return {};
+  struct stat facts = {};
+  if (::fstat(file_, &facts) != 0) return fail_with(errno);
+  HONE_TRY([[maybe_unused]] const bool was_gone,
+           keep_name(file_, static_cast<uint64_t>(facts.st_size), target_, false));
   return {};
 }
 
@@ -157,13 +177,8 @@ Status OutputFile::copy_to_special() {
 Status OutputFile::commit() {
   if (is_special_) return copy_to_special();
   struct stat old = {};
-  if (::stat(target_.c_str(), &old) == 0) {
-    // An owner that may not be kept becomes whoever writes.
-    struct stat own = {};
-    if (::fstat(file_, &own) == 0 && (own.st_uid != old.st_uid || own.st_gid != old.st_gid))
-      (void)!::fchown(file_, old.st_uid, old.st_gid);
-    if (::fchmod(file_, old.st_mode & 07777) != 0) return fail_with(errno);
-  }
+  if (::stat(target_.c_str(), &old) == 0)
+    if (const int error = make_like(file_, old); error != 0) return fail_with(error);
   if (::fsync(file_) != 0 && errno != EINVAL) return fail_with(errno);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) return fail_with(errno);
   temporary_.clear();
@@ -184,23 +199,28 @@ NameState name_state(int file, const fs::path& path) {
              : NameState::another;
 }
 
-Result<int> write_anew(int file, uint64_t bytes, const fs::path& path, bool lock) {
-  struct stat facts = {};
-  const mode_t mode = ::fstat(file, &facts) == 0 ? facts.st_mode & 0777 : 0644;
+Result<bool> keep_name(int& file, uint64_t bytes, const fs::path& path, bool lock) {
+  const NameState state = name_state(file, path);
+  if (state == NameState::ours) return false;
+  if (state == NameState::another)
+    return fail("another file took its place while it was in use", path.string(),
+                "move that away: what was written is put there again then");
   const std::string temporary = hidden_beside(path);
-  const int made = ::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
-  if (made < 0) return fail(std::string("cannot be written anew: ") + std::strerror(errno), path.string());
-  int error = lock && ::flock(made, LOCK_EX | LOCK_NB) != 0 ? errno : copy(file, made, bytes);
+  const int made = ::open(temporary.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  struct stat old = {};
+  int error = made < 0 || ::fstat(file, &old) != 0 ? errno : make_like(made, old);
+  if (error == 0 && lock && ::flock(made, LOCK_EX | LOCK_NB) != 0) error = errno;
+  if (error == 0) error = copy(file, made, bytes);
   if (error == 0 && ::fsync(made) != 0) error = errno;
-  // Not over a file that came there meanwhile.
-  if (error == 0 && ::link(temporary.c_str(), path.c_str()) != 0) error = errno;
-  ::unlink(temporary.c_str());
+  if (error == 0) error = rename_to_free(temporary, path.string());
+  if (made >= 0) ::unlink(temporary.c_str());
   if (error == 0) {
-    if (const Status synced = sync_folder_of(path); synced) return made;
-    error = EIO;
+    ::close(std::exchange(file, made));
+    HONE_RETURN_IF_ERROR(sync_folder_of(path));
+    return true;
   }
-  ::close(made);
-  return fail(std::string("cannot be written anew: ") + std::strerror(error), path.string());
+  if (made >= 0) ::close(made);
+  return fail(std::string("is gone and cannot be written anew: ") + std::strerror(error), path.string());
 }
 
 }  // namespace hone

@@ -39,7 +39,7 @@ class OutputFile {
 
   /// Where the bytes lie now.
   const std::string& path() const { return temporary_.empty() ? target_ : temporary_; }
-  /// Adds to its end; after commit() too.
+  /// Adds to its end; after commit() too, and then sees to it that its name still leads to it (keep_name).
   Status write(std::string_view bytes);
   /// Syncs it, gives it the old one's owner and permissions and puts it in its place, durably. On an Error
   /// the old file is as it was.
@@ -60,9 +60,10 @@ Status write_file(const std::filesystem::path& name, std::string_view bytes);
 /// Of a file that this process holds open: what its name leads to now.
 enum class NameState : uint8_t { ours, gone, another };
 NameState name_state(int file, const std::filesystem::path& path);
-/// Puts a file whose name is gone there again: a copy of what `file` holds, its first `bytes` bytes, synced,
-/// under `path` if nothing is there. The copy is open for reading and writing; `lock`: and locked (flock)
-/// before it has its name. Error: cannot be written, another file is there.
-Result<int> write_anew(int file, uint64_t bytes, const std::filesystem::path& path, bool lock);
+/// Sees to it that `path` leads to `file`, whose first `bytes` bytes count. If the name is gone, a copy of
+/// them is put there, synced, and takes the place of `file`, open for reading and writing; `lock`: and locked
+/// (flock) before it has its name. True: that was done. Errors: another file has the name; the copy cannot be
+/// written.
+Result<bool> keep_name(int& file, uint64_t bytes, const std::filesystem::path& path, bool lock);
 
 }  // namespace hone

@@ -17,8 +17,9 @@ namespace hone {
 /// of the dead, in other namespaces of processes neither.
 class TemporaryFolder {
  public:
-  /// First removes folders of this kind and user whose process is dead. `most_characters`: a TMPDIR with a
-  /// longer path is not used but /tmp (a socket's path may have about 100). Error: no folder can be made.
+  /// First removes folders of this kind and user whose process is dead, which reads all of TMPDIR: for once a
+  /// process. `most_characters`: a TMPDIR with a longer path is not used but /tmp (a socket's path may have
+  /// about 100). Error: no folder can be made.
   static Result<TemporaryFolder> make(std::string_view kind, mode_t mode = 0700,
                                       size_t most_characters = 4096);
   TemporaryFolder(TemporaryFolder&& other) noexcept;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,9 @@ TEST_F(OutputFiles, HaveTheirNameOnlyOnceTheyAreWhole) {
   EXPECT_EQ(text(at("a")), "new");
   ASSERT_TRUE(file->write(", and more"));
   EXPECT_EQ(text(at("a")), "new, and more");
+  fs::remove(at("a"));
+  ASSERT_TRUE(file->write(", again"));
+  EXPECT_EQ(text(at("a")), "new, and more, again") << "it was deleted while it was written";
   EXPECT_THAT(names(), testing::ElementsAre("a"));
 }
 
@@ -139,24 +143,30 @@ TEST_F(OutputFiles, SayWhyTheyCannotBe) {
   EXPECT_THAT(write_file(at("circle"), "x").error().text(), HasSubstr("cannot be written"));
 }
 
-TEST_F(OutputFiles, KnowWhetherTheirNameStillLeadsToThem) {
-  std::ofstream(at("a")) << "content";
-  const int file = ::open(at("a").c_str(), O_RDWR);
+TEST_F(OutputFiles, KeepTheirNameWhileTheyAreHeldOpen) {
+  std::ofstream(at("a")) << "content, and more";
+  int file = ::open(at("a").c_str(), O_RDWR);
   EXPECT_EQ(name_state(file, at("a")), NameState::ours);
+  EXPECT_FALSE(*keep_name(file, 7, at("a"), true));
   fs::remove(at("a"));
   EXPECT_EQ(name_state(file, at("a")), NameState::gone);
   std::ofstream(at("a")) << "somebody else's";
   EXPECT_EQ(name_state(file, at("a")), NameState::another);
-  EXPECT_THAT(write_anew(file, 7, at("a"), true).error().text(),
-              HasSubstr("cannot be written anew: File exists"));
+  EXPECT_THAT(keep_name(file, 7, at("a"), true).error().text(),
+              HasSubstr("a: another file took its place while it was in use"));
   EXPECT_EQ(text(at("a")), "somebody else's");
   fs::remove(at("a"));
-  const auto again = write_anew(file, 7, at("a"), true);
+  const auto again = keep_name(file, 7, at("a"), true);
   ASSERT_TRUE(again) << again.error().text();
+  EXPECT_TRUE(*again);
   EXPECT_EQ(text(at("a")), "content");
-  EXPECT_EQ(name_state(*again, at("a")), NameState::ours);
+  EXPECT_EQ(name_state(file, at("a")), NameState::ours);
   EXPECT_THAT(names(), testing::ElementsAre("a"));
-  ::close(*again);
+  const int other = ::open(at("a").c_str(), O_RDWR);
+  EXPECT_NE(::flock(other, LOCK_EX | LOCK_NB), 0) << "it is locked as the first one was";
+  ::close(other);
+  EXPECT_THAT(keep_name(file, 99, at("none") / "b", false).error().text(),
+              HasSubstr("none/b: is gone and cannot be written anew: No such file"));
   ::close(file);
 }
 
