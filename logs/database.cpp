@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "codegen/base/output_file.h"
 #include "logs/journal.h"
 #include "logs/record_log.h"
 #include "logs/store.h"
@@ -88,8 +89,9 @@ bool LogQuery::matches(const Record& record) const {
           std::find(task_keys.begin(), task_keys.end(), record.task_key) != task_keys.end());
 }
 
-Result<LogDatabase> LogDatabase::open(const std::filesystem::path& log) {
+Result<LogDatabase> LogDatabase::open(const std::filesystem::path& name) {
   std::error_code error;
+  const std::filesystem::path log = real_path(name);
   const auto journal = journal_path(log);
   LogDatabase database;
   // The journal first: a compaction that happens in between moves records to the file read later, so none is

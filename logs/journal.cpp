@@ -15,6 +15,7 @@
 #include <sstream>
 #include <utility>
 
+#include "codegen/base/output_file.h"
 #include "logs/crc32c.h"
 
 namespace hone {
@@ -138,18 +139,35 @@ std::string lock_holder(int file) {
   return "";
 }
 
-Status sync_folder(const std::filesystem::path& file) {
-  std::filesystem::path folder = file.parent_path();
-  if (folder.empty()) folder = ".";
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0)
-    return fail(std::string("cannot open the folder: ") + std::strerror(errno), folder.string());
-  const int result = ::fsync(descriptor);
-  const int error = errno;
-  ::close(descriptor);
-  if (result != 0 && error != EINVAL)
-    return fail(std::string("cannot sync the folder: ") + std::strerror(error), folder.string());
-  return {};
+bool is_regular(int file) {
+  struct stat facts = {};
+  return ::fstat(file, &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
+/// A pipe is not waited for.
+Result<int> open_for_reading(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) return fail(std::string("cannot be opened: ") + std::strerror(errno), path.string());
+  if (is_regular(file)) return file;
+  ::close(file);
+  return fail("is no regular file", path.string());
+}
+
+/// The file, and whether it was made here.
+Result<std::pair<int, bool>> open_or_create(const std::string& path) {
+  constexpr int flags = O_RDWR | O_NONBLOCK | O_CLOEXEC;
+  while (true) {
+    int file = ::open(path.c_str(), flags);
+    const bool is_new = file < 0 && errno == ENOENT;
+    if (is_new) file = ::open(path.c_str(), flags | O_CREAT | O_EXCL, 0644);
+    if (is_new && file < 0 && errno == EEXIST) continue;
+    if (file < 0)
+      return fail(std::string("cannot be opened for writing: ") + std::strerror(errno), path,
+                  "name a log in a folder that exists and is writable");
+    if (is_regular(file)) return std::pair(file, is_new);
+    ::close(file);
+    return fail("is no regular file", path, "name another log");
+  }
 }
 
 Status write_at(Files& files, int file, std::string_view bytes, uint64_t offset, const std::string& path,
@@ -169,8 +187,7 @@ Status write_at(Files& files, int file, std::string_view bytes, uint64_t offset,
 }  // namespace
 
 Result<JournalContents> read_journal(const std::filesystem::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail(std::string("cannot be opened: ") + std::strerror(errno), path.string());
+  HONE_TRY(const int file, open_for_reading(path));
   auto bytes = read_all(file, path.string());
   ::close(file);
   if (!bytes) return pass(bytes.error());
@@ -178,8 +195,7 @@ Result<JournalContents> read_journal(const std::filesystem::path& path) {
 }
 
 Result<JournalContents> read_journal(const std::filesystem::path& path, uint64_t from, uint64_t to) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return fail(std::string("cannot be opened: ") + std::strerror(errno), path.string());
+  HONE_TRY(const int file, open_for_reading(path));
   from = std::max<uint64_t>(from, kHeaderBytes);
   auto bytes = read_all(file, path.string(), from, to);
   ::close(file);
@@ -187,15 +203,14 @@ Result<JournalContents> read_journal(const std::filesystem::path& path, uint64_t
   return parse_records(*bytes, 0, from, path.string());
 }
 
-Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
+Result<Journal> Journal::open(const std::filesystem::path& name, Files& files) {
+  const std::filesystem::path path = real_path(name);
   Journal journal;
   journal.files_ = &files;
   journal.path_ = path;
   while (true) {
-    journal.file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (journal.file_ < 0)
-      return fail(std::string("cannot be opened for writing: ") + std::strerror(errno), path.string(),
-                  "name a log in a folder that exists and is writable");
+    HONE_TRY(const auto opened, open_or_create(path.string()));
+    journal.file_ = opened.first;
     if (::flock(journal.file_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK)
         return fail(std::string("cannot be locked: ") + std::strerror(errno), path.string());
@@ -203,17 +218,15 @@ Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
                   "wait for it, stop it, or name another log");
     }
     // Its last writer may have removed it between open and flock: then the lock is on a file nobody will see.
-    struct stat held = {}, named = {};
-    if (::fstat(journal.file_, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
-        held.st_ino == named.st_ino && held.st_dev == named.st_dev)
-      break;
+    journal.is_unwritten_ = opened.second;
+    if (name_state(journal.file_, path) == NameState::ours) break;
     ::close(std::exchange(journal.file_, -1));
   }
   HONE_TRY(const std::string bytes, read_all(journal.file_, path.string()));
   HONE_TRY(journal.recovered_, parse(bytes, path.string()));
   if (bytes.size() < kHeaderBytes) {
     HONE_RETURN_IF_ERROR(write_at(files, journal.file_, file_header(), 0, path.string()));
-    HONE_RETURN_IF_ERROR(sync_folder(path));
+    HONE_RETURN_IF_ERROR(sync_folder_of(path));
     journal.bytes_ = kHeaderBytes;
     return journal;
   }
@@ -225,21 +238,16 @@ Result<Journal> Journal::open(const std::filesystem::path& path, Files& files) {
   return journal;
 }
 
-Journal::Journal(Journal&& other) noexcept
-    : files_(other.files_),
-      path_(std::move(other.path_)),
-      file_(std::exchange(other.file_, -1)),
-      bytes_(other.bytes_),
-      unsynced_(other.unsynced_),
-      queue_(std::move(other.queue_)),
-      recovered_(std::move(other.recovered_)) {}
+Journal::Journal(Journal&& other) noexcept { *this = std::move(other); }
 
 Journal& Journal::operator=(Journal&& other) noexcept {
   if (this != &other) {
-    if (file_ >= 0) ::close(file_);
+    close_file();
     files_ = other.files_;
     path_ = std::move(other.path_);
     file_ = std::exchange(other.file_, -1);
+    is_unwritten_ = other.is_unwritten_;
+    notes_ = std::move(other.notes_);
     bytes_ = other.bytes_;
     unsynced_ = other.unsynced_;
     queue_ = std::move(other.queue_);
@@ -248,8 +256,13 @@ Journal& Journal::operator=(Journal&& other) noexcept {
   return *this;
 }
 
-Journal::~Journal() {
-  if (file_ >= 0) ::close(file_);
+Journal::~Journal() { close_file(); }
+
+void Journal::close_file() {
+  if (file_ < 0) return;
+  // Who refuses to start leaves nothing behind. The lock is held: nobody else writes to it.
+  if (is_unwritten_ && name_state(file_, path_) == NameState::ours) ::unlink(path_.c_str());
+  ::close(std::exchange(file_, -1));
 }
 
 JournalContents Journal::take_recovered() { return std::exchange(recovered_, {}); }
@@ -265,14 +278,19 @@ void Journal::append(uint32_t type, std::string_view payload) {
 }
 
 Status Journal::put_out(bool durable) {
-  if (queue_.empty() && !(durable && unsynced_)) return {};
-  if (auto status = write_at(*files_, file_, queue_, bytes_, path_.string(), durable); !status) {
-    (void)files_->ftruncate(file_, static_cast<off_t>(bytes_));
-    return status;
+  if (!queue_.empty() || (durable && unsynced_)) {
+    is_unwritten_ = false;
+    if (auto status = write_at(*files_, file_, queue_, bytes_, path_.string(), durable); !status) {
+      (void)files_->ftruncate(file_, static_cast<off_t>(bytes_));
+      return status;
+    }
+    unsynced_ = !durable;
+    bytes_ += queue_.size();
+    queue_.clear();
   }
-  unsynced_ = !durable;
-  bytes_ += queue_.size();
-  queue_.clear();
+  // What nobody can find is not durable.
+  HONE_TRY(const bool was_gone, keep_name(file_, bytes_, path_, true));
+  if (was_gone) notes_.push_back(path_.string() + ": was deleted while it was in use, and is there again");
   return {};
 }
 
@@ -282,7 +300,7 @@ Status Journal::write() { return put_out(false); }
 
 Result<Journal::Tail> Journal::copy_tail(const std::filesystem::path& path, uint64_t from, Files& files) {
   HONE_TRY(const JournalContents rest, read_journal(path, from));
-  const std::filesystem::path beside = path.string() + ".new";
+  const std::filesystem::path beside = real_path(path).string() + ".new";
   std::error_code error;
   std::filesystem::remove(beside, error);
   HONE_TRY(Journal journal, open(beside, files));
@@ -301,15 +319,19 @@ Status Journal::take_tail(Tail tail) {
   std::filesystem::rename(tail.journal.path_, path_, error);
   if (error) return fail("cannot be renamed: " + error.message(), tail.journal.path_.string());
   tail.journal.path_ = path_;
+  tail.journal.is_unwritten_ = false;
+  tail.journal.notes_ = take_notes();
+  is_unwritten_ = false;  // the name is the new one's
   *this = std::move(tail.journal);
-  return sync_folder(path_);
+  return sync_folder_of(path_);
 }
 
 Status Journal::remove() {
   HONE_CHECK(queue_.empty() && bytes_ == kHeaderBytes);
-  if (::unlink(path_.c_str()) != 0)
+  if (name_state(file_, path_) == NameState::ours && ::unlink(path_.c_str()) != 0)
     return fail(std::string("cannot be removed: ") + std::strerror(errno), path_.string());
-  ::close(std::exchange(file_, -1));
+  is_unwritten_ = false;
+  close_file();
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "codegen/base/result.h"
@@ -34,11 +35,12 @@ Result<JournalContents> read_journal(const std::filesystem::path& path);
 Result<JournalContents> read_journal(const std::filesystem::path& path, uint64_t from,
                                      uint64_t to = UINT64_MAX);
 
-/// The writing end. Moves, never copies; closing it gives the lock back.
+/// The writing end. Moves, never copies; closing it gives the lock back, and removes a file that it made and
+/// never wrote a record to.
 class Journal {
  public:
-  /// Creates or opens, takes the lock, cuts a torn tail. Errors: in use (says by which process), unwritable,
-  /// damaged.
+  /// Creates or opens what `path` leads to (real_path), takes the lock, cuts a torn tail. Errors: in use
+  /// (says by which process), unwritable, no regular file, damaged.
   static Result<Journal> open(const std::filesystem::path& path, Files& files = real_files());
 
   Journal(Journal&& other) noexcept;
@@ -51,7 +53,8 @@ class Journal {
   void append(uint32_t type, std::string_view payload);
   /// Writes all that is queued with one write and one fdatasync: a group commit. After an error the queue is
   /// kept and the file is cut back to its last durable length, so sync() may be tried again (a full disk that
-  /// has room again).
+  /// has room again). If somebody deleted the file it is there again afterwards, whole, and take_notes() says
+  /// so; if another file has its name that is an Error until that is moved away.
   Status sync();
   /// Writes all that is queued: it outlives this process, but a machine that loses its power may lose it
   /// until the next sync().
@@ -71,13 +74,19 @@ class Journal {
   /// Durable length in bytes, header included.
   uint64_t bytes() const { return bytes_; }
   bool has_queued() const { return !queue_.empty(); }
+  const std::filesystem::path& path() const { return path_; }
+  /// What people should know of and no error tells; handed over once.
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
 
  private:
   Journal() = default;
   Files* files_ = &real_files();
   std::filesystem::path path_;
   int file_ = -1;
+  bool is_unwritten_ = false;  ///< this object made the file, and no record is in it
+  std::vector<std::string> notes_;
   Status put_out(bool durable);
+  void close_file();
   uint64_t bytes_ = 0;
   bool unsynced_ = false;  ///< something was only written
   std::string queue_;

@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "logs/database.h"
+#include "logs/held_file.h"
 #include "logs/journal.h"
 
 namespace hone {
@@ -17,7 +20,9 @@ inline constexpr uint32_t kRecordEntry =
 
 class RecordLog {
  public:
-  /// Opens or creates `log`. Takes the journal's lock, so a second writer gets an Error that names the first.
+  /// Opens or creates what `log` leads to (real_path: an alias is the same log, with the same journal). Takes
+  /// the journal's lock, so a second writer gets an Error that names the first. If nothing is appended, no
+  /// file is left that was not there.
   static Result<RecordLog> open(const std::filesystem::path& log, Files& files = real_files());
 
   /// What the log held when it was opened. Records that are appended are not kept in memory here.
@@ -32,7 +37,11 @@ class RecordLog {
   Result<bool> append(const Record& record);
   /// The same for a caller that knows record_identity(record).
   Result<bool> append(const Record& record, const Digest& identity);
+  /// Files of the log that somebody deleted are there again afterwards, and take_notes() says so. Error too:
+  /// another file has the name of one.
   Status sync();
+  /// What people should know of and no error tells; handed over once.
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
   /// Whether a record of this identity is in the log for good; on any thread.
   bool is_durable(const Digest& identity) const;
   /// compact() in two steps, for a writer that cannot wait: prepare on any thread, while records are appended
@@ -54,7 +63,11 @@ class RecordLog {
 
  private:
   RecordLog(std::filesystem::path log, LogDatabase database, Journal journal, size_t uncompacted);
+  size_t durable() const;
+  Result<LogDatabase> read_all(size_t least) const;
   std::filesystem::path log_;
+  std::unique_ptr<HeldFile> store_;  ///< the HDF5 file
+  std::vector<std::string> notes_;
   Files* files_ = &real_files();
   LogDatabase database_;
   /// Guards the two after it; others than the writer only ask is_durable().

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 
+#include "codegen/base/input_file.h"
 #include "logs/store.h"
 #include "logs/store_row.h"
 
@@ -118,6 +119,7 @@ Result<std::vector<Record>> read_store(const std::filesystem::path& path) {
   const std::string where = path.string();
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return fail("does not exist", where);
+  HONE_RETURN_IF_ERROR(check_regular_file(path));
   if (H5Fis_hdf5(path.c_str()) <= 0) return fail("is no HDF5 file, or is damaged or unreadable", where);
   const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file) return fail("cannot be opened: " + store::last_error(), where, "the file is damaged");

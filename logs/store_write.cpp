@@ -1,12 +1,9 @@
 // Records -> the HDF5 file, written as a whole and put in place only once it has been read back.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <string>
 #include <unordered_map>
 
+#include "codegen/base/output_file.h"
 #include "logs/store.h"
 #include "logs/store_row.h"
 
@@ -113,7 +110,7 @@ bool write_attribute(hid_t place, const char* name, hid_t type, const void* valu
   return attribute && H5Awrite(attribute.get(), type, value) >= 0;
 }
 
-bool write_file(const std::filesystem::path& path, const Columns& columns) {
+bool write_hdf5(const std::filesystem::path& path, const Columns& columns) {
   // The formats since 1.8 have check sums in the metadata too.
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   if (!access || H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0) return false;
@@ -146,15 +143,6 @@ bool write_file(const std::filesystem::path& path, const Columns& columns) {
          H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
 }
 
-Status sync_path(const std::filesystem::path& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && (::fsync(descriptor) == 0 || errno == EINVAL);
-  const int error = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!synced) return fail(std::string("cannot be synced: ") + std::strerror(error), path.string());
-  return {};
-}
-
 /// Bit for bit, so that NaN equals itself.
 bool same(const Columns& a, const Columns& b) {
   auto equal = [](const auto& x, const auto& y) {
@@ -169,26 +157,17 @@ bool same(const Columns& a, const Columns& b) {
 
 Status write_store(const std::filesystem::path& path, const std::vector<Record>& records) {
   store::silence();
-  const std::filesystem::path temporary = path.string() + ".new";
   const Columns columns = columns_of(records);
-  auto abandon = [&](Status status) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    return status;
-  };
-  if (!write_file(temporary, columns))
-    return abandon(fail("the log cannot be written: " + store::last_error(), path.string(),
-                        "check that its folder exists, is writable and has room"));
-  auto again = read_store(temporary);
-  if (!again) return abandon(pass(again.error()));
-  if (!same(columns, columns_of(*again)))
-    return abandon(fail("the log did not read back as it was written", path.string()));
-  if (auto status = sync_path(temporary, O_RDONLY); !status) return abandon(status);
-  std::error_code error;
-  std::filesystem::rename(temporary, path, error);
-  if (error) return abandon(fail("cannot be renamed over the old log: " + error.message(), path.string()));
-  const auto folder = path.parent_path();
-  return sync_path(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  OutputFile::Options options;
+  options.temporary = real_path(path).filename().string() + ".new";
+  HONE_TRY(OutputFile file, OutputFile::create(path, options));
+  if (!write_hdf5(file.path(), columns))
+    return fail("the log cannot be written: " + store::last_error(), path.string(),
+                "check that its folder exists, is writable and has room");
+  HONE_TRY(const std::vector<Record> again, read_store(file.path()));
+  if (!same(columns, columns_of(again)))
+    return fail("the log did not read back as it was written", path.string());
+  return file.commit();
 }
 
 }  // namespace hone

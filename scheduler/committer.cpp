@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace hone::scheduler {
 
@@ -66,6 +67,8 @@ Committer::Outcome Committer::commit(Batch batch) {
                                        [](const JournalEntry& entry) { return entry.type == kIssuedEntry; });
   outcome.status = log_.sync();
   if (outcome.status) outcome.status = issued_only ? jobs_.write() : jobs_.sync();
+  for (auto notes : {log_.take_notes(), jobs_.take_notes()})
+    std::move(notes.begin(), notes.end(), std::back_inserter(outcome.notes));
   if (!outcome.status) return outcome;
   if (batch.prepared) outcome.tidied = finish(std::move(*batch.prepared));
   return outcome;

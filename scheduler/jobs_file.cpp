@@ -1,37 +1,20 @@
 // The snapshot is a journal too, written beside the old one and renamed over it before the journal is cut.
 #include "scheduler/jobs_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <iterator>
 
+#include "codegen/base/output_file.h"
+
 namespace hone::scheduler {
-namespace {
-
-Status sync_folder(std::filesystem::path folder) {
-  if (folder.empty()) folder = ".";
-  const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = file >= 0 && (::fsync(file) == 0 || errno == EINVAL);
-  const int error = errno;
-  if (file >= 0) ::close(file);
-  if (!synced) return fail(std::string("cannot be synced: ") + std::strerror(error), folder.string());
-  return {};
-}
-
-}  // namespace
 
 Result<JobsFile> JobsFile::open(const std::filesystem::path& log, Files& files) {
-  const std::filesystem::path path = log.string() + ".jobs";
-  HONE_TRY(Journal journal, Journal::open(path, files));
-  JobsFile file(path, std::move(journal));
+  HONE_TRY(Journal journal, Journal::open(real_path(log).string() + ".jobs", files));
+  JobsFile file(std::move(journal));
   std::vector<JournalEntry> entries;
   std::error_code error;
-  if (std::filesystem::exists(file.snapshot_path(), error)) {
-    HONE_TRY(JournalContents snapshot, read_journal(file.snapshot_path()));
+  if (std::filesystem::exists(file.snapshot_->path(), error)) {
+    HONE_TRY(JournalContents snapshot, read_journal(file.snapshot_->path()));
     entries = std::move(snapshot.entries);
   }
   JournalContents recent = file.journal_.take_recovered();
@@ -43,18 +26,42 @@ Result<JobsFile> JobsFile::open(const std::filesystem::path& log, Files& files) 
   return file;
 }
 
+Status JobsFile::sync() {
+  HONE_RETURN_IF_ERROR(journal_.sync());
+  return keep_snapshot();
+}
+
+Status JobsFile::write() {
+  HONE_RETURN_IF_ERROR(journal_.write());
+  return keep_snapshot();
+}
+
+Status JobsFile::keep_snapshot() {
+  HONE_TRY(const bool was_gone, snapshot_->keep());
+  if (was_gone)
+    notes_.push_back(snapshot_->path().string() + ": was deleted while it was in use, and is there again");
+  return {};
+}
+
+std::vector<std::string> JobsFile::take_notes() {
+  std::vector<std::string> notes = journal_.take_notes();
+  notes.insert(notes.end(), notes_.begin(), notes_.end());
+  notes_.clear();
+  return notes;
+}
+
 Status JobsFile::write_snapshot(const std::vector<JournalEntry>& entries) const {
-  const std::filesystem::path temporary = snapshot_path().string() + ".new";
+  const std::filesystem::path name = snapshot_->path(), temporary = name.string() + ".new";
   std::error_code error;
   std::filesystem::remove(temporary, error);
-  {
-    HONE_TRY(Journal next, Journal::open(temporary, *files_));
-    for (const JournalEntry& entry : entries) next.append(entry.type, entry.payload);
-    HONE_RETURN_IF_ERROR(next.sync());
-  }
-  std::filesystem::rename(temporary, snapshot_path(), error);
-  if (error) return fail("cannot be renamed: " + error.message(), temporary.string());
-  return sync_folder(path_.parent_path());
+  HONE_TRY(Journal next, Journal::open(temporary, *files_));
+  for (const JournalEntry& entry : entries) next.append(entry.type, entry.payload);
+  HONE_RETURN_IF_ERROR(next.sync());
+  return snapshot_->replace([&]() -> Status {
+    std::filesystem::rename(temporary, name, error);
+    if (error) return fail("cannot be renamed: " + error.message(), temporary.string());
+    return sync_folder_of(name);
+  });
 }
 
 Status JobsFile::replace(const std::vector<JournalEntry>& entries) {
@@ -67,23 +74,22 @@ Result<Journal::Tail> JobsFile::prepare_snapshot(uint64_t upto,
                                                  const std::function<bool(const Digest&)>& is_over) const {
   std::vector<JournalEntry> entries;
   std::error_code error;
-  if (std::filesystem::exists(snapshot_path(), error)) {
-    HONE_TRY(JournalContents before, read_journal(snapshot_path()));
+  if (std::filesystem::exists(snapshot_->path(), error)) {
+    HONE_TRY(JournalContents before, read_journal(snapshot_->path()));
     entries = std::move(before.entries);
   }
-  HONE_TRY(JournalContents recent, read_journal(path_, 0, upto));
+  HONE_TRY(JournalContents recent, read_journal(journal_.path(), 0, upto));
   std::ranges::move(recent.entries, std::back_inserter(entries));
   HONE_TRY(Recovered state, recover(entries));
   std::erase_if(state.issued, [&](const auto& issued) { return is_over(issued.first); });
   HONE_RETURN_IF_ERROR(write_snapshot(snapshot(state)));
-  return Journal::copy_tail(path_, upto, *files_);
+  return Journal::copy_tail(journal_.path(), upto, *files_);
 }
 
 Status JobsFile::remove() {
   HONE_RETURN_IF_ERROR(journal_.sync());
   HONE_RETURN_IF_ERROR(journal_.cut());
-  std::error_code error;
-  std::filesystem::remove(snapshot_path(), error);
+  snapshot_->remove();
   return journal_.remove();
 }
 

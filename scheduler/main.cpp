@@ -1,10 +1,12 @@
 // hone-scheduler: reads the command line and serves. Messages go to stderr, one line each.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
+#include "codegen/base/console.h"
 #include "scheduler/shell.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   using std::chrono::milliseconds;
   hone::scheduler::ShellOptions options;
   hone::scheduler::Settings& settings = options.settings;
@@ -65,15 +67,16 @@ int main(int argc, char** argv) {
   settings.check = milliseconds(check);
   settings.backoff = milliseconds(backoff);
   settings.backoff_most = milliseconds(backoff_most);
-  if (!quiet)
-    options.note = [](const std::string& line) {
-      std::fprintf(stderr, "hone-scheduler: %s\n", line.c_str());
-    };
+  if (!quiet) options.note = [](const std::string& line) { hone::say("hone-scheduler", line); };
   auto found = hone::hub_keys(key, keys);
   if (found) options.transport.keys = std::move(*found);
   const hone::Status status =
       found ? hone::scheduler::serve(options) : hone::Status(hone::pass(found.error()));
   if (status) return 0;
-  std::fprintf(stderr, "hone-scheduler: %s\n", status.error().text().c_str());
+  hone::say("hone-scheduler", status.error().text());
   return 2;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return hone::exit_code_of("hone-scheduler", run(argc, argv)); }

@@ -24,6 +24,7 @@ struct Settings {
   Milliseconds abandon{
       0};  ///< a job that no client follows gets no more rounds and is stopped after this; 0: never
   Milliseconds snapshot{5000};   ///< how often a running job's progress is journaled
+  Milliseconds look_at_files{1000};  ///< how often an idle scheduler looks whether its files are there
   Milliseconds slow_disk{2000};  ///< a commit that takes longer, or half a lease, is trouble that clients see
 
   uint32_t round_size = 8;  ///< candidates of one round

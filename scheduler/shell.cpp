@@ -176,9 +176,14 @@ class Shell {
 
   /// Group commit: all that came while the last batch was written is the next. On a full disk nothing is
   /// acknowledged, and it is tried again.
+  /// Now and then there is nothing to write, but somebody may have deleted the files: that is noticed by a
+  /// commit.
   void commit() {
-    if (!committer_.idle() || (batch_.empty() && held_.empty() && wanted_ <= durable_)) return;
-    if (!trouble_.empty() && std::chrono::steady_clock::now() < try_again_) return;
+    const TimePoint time = std::chrono::steady_clock::now();
+    const bool is_empty = batch_.empty() && held_.empty() && wanted_ <= durable_;
+    if (!committer_.idle() || (is_empty && time < look_again_)) return;
+    if (!trouble_.empty() && time < try_again_) return;
+    look_again_ = time + settings_.look_at_files;
     batch_.goal = wanted_;
     committer_.submit(std::exchange(batch_, {}));
     submitted_ = std::chrono::steady_clock::now();
@@ -276,7 +281,7 @@ class Shell {
   std::vector<Outgoing> held_, issued_;  ///< wait for the next batch, and for the one that is being written
   std::vector<TimePoint> came_, committing_;  ///< results: for the next batch, in the one under way
   Delays delays_;
-  TimePoint try_again_ = {}, tidy_again_ = {};
+  TimePoint try_again_ = {}, tidy_again_ = {}, look_again_ = {};
   std::optional<TimePoint> submitted_;  ///< the commit that is under way
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
   TimePoint tell_refused_ = {};

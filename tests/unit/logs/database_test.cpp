@@ -134,7 +134,7 @@ TEST(LogDatabase, LeavesTheOldFileWhenTheNewCannotBeWritten) {
   auto written = log.write(folder.path / "missing" / "x.h5");
   ASSERT_FALSE(written);
   EXPECT_THAT(written.error().text(), HasSubstr("cannot be written"));
-  EXPECT_THAT(written.error().hint, HasSubstr("writable"));
+  EXPECT_THAT(written.error().hint, HasSubstr("can be written"));
 }
 
 TEST(LogDatabase, FindsTheFastestOfTheRightTargetThreadsAndBoard) {
@@ -321,6 +321,79 @@ TEST(RecordLog, LosesNoAcknowledgedRecordWheneverItsWriterIsKilled) {
     ASSERT_TRUE(log) << log.error().text();
     EXPECT_TRUE(log->compact());
   }
+}
+
+TEST(RecordLog, IsOneLogUnderEachOfItsNames) {
+  test::Folder folder;
+  const auto path = folder.path / "x.h5", link = folder.path / "far" / "alias.h5";
+  std::filesystem::create_directory(folder.path / "far");
+  std::filesystem::create_symlink("../x.h5", link);
+  auto log = RecordLog::open(link);
+  ASSERT_TRUE(log) << log.error().text();
+  EXPECT_THAT(RecordLog::open(path).error().text(), HasSubstr("in use by another process"));
+  EXPECT_FALSE(std::filesystem::exists(journal_path(link)));
+  ASSERT_TRUE(log->append(make_record(1)));
+  ASSERT_TRUE(log->sync());
+  EXPECT_EQ(LogDatabase::open(link)->records().size(), 1u) << "a reader finds the journal";
+  ASSERT_TRUE(log->append(make_record(2)));
+  ASSERT_TRUE(log->close());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(LogDatabase::open(path)->records().size(), 2u);
+}
+
+TEST(RecordLog, WhoseFileIsDeletedHasItAgain) {
+  test::Folder folder;
+  const auto path = folder.path / "x.h5";
+  auto log = RecordLog::open(path);
+  ASSERT_TRUE(log->append(make_record(1)));
+  ASSERT_TRUE(log->compact());
+  std::filesystem::remove(path);
+  std::filesystem::remove(journal_path(path));
+  ASSERT_TRUE(log->append(make_record(2)));
+  ASSERT_TRUE(log->sync());
+  EXPECT_THAT(log->take_notes(),
+              testing::ElementsAre(HasSubstr("x.h5.journal: was deleted while it was in use"),
+                                   HasSubstr("x.h5: was deleted while it was in use")));
+  EXPECT_EQ(LogDatabase::open(path)->records().size(), 2u);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(log->close()) << "at its end, too";
+  EXPECT_EQ(LogDatabase::open(path)->records().size(), 2u);
+}
+
+TEST(RecordLog, IsNotReplacedByOneThatHoldsLess) {
+  test::Folder folder;
+  const auto path = folder.path / "x.h5";
+  auto log = RecordLog::open(path);
+  ASSERT_TRUE(log->append(make_record(1)));
+  ASSERT_TRUE(log->compact());
+  ASSERT_TRUE(log->append(make_record(2)));
+  ASSERT_TRUE(log->sync());
+  std::filesystem::rename(path, folder.path / "away.h5");
+  ASSERT_TRUE(LogDatabase().write(path)) << "somebody else's, with nothing in it";
+  EXPECT_THAT(log->prepare_compaction().error().text(),
+              HasSubstr("holds 1 records of the 2 that were written"));
+  EXPECT_THAT(log->sync().error().text(), HasSubstr("x.h5: another file took its place"));
+  EXPECT_FALSE(log->close());
+  EXPECT_TRUE(std::filesystem::exists(journal_path(path))) << "what it has is kept";
+}
+
+TEST(RecordLog, KeepsThePermissionsOfItsFile) {
+  test::Folder folder;
+  const auto path = folder.path / "x.h5";
+  ASSERT_TRUE(LogDatabase().write(path));
+  std::filesystem::permissions(path, std::filesystem::perms(0640));
+  auto log = RecordLog::open(path);
+  ASSERT_TRUE(log->append(make_record(1)));
+  ASSERT_TRUE(log->close());
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0640));
+}
+
+TEST(RecordLog, ThatOnlyLookedLeavesNothingBehind) {
+  test::Folder folder;
+  {
+    ASSERT_TRUE(RecordLog::open(folder.path / "x.h5"));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path));
 }
 
 TEST(RecordLog, IsRefusedWhileAnotherWriterHasIt) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,6 +111,95 @@ TEST(Journal, IsWholeIfACopyOfItsRestWasNeverTaken) {
   EXPECT_FALSE(std::filesystem::exists(path.string() + ".new")) << "nothing is left behind";
 }
 
+TEST(Journal, ThatIsDeletedIsThereAgainBeforeAnythingIsAcknowledged) {
+  test::Folder folder;
+  const auto path = folder.path / "j";
+  auto journal = Journal::open(path);
+  ASSERT_TRUE(journal);
+  journal->append(1, "one");
+  ASSERT_TRUE(journal->sync());
+  std::filesystem::remove(path);
+  journal->append(2, "two");
+  ASSERT_TRUE(journal->sync());
+  EXPECT_EQ(read_journal(path)->entries, (std::vector<JournalEntry>{{1, "one"}, {2, "two"}}));
+  EXPECT_THAT(journal->take_notes(), testing::ElementsAre(HasSubstr("was deleted while it was in use")));
+  EXPECT_FALSE(Journal::open(path)) << "the lock is held on the new file";
+  std::filesystem::remove(path);
+  ASSERT_TRUE(journal->sync()) << "with nothing to write, too";
+  EXPECT_EQ(read_journal(path)->entries.size(), 2u);
+  EXPECT_TRUE(journal->sync());
+  EXPECT_EQ(journal->take_notes().size(), 1u);
+}
+
+TEST(Journal, WhoseNameAnotherFileHasIsAnErrorUntilThatIsMovedAway) {
+  test::Folder folder;
+  const auto path = folder.path / "j";
+  auto journal = Journal::open(path);
+  journal->append(1, "one");
+  ASSERT_TRUE(journal->sync());
+  std::filesystem::remove(path);
+  write_file(path, "somebody else's");
+  journal->append(2, "two");
+  EXPECT_THAT(journal->sync().error().text(),
+              HasSubstr("j: another file took its place while it was in use"));
+  EXPECT_FALSE(journal->sync());
+  EXPECT_EQ(read_file(path), "somebody else's");
+  std::filesystem::remove(path);
+  ASSERT_TRUE(journal->sync());
+  EXPECT_EQ(read_journal(path)->entries, (std::vector<JournalEntry>{{1, "one"}, {2, "two"}}));
+}
+
+TEST(Journal, InAFolderThatIsGoneIsAnError) {
+  test::Folder folder;
+  std::filesystem::create_directory(folder.path / "inner");
+  auto journal = Journal::open(folder.path / "inner/j");
+  journal->append(1, "one");
+  ASSERT_TRUE(journal->sync());
+  std::filesystem::remove_all(folder.path / "inner");
+  journal->append(2, "two");
+  EXPECT_THAT(journal->sync().error().text(), HasSubstr("is gone and cannot be written anew: No such file"));
+  std::filesystem::create_directory(folder.path / "inner");
+  ASSERT_TRUE(journal->sync());
+  EXPECT_EQ(read_journal(folder.path / "inner/j")->entries.size(), 2u);
+}
+
+TEST(Journal, IsTheSameUnderEachOfItsNames) {
+  test::Folder folder;
+  const auto path = folder.path / "j", link = folder.path / "link", hard = folder.path / "hard";
+  std::filesystem::create_symlink("j", link);
+  auto journal = Journal::open(link);
+  ASSERT_TRUE(journal) << journal.error().text();
+  journal->append(1, "one");
+  ASSERT_TRUE(journal->sync());
+  std::filesystem::create_hard_link(path, hard);
+  for (const auto& name : {path, link, hard})
+    EXPECT_THAT(Journal::open(name).error().text(), HasSubstr("in use by another process")) << name;
+  ASSERT_TRUE(journal->take_tail(std::move(*Journal::copy_tail(link, 0))));
+  EXPECT_TRUE(std::filesystem::is_symlink(link)) << "what it names was replaced, not the link";
+  EXPECT_EQ(read_journal(path)->entries.size(), 1u);
+}
+
+TEST(Journal, ThatWasMadeAndNeverWrittenToIsLeftNowhere) {
+  test::Folder folder;
+  {
+    ASSERT_TRUE(Journal::open(folder.path / "new"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.path / "new"));
+  journal_of(folder.path / "old", entries(2));
+  {
+    ASSERT_TRUE(Journal::open(folder.path / "old"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder.path / "old"));
+}
+
+TEST(Journal, ThatIsNoRegularFileIsRefusedAndNotWaitedFor) {
+  test::Folder folder;
+  const auto pipe = folder.path / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(Journal::open(pipe).error().text(), HasSubstr("pipe: is no regular file"));
+  EXPECT_THAT(read_journal(pipe).error().text(), HasSubstr("pipe: is no regular file"));
+}
+
 TEST(Journal, GivesBackWhatWasSynced) {
   test::Folder folder;
   journal_of(folder.path / "j", entries(9));
@@ -204,7 +294,9 @@ TEST(Journal, RefusesASecondWriterAndNamesTheFirst) {
   EXPECT_THAT(second.error().what,
               HasSubstr("in use by another process (process " + std::to_string(::getpid()) + ")"));
   EXPECT_TRUE(read_journal(folder.path / "j")) << "readers need no lock";
-  { Journal closed = std::move(*first); }
+  {
+    Journal closed = std::move(*first);
+  }
   EXPECT_TRUE(Journal::open(folder.path / "j"));
 }
 
