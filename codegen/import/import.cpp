@@ -1,28 +1,19 @@
 // Entry of the importers: reads the file, tells the format by its content.
 #include "codegen/import/import.h"
 
-#include <fstream>
-
+#include "codegen/base/input_file.h"
 #include "codegen/import/onnx_model.h"
 #include "codegen/import/tflite_model.h"
 
 namespace hone {
 namespace {
 
-constexpr uintmax_t kMaxFileBytes = (uintmax_t{1} << 31) - 1;
+constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 31) - 1;
 
 Result<std::string> contents(const std::filesystem::path& file) {
-  std::error_code code;
-  if (!std::filesystem::exists(file, code)) return fail("there is no such file", file.string());
-  if (!std::filesystem::is_regular_file(file, code)) return fail("this is not a file", file.string());
-  const auto size = std::filesystem::file_size(file, code);
-  if (size > kMaxFileBytes)
-    return fail("the file has " + std::to_string(size) + " bytes; up to 2 GiB are read", file.string(),
-                "keep the weights as external data");
-  std::string bytes(size, '\0');
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size)))
-    return fail("the file cannot be read", file.string());
+  auto bytes = read_regular_file(file, kMaxFileBytes);
+  if (!bytes && bytes.error().what.starts_with("has "))
+    bytes.error().hint = "keep the weights as external data";
   return bytes;
 }
 

@@ -3,9 +3,9 @@
 #include "codegen/import/onnx_tensor.h"
 
 #include <charconv>
-#include <fstream>
 #include <span>
 
+#include "codegen/base/input_file.h"
 #include "codegen/graph/evaluate.h"
 #include "codegen/import/widen.h"
 
@@ -112,35 +112,30 @@ Result<Extern> external_entry(const TensorProto& tensor) {
     if (code != std::errc() || end != text.data() + text.size() || *number < 0)
       return fail("external data: " + pair.key() + " '" + text + "' is no size", tensor.name());
   }
-  const fs::path path(entry.location);
-  bool inside = !entry.location.empty() && path.is_relative();
-  for (const auto& part : path) inside = inside && part != "..";
-  if (!inside)
-    return fail("external data lies at '" + entry.location + "', outside the model's folder", tensor.name());
   return entry;
 }
 
 Result<Constant> from_file(const TensorProto& tensor, const fs::path& folder, int64_t needed) {
   HONE_TRY(const Extern entry, external_entry(tensor));
-  const fs::path path = folder / entry.location;
-  std::error_code code;
-  const auto size = static_cast<int64_t>(fs::is_regular_file(path, code) ? fs::file_size(path, code) : 0);
-  if (code || !fs::exists(path, code))
-    return fail("the file with its weights, '" + path.string() + "', is missing", tensor.name(),
+  const auto said = [&](const Error& error) {
+    return fail("the file with its weights, '" + error.where + "': " + error.what, tensor.name(),
                 "it belongs beside the model");
+  };
+  const auto file = InputFile::open_beneath(folder, entry.location);
+  if (!file) return said(file.error());
+  const auto size = static_cast<int64_t>(file->bytes());
   if (entry.length >= 0 && entry.length != needed)
     return fail("external data has " + std::to_string(entry.length) + " bytes, its shape needs " +
                     std::to_string(needed),
                 tensor.name());
   if (entry.offset > size || needed > size - entry.offset)
-    return fail("'" + path.string() + "' is too short: it has " + std::to_string(size) + " bytes, " +
-                    std::to_string(needed) + " from byte " + std::to_string(entry.offset) + " on are needed",
+    return fail("'" + (folder / entry.location).string() + "' is too short: it has " + std::to_string(size) +
+                    " bytes, " + std::to_string(needed) + " from byte " + std::to_string(entry.offset) +
+                    " on are needed",
                 tensor.name());
-  std::string bytes(static_cast<size_t>(needed), '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(entry.offset);
-  if (!file.read(bytes.data(), needed)) return fail("cannot read '" + path.string() + "'", tensor.name());
-  return from_bytes(tensor.data_type(), std::as_bytes(std::span(bytes)));
+  const auto bytes = file->read(static_cast<uint64_t>(entry.offset), static_cast<uint64_t>(needed));
+  if (!bytes) return said(bytes.error());
+  return from_bytes(tensor.data_type(), std::as_bytes(std::span(*bytes)));
 }
 
 }  // namespace

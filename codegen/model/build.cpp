@@ -1,16 +1,12 @@
 // Builds a compiled model: kernels, packed weights, table and runtime become one shared object, which is
 // checked against the reference before it gets its name.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <set>
 
 #include "codegen/base/generator.h"
+#include "codegen/base/output_file.h"
 #include "codegen/model/describe.h"
 #include "codegen/model/elf_object.h"
 #include "codegen/model/kernels.h"
@@ -19,59 +15,6 @@
 
 namespace hone {
 namespace {
-
-/// A file beside the output that becomes it at the end, or vanishes.
-class PendingFile {
- public:
-  static Result<PendingFile> create(const std::filesystem::path& output) {
-    PendingFile file;
-    file.output_ = output;
-    std::string name = (output.parent_path() / ("." + output.filename().string() + ".XXXXXX")).string();
-    if (std::filesystem::is_directory(output)) return fail("the output is a directory", output.string());
-    file.number_ = mkstemp(name.data());
-    if (file.number_ < 0)
-      return fail(std::string("cannot write the output: ") + std::strerror(errno), output.string(),
-                  "choose a folder that exists and can be written");
-    file.temporary_ = name;
-    return file;
-  }
-  PendingFile(PendingFile&& other) noexcept {
-    std::swap(number_, other.number_), std::swap(temporary_, other.temporary_),
-        std::swap(output_, other.output_);
-  }
-  ~PendingFile() {
-    if (number_ >= 0) close(number_);
-    if (!temporary_.empty()) unlink(temporary_.c_str());
-  }
-
-  Status write(const std::vector<std::byte>& bytes) {
-    for (size_t done = 0; done < bytes.size();) {
-      const ssize_t n = ::write(number_, bytes.data() + done, bytes.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0)
-        return fail(std::string("cannot write the output: ") + std::strerror(errno), output_.string());
-      done += static_cast<size_t>(n);
-    }
-    const mode_t mask = umask(0);
-    umask(mask);
-    if (fchmod(number_, 0777 & ~mask) != 0 || fsync(number_) != 0)
-      return fail(std::string("cannot finish the output: ") + std::strerror(errno), output_.string());
-    return {};
-  }
-  Status commit() {
-    if (rename(temporary_.c_str(), output_.c_str()) != 0)
-      return fail(std::string("cannot rename into the output: ") + std::strerror(errno), output_.string());
-    temporary_.clear();
-    return {};
-  }
-  const std::string& temporary() const { return temporary_; }
-
- private:
-  PendingFile() = default;
-  int number_ = -1;
-  std::string temporary_;
-  std::filesystem::path output_;
-};
 
 std::set<std::string> features_of(const Target& target) {
   std::set<std::string> features;
@@ -140,7 +83,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
         need_of_check(plan), options.memory_bytes > 0 ? options.memory_bytes : usable_memory_bytes(),
         "checking the built model",
         "a smaller --batch or --input-shape; --no-check builds it without running it"));
-  HONE_TRY(PendingFile file, PendingFile::create(output));
+  HONE_TRY(OutputFile file, OutputFile::create(output, {.mode = 0777}));
   HONE_TRY(ElfObject object, ElfObject::create(plan.target.triple));
   HONE_TRY(std::vector<std::vector<std::byte>> objects, runtime_objects(plan.target.triple));
   HONE_TRY(Kernels kernels, compile_kernels(plan, options.threads));
@@ -164,7 +107,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
   {
     HONE_TRY(const std::vector<std::byte> linked, link_shared(objects, plan.target, model_symbols()));
     objects.clear();
-    HONE_RETURN_IF_ERROR(file.write(linked));
+    HONE_RETURN_IF_ERROR(file.write({reinterpret_cast<const char*>(linked.data()), linked.size()}));
     report.file_bytes = static_cast<int64_t>(linked.size());
   }
   report.arena_bytes = plan.arena_bytes;
@@ -175,7 +118,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
     else
       report.untuned.push_back(summary(task.candidate.task));
   }
-  if (checks) HONE_RETURN_IF_ERROR(check_model(plan, file.temporary(), options, report));
+  if (checks) HONE_RETURN_IF_ERROR(check_model(plan, file.path(), options, report));
   if (report.correct) HONE_RETURN_IF_ERROR(file.commit());
   return report;
 }

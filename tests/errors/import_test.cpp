@@ -1,5 +1,6 @@
 // Models that cannot be read: each gives an Error that says what is wrong and where; none crashes.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -96,7 +97,16 @@ TEST_F(ImportErrors, TheSmallModelItselfIsFine) { EXPECT_EQ(error_of(small_model
 TEST_F(ImportErrors, AMissingFileIsSaidToBeMissing) {
   EXPECT_EQ(error_of(folder_ / "none.onnx"), (folder_ / "none.onnx").string() + ": there is no such file");
 }
-TEST_F(ImportErrors, AFolderIsNoFile) { EXPECT_THAT(error_of(folder_), HasSubstr("this is not a file")); }
+TEST_F(ImportErrors, AFolderIsNoFile) {
+  EXPECT_THAT(error_of(folder_), HasSubstr("is a folder, not a file"));
+}
+TEST_F(ImportErrors, APipeIsNoFileAndIsNotWaitedFor) {
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.onnx").c_str(), 0600), 0);
+  EXPECT_THAT(error_of(folder_ / "pipe.onnx"), HasSubstr("pipe.onnx: is a pipe, not a file"));
+}
+TEST_F(ImportErrors, ADeviceThatNeverEndsIsNoFile) {
+  EXPECT_EQ(error_of("/dev/zero"), "/dev/zero: is a device, not a file");
+}
 TEST_F(ImportErrors, AnEmptyFileIsNamedSo) {
   EXPECT_THAT(error_of(write("e.onnx", "")), HasSubstr("e.onnx: the file is empty"));
 }
@@ -172,15 +182,41 @@ TEST_F(ImportErrors, MissingExternalDataIsNamedWithItsTensor) {
   entry->set_value("weights.bin");
   EXPECT_THAT(error_of(model),
               testing::AllOf(HasSubstr("model.onnx: w: the file with its weights"),
-                             HasSubstr("weights.bin', is missing (it belongs beside the model)")));
+                             HasSubstr("weights.bin': there is no such file (it belongs beside the model)")));
   write("weights.bin", "too short");
   EXPECT_THAT(error_of(model),
               HasSubstr("weights.bin' is too short: it has 9 bytes, 432 from byte 0 on are needed"));
   write("weights.bin", std::string(432, '\0'));
   EXPECT_EQ(error_of(model), "no error");
   entry->set_value("../weights.bin");
-  EXPECT_THAT(error_of(model),
-              HasSubstr("external data lies at '../weights.bin', outside the model's folder"));
+  EXPECT_THAT(error_of(model), HasSubstr("/../weights.bin': leads out of " + folder_.string()));
+  entry->set_value((folder_ / "weights.bin").string());
+  EXPECT_THAT(error_of(model), HasSubstr("weights.bin': leads out of " + folder_.string()));
+}
+
+TEST_F(ImportErrors, ExternalDataThatALinkLeadsOutOfTheFolderIsNotRead) {
+  const fs::path outside = write("secret", std::string(432, '\0'));
+  fs::create_directory(folder_ / "model");
+  fs::create_symlink(outside, folder_ / "model/weights.bin");
+  fs::create_symlink(folder_, folder_ / "model/up");
+  auto model = small_model();
+  auto* tensor = model.mutable_graph()->mutable_initializer(0);
+  tensor->clear_raw_data();
+  tensor->set_data_location(onnx::TensorProto::EXTERNAL);
+  auto* entry = tensor->add_external_data();
+  entry->set_key("location");
+  for (const std::string location : {"weights.bin", "up/secret"}) {
+    entry->set_value(location);
+    EXPECT_THAT(error_of(write("model/model.onnx", model.SerializeAsString())),
+                HasSubstr(location + "': leads out of " + (folder_ / "model").string()));
+  }
+  entry->set_value(std::string("weights.bin\0.png", 16));
+  EXPECT_THAT(error_of(write("model/model.onnx", model.SerializeAsString())),
+              HasSubstr("the path holds a NUL"));
+  ASSERT_EQ(::mkfifo((folder_ / "model/pipe").c_str(), 0600), 0);
+  entry->set_value("pipe");
+  EXPECT_THAT(error_of(write("model/model.onnx", model.SerializeAsString())),
+              HasSubstr("pipe': is a pipe, not a file"));
 }
 
 TEST_F(ImportErrors, ANodeThatReadsWhatNothingMakesIsNamed) {

@@ -302,10 +302,10 @@ TEST(Build, NamesAnOutputThatCannotBeWritten) {
   ASSERT_TRUE(plan);
   const auto report = build(*plan, "/nonexistent/m.so", {});
   ASSERT_FALSE(report);
-  EXPECT_THAT(report.error().text(), HasSubstr("/nonexistent/m.so: cannot write the output: No such file"));
+  EXPECT_THAT(report.error().text(), HasSubstr("/nonexistent/m.so: cannot be written: No such file"));
   const auto folder = build(*plan, "/tmp", {});
   ASSERT_FALSE(folder);
-  EXPECT_THAT(folder.error().text(), HasSubstr("the output is a directory"));
+  EXPECT_THAT(folder.error().text(), HasSubstr("/tmp: cannot be written: it is a folder"));
 }
 
 TEST(Build, CrossCompilesForAnotherMachine) {
