@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <sstream>
+
+#include "codegen/base/input_file.h"
+#include "codegen/base/output_file.h"
 
 namespace hone {
 namespace {
@@ -39,11 +41,8 @@ std::vector<std::string> words_of(const std::string& line) {
 
 /// The first line's words. A key file is small: what is larger is none.
 Result<std::vector<std::string>> words_in(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  std::string text(512, '\0');
-  if (!stream) return fail("cannot be read: " + std::string(std::strerror(errno)), file.string());
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(stream.gcount()));
+  constexpr uint64_t most_bytes = 4096;
+  HONE_TRY(const std::string text, read_regular_file(file, most_bytes));
   return words_of(text.substr(0, text.find('\n')));
 }
 
@@ -127,10 +126,11 @@ Result<AllowedKey> read_public_key(const std::filesystem::path& file) {
 }
 
 Result<std::vector<AllowedKey>> read_key_list(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  if (!stream)
-    return fail("cannot be read: " + std::string(std::strerror(errno)), file.string(),
-                "hone keys add ROLE NAME.pub --keys FILE makes it");
+  constexpr uint64_t most_bytes = 16 << 20;
+  auto text = read_regular_file(file, most_bytes);
+  if (!text)
+    return fail(text.error().what, file.string(), "hone keys add ROLE NAME.pub --keys FILE makes it");
+  std::istringstream stream(*text);
   std::vector<AllowedKey> keys;
   std::string line;
   for (int number = 1; std::getline(stream, line); ++number) {
@@ -156,12 +156,9 @@ Status add_to_key_list(const std::filesystem::path& file, const AllowedKey& key)
   std::string text;
   for (const AllowedKey& entry : keys)
     text += std::string(role_text(entry)) + " " + entry.public_key + " " + entry.name + "\n";
-  const std::string whole = file.string() + "." + std::to_string(::getpid()) + ".new";
-  HONE_RETURN_IF_ERROR(write_new(whole, text, 0600));
-  if (::rename(whole.c_str(), file.c_str()) == 0) return {};
-  const std::string why = std::strerror(errno);
-  ::unlink(whole.c_str());
-  return fail("cannot be replaced: " + why, file.string());
+  HONE_TRY(OutputFile list, OutputFile::create(file, {.mode = 0600}));
+  HONE_RETURN_IF_ERROR(list.write(text));
+  return list.commit();
 }
 
 Result<std::optional<TransportKeys>> peer_keys(const std::string& key, const std::string& server_key) {

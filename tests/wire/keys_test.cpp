@@ -69,7 +69,9 @@ TEST_F(Keys, ThatAreThereAreNeverOverwritten) {
 TEST_F(Keys, ThatMakeNoSenseAreErrors) {
   const KeyPair one = make_key_pair(), two = make_key_pair();
   ASSERT_TRUE(write_key_pair(at("a"), one));
-  EXPECT_THAT(read_key_pair(at("none.key")).error().text(), HasSubstr("cannot be read"));
+  EXPECT_THAT(read_key_pair(at("none.key")).error().text(), HasSubstr("there is no such file"));
+  EXPECT_THAT(read_key_pair("/dev/zero").error().text(), HasSubstr("is a device, not a file"));
+  EXPECT_THAT(read_key_list("/dev/zero").error().text(), HasSubstr("is a device, not a file"));
   EXPECT_THAT(read_key_pair(at("a.pub")).error().text(), HasSubstr("is no secret key"));
   EXPECT_THAT(read_public_key(at("a.key")).error().text(), HasSubstr("is no public key"));
   ASSERT_EQ(::chmod(at("a.key").c_str(), 0640), 0);
@@ -92,6 +94,14 @@ TEST_F(Keys, InAListHaveOneRoleEach) {
   ASSERT_EQ(keys->size(), 2u);
   EXPECT_EQ(keys->at(0).name, "b");
   EXPECT_EQ(keys->at(1).role, Role::tuner);
+}
+
+TEST_F(Keys, AreAddedToTheListThatALinkNames) {
+  std::filesystem::create_symlink("real", at("link"));
+  ASSERT_TRUE(add_to_key_list(at("link"), {Role::runner, make_key_pair().public_key, "a"}));
+  ASSERT_TRUE(add_to_key_list(at("link"), {Role::runner, make_key_pair().public_key, "b"}));
+  EXPECT_TRUE(std::filesystem::is_symlink(at("link")));
+  EXPECT_EQ(read_key_list(at("real"))->size(), 2u);
 }
 
 TEST_F(Keys, ABrokenListIsAnErrorWithItsLine) {
