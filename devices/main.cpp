@@ -1,13 +1,14 @@
 // hone-runner: measures artifacts for a scheduler, on this machine's board or on a simulated one.
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 
+#include "codegen/base/console.h"
+#include "codegen/base/input_file.h"
 #include "devices/child_server.h"
 #include "devices/cpu_device.h"
 #include "devices/runner.h"
@@ -20,9 +21,10 @@ namespace {
 Result<SimulationScript> simulation(const std::string& script) {
   std::string text = "seed " + script.substr(script.find(':') + 1);
   if (!script.starts_with("seed:")) {
-    std::ifstream file(script);
-    if (!file) return fail("cannot be read", script, "--simulate takes a file or seed:N");
-    text.assign(std::istreambuf_iterator<char>(file), {});
+    constexpr uint64_t most_bytes = 1 << 20;
+    auto read = read_regular_file(script, most_bytes);
+    if (!read) return fail(read.error().what, script, "--simulate takes a file or seed:N");
+    text = std::move(*read);
   }
   return parse_simulation_script(text);
 }
@@ -34,17 +36,20 @@ int run_boards(const RunnerOptions& options, const SimulationScript& script, uin
   TerminationSignals signals;
   auto counts = run_simulated_boards(options, script, boards, signals.fd());
   if (!counts) return fail_with(counts.error());
-  std::printf(
+  std::array<char, 256> line = {};
+  std::snprintf(
+      line.data(), line.size(),
       "%llu boards: %llu measured, %llu sent, %llu committed, %llu faults, acknowledged after %.2f ms "
-      "(median), %.2f ms (99 %%)\n",
+      "(median), %.2f ms (99 %%)",
       static_cast<unsigned long long>(boards), static_cast<unsigned long long>(counts->measured),
       static_cast<unsigned long long>(counts->sent), static_cast<unsigned long long>(counts->committed),
       static_cast<unsigned long long>(counts->faults), counts->latency_ms(0.5), counts->latency_ms(0.99));
+  print_line(line.data());
   return 0;
 }
 
 int fail_with(const Error& error) {
-  std::fprintf(stderr, "hone-runner: %s\n", error.text().c_str());
+  say("hone-runner", error.text());
   return 1;
 }
 
@@ -108,5 +113,5 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--child-server") == 0)
     return hone::serve_children(std::atoi(argv[2]));
-  return hone::run(argc, argv);
+  return hone::exit_code_of("hone-runner", hone::run(argc, argv));
 }

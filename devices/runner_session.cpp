@@ -1,8 +1,9 @@
 #include "devices/runner_session.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <random>
+
+#include "codegen/base/console.h"
 
 namespace hone {
 
@@ -54,7 +55,7 @@ wire::Hello RunnerSession::hello() const {
 Status RunnerSession::handle(Received received, TimePoint now) {
   last_heard_ = last_message_ = now;
   if (!received.message) {
-    std::fprintf(stderr, "hone-runner: dropped a frame: %s\n", received.message.error().text().c_str());
+    say("hone-runner", "dropped a frame: " + received.message.error().text());
     return {};
   }
   if (auto* welcome = std::get_if<wire::Welcome>(&*received.message)) {
@@ -85,7 +86,7 @@ Status RunnerSession::handle(Received received, TimePoint now) {
   } else if (auto* committed = std::get_if<wire::Committed>(&*received.message)) {
     queue_.committed(committed->ids);
   } else if (auto* error = std::get_if<wire::NotUnderstood>(&*received.message)) {
-    std::fprintf(stderr, "hone-runner: the scheduler did not understand: %s\n", error->reason.c_str());
+    say("hone-runner", "the scheduler did not understand: " + error->reason);
     // A scheduler that was started anew on the same address does not know this runner: greet it at once.
     if (error->reason.find("hello") != std::string::npos) last_heard_ = now - silence_limit();
   }

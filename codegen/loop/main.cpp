@@ -2,9 +2,9 @@
 // program. For looking at schedules and for cutting a failing one down by hand or script; exit code 1 is a
 // refused input.
 #include <fstream>
-#include <iostream>
 #include <sstream>
 
+#include "codegen/base/console.h"
 #include "codegen/loop/loop.h"
 
 namespace {
@@ -33,13 +33,14 @@ hone::Result<std::string> lowered(const char* computation_path, const char* sche
 
 int main(int argc, char** argv) {
   if (argc < 2 || argc > 3) {
-    std::cerr << "usage: hone-lower COMPUTATION [SCHEDULE]\n";
+    hone::say("usage", "hone-lower COMPUTATION [SCHEDULE]");
     return 2;
   }
   hone::Result<std::string> text = lowered(argv[1], argc == 3 ? argv[2] : nullptr);
   if (!text) {
-    std::cerr << text.error().text() << "\n";
+    hone::say("hone-lower", text.error().text());
     return 1;
   }
-  std::cout << *text;
+  hone::print_text(*text);
+  return hone::exit_code_of("hone-lower", 0);
 }

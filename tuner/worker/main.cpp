@@ -5,8 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <iostream>
 
+#include "codegen/base/console.h"
 #include "tuner/worker/builder.h"
 #include "tuner/worker/tuner.h"
 
@@ -17,9 +17,7 @@ int usable_cores() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app{
       "hone-tuner proposes kernel candidates for the tasks a scheduler leases to it, and compiles them."};
   hone::TunerOptions options;
@@ -49,7 +47,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (builder) return hone::run_builder(3);
   if (options.scheduler.empty()) {
-    std::cerr << "hone-tuner: error: --scheduler is missing\n";
+    hone::say("hone-tuner", "error: --scheduler is missing");
     return 2;
   }
   std::error_code ignored;
@@ -59,8 +57,12 @@ int main(int argc, char** argv) {
   if (keys) options.transport.keys = std::move(*keys);
   const hone::Status status = keys ? hone::run_tuner(options) : hone::Status(hone::pass(keys.error()));
   if (!status) {
-    std::cerr << "hone-tuner: error: " << status.error().text() << "\n";
+    hone::say("hone-tuner", "error: " + status.error().text());
     return 1;
   }
   return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return hone::exit_code_of("hone-tuner", run(argc, argv)); }

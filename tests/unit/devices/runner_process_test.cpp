@@ -170,7 +170,14 @@ TEST_F(RunnerProcess, AMistakeInTheScriptIsNamedWithItsLine) {
 TEST_F(RunnerProcess, AMissingScriptIsNamed) {
   start({"--scheduler", endpoint, "--simulate", "/no/such/file"});
   EXPECT_EQ(exit_code(), 1);
-  EXPECT_THAT(errors(), HasSubstr("/no/such/file: cannot be read"));
+  EXPECT_THAT(errors(),
+              HasSubstr("/no/such/file: there is no such file (--simulate takes a file or seed:N)"));
+}
+
+TEST_F(RunnerProcess, AScriptThatNeverEndsIsNotRead) {
+  start({"--scheduler", endpoint, "--simulate", "/dev/zero"});
+  EXPECT_EQ(exit_code(), 1);
+  EXPECT_THAT(errors(), HasSubstr("/dev/zero: is a device, not a file"));
 }
 
 TEST_F(RunnerProcess, ABadEndpointIsRefusedWithTheReason) {
