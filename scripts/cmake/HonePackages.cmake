@@ -17,6 +17,8 @@ find_package(Protobuf REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(spdlog REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 include(GoogleTest)
 

@@ -157,7 +157,7 @@ TEST_F(Model, RunRefusesATensorOfAnotherShape) {
 TEST_F(Model, RunNamesAnInputThatIsMissing) {
   const Finished run = hone({"run", so(), "--input", "/nonexistent/x.npy"}, *scratch_);
   EXPECT_EQ(run.exit_code, 1);
-  EXPECT_THAT(run.err, HasSubstr("/nonexistent/x.npy: cannot read the tensor: No such file"));
+  EXPECT_THAT(run.err, HasSubstr("/nonexistent/x.npy: there is no such file"));
 }
 
 TEST_F(Model, RunRefusesFilesThatAreNoTensors) {
@@ -237,7 +237,7 @@ TEST_F(Model, BenchNamesAPictureThatCannotBeWritten) {
   const Finished bench =
       hone({"bench", so(), "--seconds", "0.05", "--plot", "/nonexistent/p.svg"}, *scratch_);
   EXPECT_EQ(bench.exit_code, 1);
-  EXPECT_THAT(bench.err, HasSubstr("/nonexistent/p.svg: cannot write the picture"));
+  EXPECT_THAT(bench.err, HasSubstr("/nonexistent/p.svg: cannot be written"));
 }
 
 TEST_F(Model, BuildNamesAMissingModelAndAMissingLog) {
@@ -264,10 +264,10 @@ TEST_F(Model, BuildRefusesATruncatedModel) {
 TEST_F(Model, BuildNamesAnOutputThatCannotBeWritten) {
   const Finished folder = hone({"build", tiny_model(), "-o", "/nonexistent/m.so"}, *scratch_);
   EXPECT_EQ(folder.exit_code, 1);
-  EXPECT_THAT(folder.err, HasSubstr("/nonexistent/m.so: cannot write the output: No such file"));
+  EXPECT_THAT(folder.err, HasSubstr("/nonexistent/m.so: cannot be written: No such file"));
   const Finished directory = hone({"build", tiny_model(), "-o", scratch_->path().string()}, *scratch_);
   EXPECT_EQ(directory.exit_code, 1);
-  EXPECT_THAT(directory.err, HasSubstr("the output is a directory"));
+  EXPECT_THAT(directory.err, HasSubstr("cannot be written: it is a folder"));
 }
 
 TEST_F(Model, BuildRefusesFlagsThatMakeNoSense) {

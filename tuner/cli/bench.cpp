@@ -5,12 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "codegen/base/generator.h"
+#include "codegen/base/output_file.h"
 #include "codegen/base/tensor.h"
 #include "codegen/runtime/host/host.h"
 #include "tuner/cli/commands.h"
@@ -192,12 +192,7 @@ Status write_plot(const BenchFlags& flags, const std::vector<OperatorRow>& rows,
   std::vector<RooflinePoint> points;
   for (const OperatorRow& row : rows)
     points.push_back({row.text("task") + " " + row.text("formulation"), row.work, row.share()});
-  std::ofstream file(flags.plot, std::ios::binary);
-  file << roofline_svg(title, machine, std::move(points));
-  file.close();
-  if (!file)
-    return fail("cannot write the picture", flags.plot, "choose a folder that exists and can be written");
-  return {};
+  return write_file(flags.plot, roofline_svg(title, machine, std::move(points)));
 }
 
 Status bench(const BenchFlags& flags, const Output& output) {
@@ -235,7 +230,7 @@ Status bench(const BenchFlags& flags, const Output& output) {
     if (!flags.plot.empty()) HONE_RETURN_IF_ERROR(write_plot(flags, rows, machine, whole));
   }
   output.data(whole);
-  if (flags.json) output.data(result.dump());
+  if (flags.json) output.data(json_line(result));
   return {};
 }
 

@@ -126,7 +126,9 @@ Result<Built> build_model(const BuildFlags& flags, const Graph& graph) {
   for (const PlannedOp& op : planned.ops)
     built.transforms |= find_formulation(op.candidate.formulation)->transforms;
   HONE_TRY(built.report, build(planned, flags.output, options));
-  if (built.report.correct && built.report.checked) {
+  std::error_code ignored;  // what went to a device is not there to be run
+  if (built.report.correct && built.report.checked &&
+      std::filesystem::is_regular_file(flags.output, ignored)) {
     HONE_TRY(built.seconds, quick_time(flags.output, flags.threads));
   }
   return built;
@@ -177,7 +179,7 @@ void print_json(const BuildFlags& flags, const Built& built, const Output& outpu
                       {"file_bytes", r.file_bytes},
                       {"threads", flags.threads}};
   if (built.seconds >= 0) json["ms"] = built.seconds * 1e3;
-  output.data(json.dump());
+  output.data(json_line(json));
 }
 
 int run_build(const BuildFlags& flags, const Output& output) {

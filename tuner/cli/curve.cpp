@@ -4,15 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 namespace hone::cli {
 
 Result<CurveFile> CurveFile::create(const std::string& path) {
-  std::ofstream file(path, std::ios::trunc);
-  file << "seconds,trials,model_ms,finals\n" << std::flush;
-  if (!file) return fail("cannot be written: " + std::string(std::strerror(errno)), path, "--curve FILE.csv");
+  HONE_TRY(OutputFile file, OutputFile::create(path));
+  HONE_RETURN_IF_ERROR(file.write("seconds,trials,model_ms,finals\n"));
+  HONE_RETURN_IF_ERROR(file.commit());
   return CurveFile(std::move(file));
 }
 
@@ -26,7 +24,7 @@ std::string curve_row(const std::vector<TunedTask>& tasks, const wire::JobEvent&
 void CurveFile::add(double seconds, const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
   std::string row = curve_row(tasks, event);
   if (row == last_) return;
-  file_ << fmt::format("{:.3f},{}\n", seconds, row) << std::flush;
+  if (written_) written_ = file_.write(fmt::format("{:.3f},{}\n", seconds, row));
   last_ = std::move(row);
 }
 

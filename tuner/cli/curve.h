@@ -2,9 +2,9 @@
 #pragma once
 
 #include <chrono>
-#include <fstream>
 #include <string>
 
+#include "codegen/base/output_file.h"
 #include "codegen/base/result.h"
 #include "tuner/cli/progress.h"
 
@@ -15,14 +15,17 @@ namespace hone::cli {
 /// again).
 class CurveFile {
  public:
-  /// Begins the file anew. Error: it cannot be written.
+  /// Begins the file anew. Error: it cannot be written, and what was there is there still.
   static Result<CurveFile> create(const std::string& path);
-  /// A row if anything changed since the last one, on disk at once.
+  /// A row if anything changed since the last one, in the file at once. A failure is kept for written().
   void add(double seconds, const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
+  /// Error: a row could not be written.
+  const Status& written() const { return written_; }
 
  private:
-  explicit CurveFile(std::ofstream file) : file_(std::move(file)) {}
-  std::ofstream file_;
+  explicit CurveFile(OutputFile file) : file_(std::move(file)) {}
+  OutputFile file_;
+  Status written_ = {};
   std::string last_;
 };
 

@@ -141,7 +141,7 @@ int inspect(const InspectOptions& options, const Output& output) {
               {"format", result->format},
               {"unsupported", to_json(result->unsupported)}};
     if (covered) json.update(to_json(result->graph));
-    output.data(json.dump());
+    output.data(json_line(json));
   } else if (covered) {
     print(result->graph, result->format, options.model.stem().string(), output);
   } else {

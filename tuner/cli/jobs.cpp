@@ -5,11 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 
+#include "codegen/base/console.h"
 #include "codegen/base/target.h"
 #include "tuner/cli/commands.h"
 #include "tuner/cli/lab.h"
@@ -160,7 +160,7 @@ std::optional<int> become_daemon(int argc, char** argv) {
         std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / ("hone-" + name);
     argv[1] = const_cast<char*>(program.c_str());
     ::execv(program.c_str(), argv + 1);
-    std::fprintf(stderr, "hone: %s: cannot be started: %s\n", program.c_str(), std::strerror(errno));
+    say("hone", program + ": cannot be started: " + std::strerror(errno));
     return kFailure;
   }
   return std::nullopt;

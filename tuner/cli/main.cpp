@@ -1,9 +1,13 @@
 // hone: the command line. Wires the commands together and nothing else.
 #include <CLI/CLI.hpp>
+#include <sstream>
 
+#include "codegen/base/console.h"
 #include "tuner/cli/commands.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int run(int argc, char** argv) {
   if (const auto code = hone::cli::become_daemon(argc, argv)) return *code;
   CLI::App app{
       "hone makes a trained model run as fast as a board allows, without the framework that trained it.\n"
@@ -28,8 +32,16 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
+    std::ostringstream help, complaint;
+    const int code = app.exit(error, help, complaint);
+    hone::print_text(help.str());
+    std::istringstream lines(complaint.str());
+    for (std::string line; std::getline(lines, line);) hone::say("", line);
     return code == 0 ? hone::cli::kSuccess : hone::cli::kUsage;
   }
   return context.exit_code;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return hone::exit_code_of("hone", run(argc, argv)); }

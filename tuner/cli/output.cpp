@@ -9,18 +9,18 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "codegen/base/console.h"
+#include "codegen/base/printable.h"
+
 namespace hone::cli {
 namespace {
+
+constexpr size_t kMostMessageBytes = 8192;
 
 std::string coloured(Colour colour, const std::string& text) {
   constexpr std::array<const char*, 6> codes{"0", "1", "2", "31", "32", "33"};
   if (colour == Colour::none) return text;
   return fmt::format("\033[{}m{}\033[0m", codes[static_cast<size_t>(colour)], text);
-}
-
-void print_line(std::FILE* file, const std::string& line) {
-  fmt::print(file, "{}\n", line);
-  std::fflush(file);
 }
 
 bool starts_like_a_number(const std::string& cell) {
@@ -40,25 +40,34 @@ Output::Output()
       message_terminal_(isatty(STDERR_FILENO) == 1),
       colours_(std::getenv("NO_COLOR") == nullptr) {}
 
-void Output::data(const std::string& line) const { print_line(stdout, line); }
-void Output::message(const std::string& line) const { print_line(stderr, line); }
+void Output::data(const std::string& line) const { print_line(line); }
+void Output::message(const std::string& line) const { say("", line); }
+
+void Output::tell(Colour colour, const char* kind, const std::string& text) const {
+  draw(fmt::format("hone: {}: {}\n", for_messages(colour, kind), printable(text, kMostMessageBytes)));
+}
 
 void Output::error(const Error& error) const {
   const std::string where = error.where.empty() ? "" : error.where + ": ";
-  message(fmt::format("hone: {}: {}{}", for_messages(Colour::red, "error"), where, error.what));
+  tell(Colour::red, "error", where + error.what);
   if (!error.hint.empty()) message("  " + error.hint);
 }
 
-void Output::warning(const std::string& line) const {
-  message(fmt::format("hone: {}: {}", for_messages(Colour::yellow, "warning"), line));
-}
-
-std::string Output::for_data(Colour colour, const std::string& text) const {
-  return data_terminal_ && colours_ ? coloured(colour, text) : text;
-}
+void Output::warning(const std::string& line) const { tell(Colour::yellow, "warning", line); }
 
 std::string Output::for_messages(Colour colour, const std::string& text) const {
-  return message_terminal_ && colours_ ? coloured(colour, text) : text;
+  const std::string clean = printable(text);
+  return message_terminal_ && colours_ ? coloured(colour, clean) : clean;
+}
+
+void Output::draw(const std::string& text) const {
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
+  (void)std::fflush(stderr);
+}
+
+void Table::add(std::vector<std::string> row) {
+  for (std::string& cell : row) cell = printable(cell);  // as it is shown, so that columns stay aligned
+  rows_.push_back(std::move(row));
 }
 
 std::vector<std::string> Table::lines() const {

@@ -1,5 +1,6 @@
 // What the commands print: data on stdout, messages on stderr, colours only on a terminal, tables with
-// aligned columns.
+// aligned columns. Names and texts of models, peers and files are shown as text here
+// (codegen/base/printable.h), so that no command has to think of it.
 #pragma once
 
 #include <string>
@@ -17,25 +18,34 @@ class Output {
   bool data_is_terminal() const { return data_terminal_; }
   bool messages_are_terminal() const { return message_terminal_; }
 
-  void data(const std::string& line) const;     ///< stdout
-  void message(const std::string& line) const;  ///< stderr
+  void data(const std::string& line) const;     ///< stdout, one line whatever is in it
+  void message(const std::string& line) const;  ///< stderr, likewise
   /// "hone: error: where: what" and the hint on a line of its own, on stderr.
   void error(const Error& error) const;
   void warning(const std::string& line) const;
-  /// Text as it should look on stdout or stderr: plain where that is no terminal.
-  std::string for_data(Colour colour, const std::string& text) const;
+  /// Text as it should look on stderr: clean, and plain where that is no terminal. For what is drawn there.
   std::string for_messages(Colour colour, const std::string& text) const;
+  /// Puts drawn text on stderr as it is.
+  void draw(const std::string& text) const;
 
  private:
+  void tell(Colour colour, const char* kind, const std::string& text) const;
   bool data_terminal_, message_terminal_, colours_;
 };
+
+/// A JSON value on one line, for stdout: ASCII, so that nothing in it acts on a terminal; bytes of a name
+/// that are no UTF-8 are replaced by U+FFFD.
+template <class Json>
+std::string json_line(const Json& json) {
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
 /// Rows of cells under a heading; a column whose cells all are numbers (after an optional unit) is
 /// right-aligned.
 class Table {
  public:
   explicit Table(std::vector<std::string> heading) : heading_(std::move(heading)) {}
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void add(std::vector<std::string> row);
   /// Lines without a final newline each; columns are two spaces apart.
   std::vector<std::string> lines() const;
 

@@ -1,23 +1,10 @@
 #include "tuner/cli/picture.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 
-// The reader, compiled here alone.
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_NO_HDR
-#define STBI_NO_LINEAR
-#define STBI_MAX_DIMENSIONS 32768
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#include <stb/stb_image.h>
-#pragma GCC diagnostic pop
+#include "codegen/base/input_file.h"
+#include "tuner/cli/picture_file.h"
 
 namespace hone::cli {
 namespace {
@@ -55,18 +42,13 @@ uint8_t rounded(double value) {
 }  // namespace
 
 Result<Picture> read_picture(const std::filesystem::path& file, int64_t channels) {
-  int width = 0, height = 0, there = 0;
-  FILE* stream = std::fopen(file.c_str(), "rb");
-  if (stream == nullptr)
-    return fail(std::string("cannot read the picture: ") + std::strerror(errno), file.string());
-  uint8_t* data = stbi_load_from_file(stream, &width, &height, &there, static_cast<int>(channels));
-  std::fclose(stream);
-  if (data == nullptr)
-    return fail(std::string("no picture that can be read: ") + stbi_failure_reason(), file.string(),
-                "JPEG and PNG are covered");
-  Picture picture{width, height, channels, {}};
-  picture.pixels.assign(data, data + static_cast<int64_t>(width) * height * channels);
-  stbi_image_free(data);
+  constexpr uint64_t most_bytes = uint64_t{1} << 30;
+  HONE_TRY(const std::string bytes, read_regular_file(file, most_bytes));
+  auto picture = bytes.starts_with("\xff\xd8\xff") ? decode_jpeg(bytes, channels)
+                 : bytes.starts_with("\x89PNG\r\n\x1a\n")
+                     ? decode_png(bytes, channels)
+                     : Result<Picture>(fail("is no JPEG or PNG picture"));
+  if (!picture) picture.error().where = file.string();
   return picture;
 }
 

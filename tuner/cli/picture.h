@@ -16,7 +16,8 @@ struct Picture {
   std::vector<uint8_t> pixels;  ///< rows of interleaved channels
 };
 
-/// JPEG, PNG, BMP, GIF or PNM; `channels` is 1 (grey) or 3 (RGB). Errors: missing, not a picture, too large.
+/// JPEG or PNG; `channels` is 1 (grey) or 3 (RGB). Errors: missing, not a picture, too large, not whole: a
+/// picture that is cut off or damaged is never taken for one.
 Result<Picture> read_picture(const std::filesystem::path& file, int64_t channels);
 
 /// Bilinear with antialiasing, as PIL's BILINEAR: a triangle filter, as wide as two source pixels when

@@ -30,22 +30,6 @@ std::string last_line(const std::filesystem::path& file) {
   return last.substr(0, 400);
 }
 
-/// Folders of processes of this user that were killed before they could remove them: "hone-PID-...".
-void remove_left_behind(const std::filesystem::path& base) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(base, error)) {
-    int pid = 0, named = 0;
-    const std::string name = entry.path().filename().string();
-    if (std::sscanf(name.c_str(), "hone-%d-%n", &pid, &named) != 1 || named == 0 || pid <= 0) continue;
-    struct stat facts = {};
-    if (lstat(entry.path().c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode) || facts.st_uid != geteuid())
-      continue;
-    if (kill(pid, 0) == 0 || errno != ESRCH) continue;
-    std::error_code ignored;
-    std::filesystem::remove_all(entry.path(), ignored);
-  }
-}
-
 }  // namespace
 
 Result<Child> Child::start(ChildOptions options) {
@@ -175,24 +159,6 @@ CoreShare share_cores(const std::vector<int>& cores, int threads) {
   }
   if (share.building.empty()) share.building = cores;
   return share;
-}
-
-Result<PrivateFolder> PrivateFolder::make() {
-  const char* base = std::getenv("TMPDIR");
-  // A socket's path may have about 100 characters: a long TMPDIR is no use.
-  const std::string folder = base != nullptr && std::strlen(base) < 60 ? base : "/tmp";
-  remove_left_behind(folder);
-  std::string path = folder + "/hone-" + std::to_string(getpid()) + "-XXXXXX";
-  if (mkdtemp(path.data()) == nullptr) {
-    return fail("no temporary folder: " + std::string(std::strerror(errno)), path,
-                "set TMPDIR to a folder you can write to");
-  }
-  return PrivateFolder(path);
-}
-
-PrivateFolder::~PrivateFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
 }  // namespace hone::cli

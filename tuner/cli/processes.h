@@ -60,18 +60,4 @@ struct CoreShare {
 };
 CoreShare share_cores(const std::vector<int>& cores, int threads);
 
-/// A folder that only this user can enter, removed with this object.
-class PrivateFolder {
- public:
-  static Result<PrivateFolder> make();
-  PrivateFolder(PrivateFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  PrivateFolder& operator=(PrivateFolder&&) = delete;
-  ~PrivateFolder();
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  explicit PrivateFolder(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path path_;
-};
-
 }  // namespace hone::cli

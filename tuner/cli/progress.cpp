@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "codegen/base/printable.h"
+
 namespace hone::cli {
 namespace {
 
@@ -231,7 +233,7 @@ std::string tune_json(const std::string& model, const TunedParts& parts, const w
   json["stages_ms"] = {{"propose", stages.propose_ms}, {"build", stages.build_ms},
                        {"upload", stages.upload_ms},   {"check", stages.check_ms},
                        {"run", stages.run_ms},         {"idle", stages.idle_ms}};
-  return json.dump();
+  return json_line(json);
 }
 
 void ProgressDisplay::show(const wire::JobEvent& event) {
@@ -239,31 +241,29 @@ void ProgressDisplay::show(const wire::JobEvent& event) {
   winsize size = {};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 8 && size.ws_col > 20;
   const std::vector<LaneView> views = lane_views(parts_, event);
+  // A line that wraps would put the next redraw in the wrong place.
+  const size_t most = known ? size.ws_col - 1u : std::string::npos;
   std::vector<std::string> lines;
+  const auto add = [&](const std::string& line, Colour colour = Colour::none) {
+    lines.push_back(output_.for_messages(colour, printable(line, most)));
+  };
   for (const LaneView& view : views) {
     const size_t rows = (known ? size.ws_row - 2u : 22u) / views.size();
-    std::vector<std::string> table = task_table(*view.tasks, view.event, rows > 5 ? rows - 4 : 1);
-    table.front() = output_.for_messages(Colour::bold, table.front());
-    if (!view.heading.empty()) lines.push_back(view.heading);
-    lines.insert(lines.end(), table.begin(), table.end());
-    if (view.heading.empty()) lines.push_back("");
-    lines.push_back(total_line(*view.tasks, view.event));
+    const std::vector<std::string> table = task_table(*view.tasks, view.event, rows > 5 ? rows - 4 : 1);
+    if (!view.heading.empty()) add(view.heading);
+    add(table.front(), Colour::bold);
+    for (size_t i = 1; i < table.size(); ++i) add(table[i]);
+    if (view.heading.empty()) add("");
+    add(total_line(*view.tasks, view.event));
   }
   std::string text = drawn_ > 0 ? fmt::format("\033[{}A", drawn_) : "";
-  for (std::string& line : lines) {
-    // A line that wraps would put the next redraw in the wrong place.
-    if (known && line.size() >= size.ws_col && line.find('\033') == std::string::npos)
-      line.resize(size.ws_col - 1u);
-    text += line + "\033[K\n";
-  }
+  for (const std::string& line : lines) text += line + "\033[K\n";
   drawn_ = lines.size();
-  text += "\033[J";
-  fmt::print(stderr, "{}", text);
-  std::fflush(stderr);
+  output_.draw(text + "\033[J");
 }
 
 void ProgressDisplay::clear() {
-  if (drawn_ > 0) fmt::print(stderr, "\033[{}A\033[J", drawn_);
+  if (drawn_ > 0) output_.draw(fmt::format("\033[{}A\033[J", drawn_));
   drawn_ = 0;
 }
 

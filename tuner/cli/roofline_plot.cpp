@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codegen/base/printable.h"
 #include "tuner/cli/roofline.h"
 
 namespace hone::cli {
@@ -21,7 +22,7 @@ struct LogAxis {
 
 std::string escaped(const std::string& text) {
   std::string result;
-  for (const char c : text)
+  for (const char c : printable(text))  // XML has no control characters
     result += c == '<'   ? "&lt;"
               : c == '>' ? "&gt;"
               : c == '&' ? "&amp;"

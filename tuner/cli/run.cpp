@@ -4,10 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <memory>
 #include <numeric>
+#include <sstream>
 
+#include "codegen/base/input_file.h"
 #include "codegen/runtime/host/host.h"
 #include "tuner/cli/commands.h"
 #include "tuner/cli/picture.h"
@@ -39,12 +40,18 @@ Result<std::vector<float>> read_input(const std::string& file, const hone_model_
   return std::move(tensor.values);
 }
 
-Result<std::vector<std::string>> read_labels(const std::string& file) {
-  std::ifstream stream(file);
-  if (!stream) return fail("cannot read the labels", file);
+/// One for each of the `wanted` elements.
+Result<std::vector<std::string>> read_labels(const std::string& file, int64_t wanted) {
+  constexpr uint64_t most_bytes = 64 << 20;
+  HONE_TRY(const std::string text, read_regular_file(file, most_bytes));
+  std::istringstream lines(text);
   std::vector<std::string> labels;
-  for (std::string line; std::getline(stream, line);) labels.push_back(line);
-  return labels;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    labels.push_back(line);
+  }
+  if (static_cast<int64_t>(labels.size()) == wanted) return labels;
+  return fail(fmt::format("{} labels, but the first output has {} elements", labels.size(), wanted), file);
 }
 
 /// "n02123045 tabby, tabby cat" is printed without its synset number.
@@ -83,7 +90,7 @@ Status run_model(const RunFlags& flags, const Output& output) {
         flags.model);
   std::vector<std::string> labels;
   if (!flags.labels.empty()) {
-    HONE_TRY(labels, read_labels(flags.labels));
+    HONE_TRY(labels, read_labels(flags.labels, element_count(shape_of(outputs[0]))));
   }
   std::vector<std::vector<float>> in;
   std::vector<const void*> in_pointers;
@@ -102,10 +109,6 @@ Status run_model(const RunFlags& flags, const Output& output) {
   for (PlainTensor& tensor : out) out_pointers.push_back(tensor.values.data());
   HONE_RETURN_IF_ERROR(model.run(in_pointers, out_pointers));
   for (size_t i = 0; i < flags.outputs.size(); ++i) HONE_RETURN_IF_ERROR(write_npy(flags.outputs[i], out[i]));
-  if (!labels.empty() && labels.size() != out[0].values.size())
-    return fail(
-        fmt::format("{} labels, but the first output has {} elements", labels.size(), out[0].values.size()),
-        flags.labels);
   const int k = flags.top_k > 0 ? flags.top_k : flags.outputs.empty() || !labels.empty() ? 5 : 0;
   if (k > 0) print_top(out[0].values, k, labels, output);
   return {};

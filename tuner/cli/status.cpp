@@ -34,7 +34,7 @@ std::string json_of(const wire::SchedulerStatus& status) {
   json["lost_workers"] = status.lost_workers;
   json["acknowledged_median_us"] = status.acknowledged_median_us;
   json["acknowledged_high_us"] = status.acknowledged_high_us;
-  return json.dump();
+  return json_line(json);
 }
 
 int show(const StatusFlags& flags, const Output& output) {

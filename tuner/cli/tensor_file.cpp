@@ -2,27 +2,15 @@
 
 #include <charconv>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
+#include "codegen/base/input_file.h"
+#include "codegen/base/output_file.h"
 #include "codegen/import/import.h"
 
 namespace hone::cli {
 namespace {
 
 constexpr uint64_t kMaxBytes = 4ull << 30;
-
-Result<std::string> read_file(const std::filesystem::path& file) {
-  std::error_code problem;
-  const auto size = std::filesystem::file_size(file, problem);
-  if (problem) return fail("cannot read the tensor: " + problem.message(), file.string());
-  if (size > kMaxBytes) return fail("larger than 4 GiB", file.string());
-  std::ifstream stream(file, std::ios::binary);
-  std::string bytes(static_cast<size_t>(size), '\0');
-  if (!stream.read(bytes.data(), static_cast<std::streamsize>(size)))
-    return fail("cannot read the tensor", file.string());
-  return bytes;
-}
 
 /// The text after `key` in a .npy header, e.g. after 'descr': .
 std::string_view field(std::string_view header, std::string_view key) {
@@ -117,7 +105,7 @@ Result<PlainTensor> parse_pb(const std::string& bytes, const std::filesystem::pa
 }  // namespace
 
 Result<PlainTensor> read_tensor(const std::filesystem::path& file) {
-  HONE_TRY(const std::string bytes, read_file(file));
+  HONE_TRY(const std::string bytes, read_regular_file(file, kMaxBytes));
   auto tensor = file.extension() == ".pb" ? parse_pb(bytes, file.parent_path()) : parse_npy(bytes);
   if (!tensor && tensor.error().where.empty()) tensor.error().where = file.string();
   return tensor;
@@ -129,16 +117,14 @@ Status write_npy(const std::filesystem::path& file, const PlainTensor& tensor) {
   header += "), }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header += '\n';
-  std::ofstream stream(file, std::ios::binary);
   const auto length = static_cast<uint16_t>(header.size());
-  stream.write("\x93NUMPY\x01\x00", 8);
-  stream.write(reinterpret_cast<const char*>(&length), 2);
-  stream << header;
-  stream.write(reinterpret_cast<const char*>(tensor.values.data()),
-               static_cast<std::streamsize>(tensor.values.size() * 4));
-  stream.flush();
-  if (!stream) return fail("cannot write the tensor", file.string());
-  return {};
+  HONE_TRY(OutputFile output, OutputFile::create(file));
+  HONE_RETURN_IF_ERROR(output.write(std::string("\x93NUMPY\x01\x00", 8)));
+  HONE_RETURN_IF_ERROR(output.write({reinterpret_cast<const char*>(&length), 2}));
+  HONE_RETURN_IF_ERROR(output.write(header));
+  HONE_RETURN_IF_ERROR(
+      output.write({reinterpret_cast<const char*>(tensor.values.data()), tensor.values.size() * 4}));
+  return output.commit();
 }
 
 }  // namespace hone::cli

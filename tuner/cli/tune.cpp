@@ -206,11 +206,11 @@ int tune(const TuneFlags& flags, const Output& output) {
     return listed ? kSuccess : kFailure;
   }
   Result<Prepared> prepared = prepare(flags, output);
-  std::optional<CurveFile> curve;
+  std::unique_ptr<CurveFile> curve;
   Status ready = prepared ? Status() : Status(pass(prepared.error()));
   if (ready && !flags.curve.empty()) {
     if (auto created = CurveFile::create(flags.curve)) {
-      curve = std::move(*created);
+      curve = std::make_unique<CurveFile>(std::move(*created));
     } else {
       ready = pass(created.error());
     }
@@ -254,6 +254,10 @@ int tune(const TuneFlags& flags, const Output& output) {
   }
   print_summary(*prepared, *outcome, output);
   if (flags.json) output.data(tune_json(prepared->run.request.name, prepared->parts, outcome->last));
+  if (curve && !curve->written()) {
+    output.error(curve->written().error());
+    return kFailure;
+  }
   return outcome->interrupted ? kInterrupted : kSuccess;
 }
 

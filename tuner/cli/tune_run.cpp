@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "codegen/base/temporary_folder.h"
 #include "tuner/cli/job_client.h"
 #include "tuner/cli/processes.h"
 
@@ -43,7 +44,8 @@ struct Program {
 class LocalRun {
  public:
   static Result<TuneOutcome> perform(const TuneRun& run) {
-    HONE_TRY(PrivateFolder folder, PrivateFolder::make());
+    constexpr size_t most_characters = 59;  // a socket's path may have about 100
+    HONE_TRY(const TemporaryFolder folder, TemporaryFolder::make("tune", 0700, most_characters));
     TerminationSignals signals;
     HONE_TRY(LocalRun local, start(run, folder.path()));
     return local.follow(run, signals);
@@ -75,8 +77,7 @@ class LocalRun {
     };
     const std::array<Start, 3> starts = {
         // A job that an earlier, killed run left in the log's journal has nobody who waits for it.
-        Start{"hone-scheduler", schedule, cores.building},
-        Start{"hone-tuner", tune, cores.building},
+        Start{"hone-scheduler", schedule, cores.building}, Start{"hone-tuner", tune, cores.building},
         // A runner that was given a core pins its measurements to it and itself stays off it.
         Start{"hone-runner", measure, measure.size() > 2 ? std::vector<int>() : cores.measuring}};
     std::vector<Program> programs;

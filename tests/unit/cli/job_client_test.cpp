@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tuner/cli/processes.h"
+#include "codegen/base/temporary_folder.h"
 
 namespace hone::cli {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Stage {
-  PrivateFolder folder = *PrivateFolder::make();
+  TemporaryFolder folder = *TemporaryFolder::make("test");
   std::string endpoint = "ipc://" + (folder.path() / "s").string();
   Hub hub = *Hub::bind(endpoint);
   PeerId peer;

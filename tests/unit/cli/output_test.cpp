@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 namespace hone::cli {
 namespace {
 
@@ -14,6 +16,22 @@ TEST(Table, AlignsNumbersRightAndTextLeft) {
   table.add({"dense layer", "10.5 ms"});
   EXPECT_THAT(table.lines(),
               ElementsAre("task            best", "conv         1.25 ms", "dense layer  10.5 ms"));
+}
+
+TEST(Table, ShowsNamesAsTextAndKeepsItsColumns) {
+  Table table({"name", "best"});
+  table.add({"a\x1b[2J", "1.25 ms"});
+  table.add({"two\nlines", "10.5 ms"});
+  EXPECT_THAT(table.lines(),
+              ElementsAre("name           best", "a\\x1b[2J    1.25 ms", "two\\nlines  10.5 ms"));
+}
+
+TEST(JsonLine, IsAsciiWhateverANameHolds) {
+  nlohmann::json json;
+  json["name"] = "\x1b[2J\u00e9\xc2\x9b\xff\x7f";
+  const std::string line = json_line(json);
+  for (const unsigned char c : line) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << line;
+  EXPECT_EQ(nlohmann::json::parse(line)["name"], "\x1b[2J\u00e9\xc2\x9b\ufffd\x7f");
 }
 
 TEST(Format, TimesHaveThreeDigitsAndAUnit) {

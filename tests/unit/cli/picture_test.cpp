@@ -2,6 +2,7 @@
 #include "tuner/cli/picture.h"
 
 #include <gmock/gmock.h>
+#include <png.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -48,10 +49,15 @@ TEST(Picture, KeepsItsProportions) {
   EXPECT_EQ(small.height, 256);
 }
 
-/// A binary PPM of two pixels: red 10, green 20, blue 30; and 40, 50, 60.
+/// A PNG of two pixels: red 10, green 20, blue 30; and 40, 50, 60.
 std::string two_pixels() {
-  const std::string file = scratch("two.ppm");
-  std::ofstream(file, std::ios::binary) << "P6\n2 1\n255\n" << std::string("\x0a\x14\x1e\x28\x32\x3c", 6);
+  const std::string file = scratch("two.png");
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = 2;
+  image.height = 1;
+  image.format = PNG_FORMAT_RGB;
+  EXPECT_TRUE(png_image_write_to_file(&image, file.c_str(), 0, "\x0a\x14\x1e\x28\x32\x3c", 6, nullptr));
   return file;
 }
 
@@ -89,7 +95,7 @@ TEST(PictureTensor, RefusesWhatCannotBe) {
   EXPECT_THAT(picture_tensor(two_pixels(), {1, 3, 16, 16}, small).error().text(),
               HasSubstr("smaller than the model's input"));
   EXPECT_THAT(picture_tensor("/nonexistent.jpg", {1, 3, 16, 16}, {}).error().text(),
-              HasSubstr("No such file"));
+              HasSubstr("there is no such file"));
 }
 
 TEST(TensorFile, RoundTripsThroughNpy) {

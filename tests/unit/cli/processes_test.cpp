@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 
-#include <fstream>
+#include "codegen/base/temporary_folder.h"
 
 namespace hone::cli {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-ChildOptions shell(const PrivateFolder& folder, const std::string& command) {
+ChildOptions shell(const TemporaryFolder& folder, const std::string& command) {
   return {"/bin/sh", {"-c", command}, {}, folder.path() / "messages.txt"};
 }
 
@@ -24,7 +24,7 @@ bool wait_for_end(Child& child) {
 }
 
 TEST(Child, SaysItsExitCodeAndItsLastLine) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   auto child = Child::start(shell(*folder, "echo first; echo 'no log' >&2; exit 3"));
   ASSERT_TRUE(child) << child.error().text();
   ASSERT_TRUE(wait_for_end(*child));
@@ -32,14 +32,14 @@ TEST(Child, SaysItsExitCodeAndItsLastLine) {
 }
 
 TEST(Child, SaysTheSignalThatKilledIt) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   auto child = Child::start(shell(*folder, "kill -SEGV $$"));
   ASSERT_TRUE(wait_for_end(*child));
   EXPECT_THAT(child->how_it_ended(), HasSubstr("Segmentation fault"));
 }
 
 TEST(Child, CanBeStartedAgainAfterItDied) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   auto child = Child::start(shell(*folder, "exit 0"));
   ASSERT_TRUE(wait_for_end(*child));
   ASSERT_TRUE(child->restart());
@@ -48,7 +48,7 @@ TEST(Child, CanBeStartedAgainAfterItDied) {
 }
 
 TEST(Child, ThatIgnoresSigtermIsKilled) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   const auto before = signal(SIGTERM, SIG_IGN);  // what is ignored stays ignored across exec
   auto child = Child::start(shell(*folder, "exec sleep 1000"));
   signal(SIGTERM, before);
@@ -57,7 +57,7 @@ TEST(Child, ThatIgnoresSigtermIsKilled) {
 }
 
 TEST(Child, EndsWithItsObject) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   pid_t pid = 0;
   {
     auto child = Child::start(shell(*folder, "exec sleep 1000"));
@@ -68,14 +68,14 @@ TEST(Child, EndsWithItsObject) {
 }
 
 TEST(Child, OfAMissingProgramIsAnErrorThatNamesIt) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   const auto child = Child::start({"/nowhere/hone-runner", {}, {}, folder->path() / "messages.txt"});
   ASSERT_FALSE(child);
   EXPECT_THAT(child.error().text(), HasSubstr("/nowhere/hone-runner: cannot be started"));
 }
 
 TEST(Child, RunsOnTheCoresItWasGiven) {
-  const auto folder = PrivateFolder::make();
+  const auto folder = TemporaryFolder::make("test");
   ChildOptions options = shell(*folder, "nproc");
   options.cores = {usable_cores().back()};
   auto child = Child::start(options);
@@ -88,7 +88,8 @@ TEST(ShareCores, KeepsBuildsOffTheCoresThatMeasure) {
   EXPECT_THAT(share.measuring, ElementsAre(3));
   EXPECT_THAT(share.building, ElementsAre(0, 1, 2));
   EXPECT_THAT(share_cores({2, 5}, 1).measuring, ElementsAre(5));
-  EXPECT_THAT(share_cores({2, 5}, 1).idle(), ElementsAre(5)) << "one core alone builds slower than it measures";
+  EXPECT_THAT(share_cores({2, 5}, 1).idle(), ElementsAre(5))
+      << "one core alone builds slower than it measures";
   EXPECT_THAT(share.idle(), ElementsAre()) << "three builders are enough";
   EXPECT_THAT(share_cores({4}, 1).idle(), ElementsAre());
   EXPECT_THAT(share_cores({0, 1, 2, 3}, 2).measuring, ElementsAre(2, 3));
@@ -97,33 +98,6 @@ TEST(ShareCores, KeepsBuildsOffTheCoresThatMeasure) {
 TEST(ShareCores, SharesWhereThereIsNoOtherCore) {
   EXPECT_THAT(share_cores({4}, 1).building, ElementsAre(4));
   EXPECT_THAT(share_cores({0, 1}, 2).building, ElementsAre(0, 1));
-}
-
-TEST(PrivateFolder, CanBeEnteredByThisUserOnlyAndGoesAway) {
-  std::filesystem::path path;
-  {
-    const auto folder = PrivateFolder::make();
-    path = folder->path();
-    EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);
-    std::ofstream(path / "file") << "x";
-  }
-  EXPECT_FALSE(std::filesystem::exists(path));
-}
-
-TEST(PrivateFolder, OfAKilledProcessIsRemovedByTheNextOne) {
-  const auto folder = PrivateFolder::make();
-  auto child = Child::start(shell(*folder, "exit 0"));
-  const pid_t pid = child->pid();
-  ASSERT_TRUE(wait_for_end(*child));
-  const auto base = folder->path().parent_path();
-  const auto left = base / ("hone-" + std::to_string(pid) + "-abcdef"), other = base / "hone-notes-abcdef";
-  std::filesystem::create_directory(left);
-  std::filesystem::create_directory(other);
-  const auto next = PrivateFolder::make();
-  EXPECT_FALSE(std::filesystem::exists(left));
-  EXPECT_TRUE(std::filesystem::exists(other));
-  EXPECT_TRUE(std::filesystem::exists(folder->path()));
-  std::filesystem::remove(other);
 }
 
 }  // namespace
