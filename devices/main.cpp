@@ -113,5 +113,5 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (argc == 3 && std::strcmp(argv[1], "--child-server") == 0)
     return hone::serve_children(std::atoi(argv[2]));
-  return hone::exit_code_of("hone-runner", hone::run(argc, argv));
+  return hone::run_program("hone-runner", hone::run, argc, argv);
 }

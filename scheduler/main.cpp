@@ -79,4 +79,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return hone::exit_code_of("hone-scheduler", run(argc, argv)); }
+int main(int argc, char** argv) { return hone::run_program("hone-scheduler", run, argc, argv); }

@@ -1,5 +1,7 @@
 #include "codegen/base/console.h"
 
+#include <fcntl.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -16,6 +18,13 @@ std::atomic<int> first_failure{0};  ///< errno of the first write to stdout that
 void keep_failure() {
   int none = 0;
   first_failure.compare_exchange_strong(none, errno == 0 ? EIO : errno);
+}
+
+/// Results that nobody can get are a failure: a closed stdout stays one that cannot be written to.
+void take_closed_places() {
+  constexpr int flags[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+  for (int place = 0; place < 3; ++place)
+    if (::fcntl(place, F_GETFD) < 0 && errno == EBADF) (void)!::open("/dev/null", flags[place]);
 }
 
 }  // namespace
@@ -43,10 +52,12 @@ void say(std::string_view program, std::string_view text, size_t most_bytes) {
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-int exit_code_of(std::string_view program, int code) {
+int run_program(std::string_view name, int (*run)(int, char**), int argc, char** argv) {
+  take_closed_places();
+  const int code = run(argc, argv);
   const Status written = results_written();
   if (written) return code;
-  say(program, "error: " + written.error().text());
+  say(name, "error: " + written.error().text());
   return code == 0 ? 1 : code;
 }
 

@@ -21,7 +21,9 @@ Status results_written();
 /// be written is lost: there is nobody to tell.
 void say(std::string_view program, std::string_view text, size_t most_bytes = 8192);
 
-/// `code`, or 1 after saying so if it is 0 and the results were not written: what main() returns.
-int exit_code_of(std::string_view program, int code);
+/// What main() returns: what `run` gives, or 1 after saying so if that is 0 and the results were not written.
+/// Before, it sees to it that no file that is opened becomes stdin, stdout or stderr because that was closed:
+/// what is said would be written into it.
+int run_program(std::string_view name, int (*run)(int, char**), int argc, char** argv);
 
 }  // namespace hone

@@ -29,9 +29,7 @@ hone::Result<std::string> lowered(const char* computation_path, const char* sche
   return to_text(program);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc < 2 || argc > 3) {
     hone::say("usage", "hone-lower COMPUTATION [SCHEDULE]");
     return 2;
@@ -42,5 +40,9 @@ int main(int argc, char** argv) {
     return 1;
   }
   hone::print_text(*text);
-  return hone::exit_code_of("hone-lower", 0);
+  return 0;
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return hone::run_program("hone-lower", run, argc, argv); }

@@ -105,6 +105,16 @@ TEST_F(Files, MessagesThatDoNotArriveEndNothing) {
   EXPECT_EQ(missing.finish().exit_code, 1) << "and not an abort";
 }
 
+TEST_F(Files, NothingIsSaidIntoAFileThatTookAClosedPlace) {
+  const std::string program = std::string(HONE_BINARY_DIR) + "/bin/hone", out = scratch_ / "out.so";
+  Running running("/bin/sh",
+                  {"-c", "exec " + program + " build " + tiny_model().string() + " -o " + out + " <&- >&-"},
+                  scratch_, {}, "sh");
+  EXPECT_EQ(running.finish().exit_code, 1) << "its results went nowhere";
+  const Finished ran = hone({"run", out, "--input", input()}, scratch_);
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+}
+
 TEST_F(Files, OutputsOnAFullDiskAreFailures) {
   const std::string model = tiny_model(), full = full_device(scratch_);
   const Finished built = hone({"build", "--no-check", model, "-o", full}, scratch_);
@@ -300,6 +310,16 @@ TEST_F(LogFiles, ThatAnotherTookThePlaceOfAreTroubleUntilThatIsMovedAway) {
   ASSERT_TRUE(said(*server, "hone-scheduler.err", "the log can be written again")) << scheduler_said();
   EXPECT_EQ(status()["trouble"], "");
   expect_sound(*server);
+}
+
+TEST_F(LogFiles, AreNotWrittenToByMessagesOfASchedulerWhoseStderrIsClosed) {
+  std::string command = std::string("exec ") + HONE_BINARY_DIR + "/bin/hone-scheduler";
+  for (const std::string& argument : scheduler_arguments()) command += " '" + argument + "'";
+  Running server("/bin/sh", {"-c", command + " <&- >&- 2>&-"}, scratch_, {}, "sh");
+  ASSERT_TRUE(wait_until(scratch_.path(), server, [&] { return fs::exists(scratch_ / "socket"); }));
+  EXPECT_EQ(status()["trouble"], "");
+  for (const std::string& file : {journal(), jobs()}) EXPECT_EQ(text_of(file).substr(0, 8), "hone-jnl");
+  expect_sound(server);
 }
 
 TEST_F(LogFiles, AreNotLeftBehindByASchedulerThatRefusesToStart) {

@@ -44,4 +44,4 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return hone::exit_code_of("hone", run(argc, argv)); }
+int main(int argc, char** argv) { return hone::run_program("hone", run, argc, argv); }

@@ -15,7 +15,7 @@
 namespace hone::cli {
 namespace {
 
-constexpr size_t kMostMessageBytes = 8192;
+constexpr size_t kMostMessageBytes = 8192, kMostCellBytes = 1024;
 
 std::string coloured(Colour colour, const std::string& text) {
   constexpr std::array<const char*, 6> codes{"0", "1", "2", "31", "32", "33"};
@@ -66,7 +66,8 @@ void Output::draw(const std::string& text) const {
 }
 
 void Table::add(std::vector<std::string> row) {
-  for (std::string& cell : row) cell = printable(cell);  // as it is shown, so that columns stay aligned
+  // As they are shown, so that columns stay aligned; JSON has the whole of a name that long.
+  for (std::string& cell : row) cell = printable(cell, kMostCellBytes);
   rows_.push_back(std::move(row));
 }
 

@@ -12,6 +12,13 @@
 namespace hone {
 namespace {
 
+/// Ends as a program does that gives `code`.
+int finished(const char* name, int code) {
+  static int given;
+  given = code;
+  return run_program(name, [](int, char**) { return given; }, 0, nullptr);
+}
+
 struct Said {
   int exit_code = -1;
   std::string out, err;
@@ -46,7 +53,7 @@ TEST(Console, PrintsLinesThatAreClean) {
   const Said said = in_a_process([] {
     print_line("a\x1b]0;title\x07z");
     say("hone", "two\nlines");
-    return exit_code_of("hone", 0);
+    return finished("hone", 0);
   });
   EXPECT_EQ(said.out, "a\\x1b]0;title\\x07z\n");
   EXPECT_EQ(said.err, "hone: two\\nlines\n");
@@ -57,7 +64,7 @@ TEST(Console, SaysThatResultsDidNotArrive) {
   const Said said = in_a_process(
       [] {
         print_line("lost");
-        return exit_code_of("hone", 0);
+        return finished("hone", 0);
       },
       "/dev/full");
   EXPECT_EQ(said.exit_code, 1);
@@ -68,7 +75,7 @@ TEST(Console, SaysItOfWhatOthersPrintedTooAndKeepsAnOtherExitCode) {
   const Said said = in_a_process(
       [] {
         std::fputs("help", stdout);
-        return exit_code_of("hone", 3);
+        return finished("hone", 3);
       },
       "/dev/full");
   EXPECT_EQ(said.exit_code, 3);
@@ -80,11 +87,28 @@ TEST(Console, GoesOnWhenMessagesCannotBeWritten) {
       [] {
         say("hone", "lost");
         print_line("kept");
-        return exit_code_of("hone", 0);
+        return finished("hone", 0);
       },
       nullptr, "/dev/full");
   EXPECT_EQ(said.exit_code, 0);
   EXPECT_EQ(said.out, "kept\n");
+}
+
+TEST(Console, NeverWritesIntoAFileThatIsOpenedWhereStdoutWasClosed) {
+  const Said said = in_a_process([] {
+    ::close(0);
+    ::close(1);
+    return run_program(
+        "hone",
+        [](int, char**) {
+          const int file = ::open("/dev/null", O_RDWR);
+          print_line("lost");
+          return file <= 2 ? 99 : 0;
+        },
+        0, nullptr);
+  });
+  EXPECT_EQ(said.exit_code, 1);
+  EXPECT_EQ(said.err, "hone: error: cannot write the results: Bad file descriptor\n");
 }
 
 }  // namespace
