@@ -16,8 +16,9 @@ struct Picture {
   std::vector<uint8_t> pixels;  ///< rows of interleaved channels
 };
 
-/// JPEG or PNG; `channels` is 1 (grey) or 3 (RGB). Errors: missing, not a picture, too large, not whole: a
-/// picture that is cut off or damaged is never taken for one.
+/// JPEG or PNG; `channels` is 1 (grey) or 3 (RGB). Errors: missing, not a picture, too large, not whole: what
+/// is cut off or damaged is refused if its decoder can notice. All of a PNG is under check sums; a JPEG has
+/// none, and about half of the flipped bits in its data give another picture that is as good as the first.
 Result<Picture> read_picture(const std::filesystem::path& file, int64_t channels);
 
 /// Bilinear with antialiasing, as PIL's BILINEAR: a triangle filter, as wide as two source pixels when
