@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
 
 #include "codegen/base/generator.h"
 #include "codegen/base/output_file.h"
@@ -12,25 +11,18 @@
 #include "codegen/model/kernels.h"
 #include "codegen/model/runtime_objects.h"
 #include "codegen/model/table_writer.h"
+#include "codegen/runtime/host/model_file.h"
 
 namespace hone {
 namespace {
 
-std::set<std::string> features_of(const Target& target) {
-  std::set<std::string> features;
-  for (size_t at = 0; at < target.features.size();) {
-    const size_t comma = std::min(target.features.find(',', at), target.features.size());
-    features.insert(target.features.substr(at, comma - at));
-    at = comma + 1;
-  }
-  return features;
-}
-
-bool runs_here(const Target& target) {
-  const auto host = resolve_target("host");
-  if (!host || host->triple != target.triple) return false;
-  const auto have = features_of(*host), need = features_of(target);
-  return std::includes(have.begin(), have.end(), need.begin(), need.end());
+/// Blank digests and the target's text, which are filled in once the model is linked.
+void add_notes(const Target& target, uint64_t weights_bytes, uint64_t table_bytes, ElfObject& object) {
+  BlankNotes notes = blank_notes(to_text(target), weights_bytes, table_bytes);
+  const int section = object.add_section(".note.hone", std::move(notes.bytes), 4);
+  object.define("hone_model_note", section, 0);
+  object.relocate(section, notes.weights_field, "hone_weights");
+  object.relocate(section, notes.description_field, "hone_model_table");
 }
 
 /// Runs the finished file and the reference on the same generated inputs.
@@ -77,7 +69,7 @@ Status check_model(const Plan& plan, const std::string& file, const BuildOptions
 
 Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
                           const BuildOptions& options) {
-  const bool checks = options.check && runs_here(plan.target);
+  const bool checks = options.check && check_processor(plan.target).has_value();
   if (checks)
     HONE_RETURN_IF_ERROR(fits_memory(
         need_of_check(plan), options.memory_bytes > 0 ? options.memory_bytes : usable_memory_bytes(),
@@ -95,8 +87,9 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
     const Kernel& kernel = kernels.kernels[kernels.of_op[i]];
     table.push_back({kernel.symbol, weights.offsets[i], &kernel.signature});
   }
-  HONE_RETURN_IF_ERROR(write_table(plan, table, describe(plan, kernels, options), object));
+  HONE_TRY(const uint64_t table_bytes, write_table(plan, table, describe(plan, kernels, options), object));
   report.weight_bytes = static_cast<int64_t>(weights.bytes.size());
+  add_notes(plan.target, weights.bytes.size(), table_bytes, object);
   const int section = object.add_section(".hone_weights", std::move(weights.bytes), 64);
   object.define("hone_weights", section, 0);
   objects.push_back(ElfObject(std::move(object)).write());  // its copy of the weights ends here
@@ -105,8 +98,9 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
     objects.push_back(std::move(kernel.object));
   }
   {
-    HONE_TRY(const std::vector<std::byte> linked, link_shared(objects, plan.target, model_symbols()));
+    HONE_TRY(std::vector<std::byte> linked, link_shared(objects, plan.target, model_symbols()));
     objects.clear();
+    HONE_RETURN_IF_ERROR(write_digests(linked));
     HONE_RETURN_IF_ERROR(file.write({reinterpret_cast<const char*>(linked.data()), linked.size()}));
     report.file_bytes = static_cast<int64_t>(linked.size());
   }

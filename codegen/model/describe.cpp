@@ -61,23 +61,4 @@ std::string describe(const Plan& plan, const Kernels& kernels, const BuildOption
   return result.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
-Result<std::optional<Preprocessing>> described_preprocessing(const std::string& description) {
-  const json value = json::parse(description, nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object()) return fail("the model's description is no JSON object");
-  if (!value.contains("preprocessing")) return std::optional<Preprocessing>();
-  try {
-    const json& p = value["preprocessing"];
-    Preprocessing result;
-    result.mean = p.at("mean").get<std::vector<float>>();
-    result.deviation = p.at("deviation").get<std::vector<float>>();
-    result.scale = p.at("scale");
-    result.resize = p.at("resize");
-    result.crop = p.at("crop");
-    result.channel_order = p.at("channel_order");
-    return result;
-  } catch (const json::exception& error) {
-    return fail(std::string("the model's preprocessing cannot be read: ") + error.what());
-  }
-}
-
 }  // namespace hone

@@ -90,8 +90,8 @@ std::vector<std::byte> ElfObject::write() const {
   for (const Section& s : sections_) total += s.bytes.size() + static_cast<size_t>(s.alignment);
   file.reserve(total);
   for (size_t i = 0; i < count; ++i)
-    place(1 + i, sections_[i].name, SHT_PROGBITS, sections_[i].bytes,
-          static_cast<uint64_t>(sections_[i].alignment))
+    place(1 + i, sections_[i].name, sections_[i].name.starts_with(".note") ? SHT_NOTE : SHT_PROGBITS,
+          sections_[i].bytes, static_cast<uint64_t>(sections_[i].alignment))
         .sh_flags = SHF_ALLOC;
   const size_t symbol_table = 1 + 2 * count, string_table = symbol_table + 1, name_table = symbol_table + 2;
   for (size_t i = 0; i < count; ++i) {

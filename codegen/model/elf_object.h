@@ -16,7 +16,7 @@ class ElfObject {
   /// Triples of the targets that hone knows. Error: another one.
   static Result<ElfObject> create(const std::string& triple);
 
-  /// A read-only section; returns its number.
+  /// A read-only section; returns its number. `.note...` holds ELF notes.
   int add_section(const std::string& name, std::vector<std::byte> bytes, int64_t alignment);
   /// A global symbol at `offset` of a section.
   void define(const std::string& symbol, int section, int64_t offset);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "codegen/model/margins.h"
+#include "codegen/runtime/host/model_file.h"
 #include "codegen/runtime/model/parts.h"
 
 namespace hone {
@@ -92,10 +93,11 @@ class Writer {
       if (!is_input[b]) born_[plan.buffers[b].first_use].push_back(b);
   }
 
-  Status write(const std::string& description) {
+  Result<uint64_t> write(const std::string& description) {
     hone_table table{};
     table.magic = HONE_TABLE_MAGIC;
     table.arena_bytes = plan_.arena_bytes;
+    table.needs = features_needed(plan_.target);
     table.operator_count = static_cast<int32_t>(plan_.ops.size());
     table.input_count = static_cast<int32_t>(plan_.inputs.size());
     table.output_count = static_cast<int32_t>(plan_.outputs.size());
@@ -110,11 +112,13 @@ class Writer {
     blob_.place(offsetof(hone_table, operators), operators);
     blob_.place(offsetof(hone_table, inputs), inputs);
     blob_.place(offsetof(hone_table, outputs), outputs);
-    const int section = object_.add_section(".rodata.hone_table", blob_.take(), 64);
+    std::vector<std::byte> bytes = blob_.take();
+    const uint64_t size = bytes.size();
+    const int section = object_.add_section(".rodata.hone_table", std::move(bytes), 64);
     object_.define("hone_model_table", section, 0);
     object_.relocate(section, offsetof(hone_table, weights), "hone_weights");
     for (const auto& [offset, kernel] : kernels_) object_.relocate(section, offset, kernel);
-    return {};
+    return size;
   }
 
  private:
@@ -192,8 +196,8 @@ class Writer {
 
 }  // namespace
 
-Status write_table(const Plan& plan, const std::vector<TableOp>& ops, const std::string& description,
-                   ElfObject& object) {
+Result<uint64_t> write_table(const Plan& plan, const std::vector<TableOp>& ops,
+                             const std::string& description, ElfObject& object) {
   HONE_CHECK(ops.size() == plan.ops.size());
   return Writer(plan, ops, object).write(description);
 }

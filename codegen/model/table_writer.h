@@ -18,9 +18,9 @@ struct TableOp {
   const Signature* signature = nullptr;  ///< of its candidate: order of buffers, phases
 };
 
-/// Defines `hone_model_table`; refers to the kernels' symbols and to `hone_weights`. Error: a plan and
-/// signatures that do not agree about a buffer's size.
-Status write_table(const Plan& plan, const std::vector<TableOp>& ops, const std::string& description,
-                   ElfObject& object);
+/// Defines `hone_model_table`; refers to the kernels' symbols and to `hone_weights`. Its bytes. Error: a plan
+/// and signatures that do not agree about a buffer's size.
+Result<uint64_t> write_table(const Plan& plan, const std::vector<TableOp>& ops,
+                             const std::string& description, ElfObject& object);
 
 }  // namespace hone

@@ -84,6 +84,8 @@ struct Machine {
   std::vector<std::string> emulator;
 };
 
+constexpr int kNotCreated = 15;  // what driver.c ends with then
+
 class OtherMachine : public testing::TestWithParam<Machine> {};
 
 TEST_P(OtherMachine, GivesTheReferencesAnswerOnOneAndTwoThreads) {
@@ -121,6 +123,26 @@ TEST_P(OtherMachine, GivesTheReferencesAnswerOnOneAndTwoThreads) {
   wanted.assign(reference->at(0).begin(), reference->at(0).end());
   EXPECT_LT(test::relative_error(found, wanted), 1e-5);
   for (const char* ending : {".so", ".in", ".out"}) unlink((base + ending).c_str());
+}
+
+TEST(LesserProcessor, IsRefusedBeforeAnyInstructionThatItLacks) {
+  const std::vector<std::string> emulator{"qemu-x86_64", "-cpu", "Nehalem"};
+  if (run({emulator[0], "--version"}) == 127) GTEST_SKIP() << "no " << emulator[0];
+  for (const char* target : {"x86-64-v3", "x86-64-v4"}) {
+    const auto plan = hone::plan(network(), resolve_target(target).value(), {});
+    ASSERT_TRUE(plan) << plan.error().text();
+    const std::string base = testing::TempDir() + "hone-lesser-" + std::to_string(getpid());
+    BuildOptions options;
+    options.check = false;
+    const auto report = build(*plan, base + ".so", options);
+    ASSERT_TRUE(report) << report.error().text();
+    std::ofstream(base + ".in", std::ios::binary) << std::string(3 * 33 * 29 * 4, '\0');
+    std::vector<std::string> command = emulator;
+    command.insert(command.end(),
+                   {std::string(DRIVERS) + "/driver.x86_64", base + ".so", "1", base + ".in", base + ".out"});
+    EXPECT_EQ(run(command), kNotCreated) << target;
+    for (const char* ending : {".so", ".in", ".out"}) unlink((base + ending).c_str());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

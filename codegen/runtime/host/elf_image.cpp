@@ -158,6 +158,8 @@ Status ElfReader::add_segment(const Elf64_Phdr& s, uint64_t most_bytes) {
                            : page_ceil(image_.segments_.back().address + image_.segments_.back().bytes);
   if (page_floor(s.p_vaddr) < end || (image_.segments_.empty() && page_floor(s.p_vaddr) != 0))
     return refused("has segments that overlap, are out of order or do not begin at address 0");
+  if (s.p_filesz != 0 && s.p_offset < file_end_) return refused("has segments that share bytes of the file");
+  file_end_ = std::max(file_end_, s.p_offset + s.p_filesz);
   image_.segments_.push_back(
       {s.p_vaddr, s.p_memsz, s.p_offset, s.p_filesz, (s.p_flags & PF_W) != 0, (s.p_flags & PF_X) != 0});
   image_.alignment_ = std::max<uint64_t>(image_.alignment_, s.p_align);

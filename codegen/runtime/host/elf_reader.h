@@ -64,6 +64,7 @@ class ElfReader {
   ElfImage image_;
   std::optional<Elf64_Phdr> dynamic_, relro_, headers_;
   std::vector<Elf64_Phdr> notes_;
+  uint64_t file_end_ = 0;  ///< of the segments so far: they may move out of the file's memory one by one
   uint32_t relative_ = 0, irelative_ = 0;  ///< types of relocations on this machine
   DynamicEntries entries_;
 };

@@ -138,10 +138,14 @@ CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, Re
 CheckReport check(const Signature& signature, std::span<void* const> buffers, ReferenceView reference,
                   BufferArena* arena = nullptr);
 
-/// A compiled model in this process.
+/// A compiled model in this process, loaded by our own loader from memory that was verified.
 class LoadedModel {
  public:
-  static Result<LoadedModel> load(const std::string& file, int threads);
+  /// Errors: unreadable, refused or damaged file (says which part); one without digests if they are required;
+  /// this processor lacks what the model was built for; no memory or threads.
+  static Result<LoadedModel> load(const std::string& file, int threads, bool digests_required = false);
+  /// False: an older version built it, so nothing of it was verified.
+  bool has_digests() const;
   LoadedModel(LoadedModel&&) noexcept;
   LoadedModel& operator=(LoadedModel&&) noexcept;
   ~LoadedModel();

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -15,9 +16,30 @@ tl::unexpected<Error> cannot(const char* what, uint64_t bytes) {
               " bytes: " + std::strerror(errno));
 }
 
-void copy_and_relocate(const ElfImage& image, std::byte* base) {
+constexpr uint64_t kHugePage = 2u << 20, kWorthMoving = 1u << 20;
+
+/// Moves the whole pages of a segment from the file's memory to their place; what is left at both ends is
+/// copied.
+bool move_pages(const ImageSegment& s, std::span<const std::byte> content, std::byte* base, uint64_t page) {
+  const auto from = reinterpret_cast<uint64_t>(content.data()),
+             to = reinterpret_cast<uint64_t>(base + s.address);
+  const uint64_t first = (page - from % page) % page;
+  if (content.size() < first + kWorthMoving || (to + first) % page != 0) return false;
+  const uint64_t whole = (content.size() - first) / page * page, rest = content.size() - first - whole;
+  auto* target = reinterpret_cast<std::byte*>(to);
+  std::memcpy(target, content.data(), first);
+  std::memcpy(target + first + whole, content.data() + first + whole, rest);
+  // The file's addresses stay taken, so that nobody else's memory can come to lie there before they are given
+  // back.
+  return mremap(const_cast<std::byte*>(content.data() + first), whole, whole,
+                MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, target + first) != MAP_FAILED;
+}
+
+void copy_and_relocate(const ElfImage& image, std::byte* base, bool move) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   for (const ImageSegment& s : image.segments()) {
     const auto content = image.content(s);
+    if (move && move_pages(s, content, base, page)) continue;
     if (!content.empty()) std::memcpy(base + s.address, content.data(), content.size());
   }
   for (const ImageRelocation& r : image.relocations()) {
@@ -52,9 +74,18 @@ Result<LoadedImage> LoadedImage::load(std::span<const std::byte> shared_object) 
   return map(image);
 }
 
-Result<LoadedImage> LoadedImage::map(const ElfImage& image) {
-  // At least a page before and one behind, and room to begin at a multiple of the alignment.
-  const uint64_t guard = image.alignment(), mapped = image.bytes() + 3 * guard;
+Result<LoadedImage> LoadedImage::map(const ElfImage& image) { return map(image, /*move=*/false); }
+
+Result<LoadedImage> LoadedImage::map(const ElfImage& image, [[maybe_unused]] FileBytes file) {
+  return map(image, /*move=*/true);
+}
+
+Result<LoadedImage> LoadedImage::map(const ElfImage& image, bool move) {
+  // At least a page before and one behind, and room to begin at a multiple of the alignment; huge pages move
+  // whole.
+  const uint64_t guard =
+      image.bytes() < kHugePage ? image.alignment() : std::max(kHugePage, image.alignment());
+  const uint64_t mapped = image.bytes() + 3 * guard;
   void* mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return cannot("map", mapped);
   LoadedImage loaded;
@@ -63,10 +94,11 @@ Result<LoadedImage> LoadedImage::map(const ElfImage& image) {
   const auto begin = reinterpret_cast<uint64_t>(mapping) + guard;
   auto* base = reinterpret_cast<std::byte*>((begin + guard - 1) / guard * guard);
   if (mprotect(base, image.bytes(), PROT_READ | PROT_WRITE) != 0) return cannot("allocate", image.bytes());
-  copy_and_relocate(image, base);
+  // Names lie in the file's memory, whose pages may move.
+  for (const auto& [name, address] : image.functions()) loaded.functions_.emplace(name, base + address);
+  copy_and_relocate(image, base, move);
   if (!protect(image, base)) return cannot("protect", image.bytes());
   for (const ImageSegment& s : image.segments()) loaded.ranges_.push_back({base + s.address, s.bytes});
-  for (const auto& [name, address] : image.functions()) loaded.functions_.emplace(name, base + address);
   return loaded;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codegen/runtime/host/elf_image.h"
+#include "codegen/runtime/host/file_bytes.h"
 
 namespace hone {
 
@@ -20,6 +21,9 @@ class LoadedImage {
   /// Errors: what ElfImage::parse refuses; no memory.
   static Result<LoadedImage> load(std::span<const std::byte> shared_object);
   static Result<LoadedImage> map(const ElfImage& image);
+  /// Of `file`, whose pages become the image's where they can (the weights of a model are not copied again).
+  /// After this nothing of `image` may be used.
+  static Result<LoadedImage> map(const ElfImage& image, FileBytes file);
   LoadedImage(LoadedImage&&) noexcept;
   LoadedImage& operator=(LoadedImage&&) noexcept;
   ~LoadedImage();
@@ -30,6 +34,7 @@ class LoadedImage {
 
  private:
   LoadedImage() = default;
+  static Result<LoadedImage> map(const ElfImage& image, bool move);
   void* mapping_ = nullptr;
   size_t mapped_ = 0;
   std::vector<std::span<const std::byte>> ranges_;

@@ -1,43 +1,31 @@
-// A compiled model in this process: the file is inspected, loaded, and given memory and threads.
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+// A compiled model in this process: the file is read, verified, mapped, and given memory and threads.
+#include <utility>
 
 #include "codegen/runtime/host/host.h"
+#include "codegen/runtime/host/model_file.h"
 
 namespace hone {
 namespace {
 
-Status inspect_file(const std::string& file) {
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return fail(std::string("cannot open the model: ") + std::strerror(errno), file);
-  struct stat info{};
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) {
-    close(fd);
-    return fail("no compiled model: not a file with content", file, "make one with 'hone build'");
-  }
-  const size_t bytes = static_cast<size_t>(info.st_size);
-  void* map = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-  close(fd);
-  if (map == MAP_FAILED) return fail(std::string("cannot map the model: ") + std::strerror(errno), file);
-  Status status = inspect_shared_object({static_cast<const std::byte*>(map), bytes});
-  munmap(map, bytes);
-  if (!status) {
-    status.error().where = file;
-    if (status.error().hint.empty()) status.error().hint = "make one with 'hone build'";
-  }
-  return status;
+tl::unexpected<Error> located(Error error, const std::string& file) {
+  error.where = file;
+  if (error.hint.empty()) error.hint = "make one with 'hone build'";
+  return pass(std::move(error));
+}
+
+Status check_notes(const ModelNotes& notes, bool digests_required) {
+  if (digests_required) HONE_RETURN_IF_ERROR(require_digests(notes));
+  if (notes.target.empty()) return {};
+  HONE_TRY(const Target target, parse_target(notes.target));
+  return check_processor(target);
 }
 
 }  // namespace
 
 struct LoadedModel::State {
-  void* handle = nullptr;
+  explicit State(LoadedImage loaded) : image(std::move(loaded)) {}
+  LoadedImage image;
+  bool has_digests = false;
   std::vector<GuardedBuffer> memory;
   hone_model_instance* instance = nullptr;
 
@@ -56,12 +44,11 @@ struct LoadedModel::State {
 
   ~State() {
     if (instance != nullptr) destroy(instance);
-    if (handle != nullptr) dlclose(handle);
   }
 
   template <class Function>
   bool find(Function& function, const char* name) {
-    function = reinterpret_cast<Function>(dlsym(handle, name));
+    function = reinterpret_cast<Function>(image.function(name));
     return function != nullptr;
   }
   bool find_all() {
@@ -74,13 +61,17 @@ struct LoadedModel::State {
   }
 };
 
-Result<LoadedModel> LoadedModel::load(const std::string& file, int threads) {
-  HONE_RETURN_IF_ERROR(inspect_file(file));
-  auto state = std::make_unique<State>();
-  // A name without a slash would be searched for in the library path.
-  const std::string path = file.find('/') == std::string::npos ? "./" + file : file;
-  state->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (state->handle == nullptr) return fail(std::string("the loader refused it: ") + dlerror(), file);
+Result<LoadedModel> LoadedModel::load(const std::string& file, int threads, bool digests_required) {
+  HONE_TRY(FileBytes bytes, FileBytes::read(file));
+  const auto image = ElfImage::parse(bytes.bytes(), kMostModelBytes);
+  if (!image) return located(image.error(), file);
+  const auto notes = verify_model(*image);
+  if (!notes) return located(notes.error(), file);
+  if (const Status fit = check_notes(*notes, digests_required); !fit) return located(fit.error(), file);
+  auto loaded = LoadedImage::map(*image, std::move(bytes));
+  if (!loaded) return located(loaded.error(), file);
+  auto state = std::make_unique<State>(std::move(*loaded));
+  state->has_digests = notes->has_digests;
   if (!state->find_all())
     return fail("no compiled model: it lacks hone_model functions", file, "make one with 'hone build'");
   if (state->abi_version() != HONE_ABI_VERSION)
@@ -100,6 +91,7 @@ LoadedModel::LoadedModel(LoadedModel&&) noexcept = default;
 LoadedModel& LoadedModel::operator=(LoadedModel&&) noexcept = default;
 LoadedModel::~LoadedModel() = default;
 
+bool LoadedModel::has_digests() const { return state_->has_digests; }
 std::string LoadedModel::description() const { return state_->description(); }
 
 std::vector<hone_model_tensor> LoadedModel::inputs() const {

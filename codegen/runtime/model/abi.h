@@ -43,6 +43,15 @@ int32_t hone_model_output_count(void);
 int32_t hone_model_input(int32_t index, hone_model_tensor* tensor);
 int32_t hone_model_output(int32_t index, hone_model_tensor* tensor);
 
+/* 1 if this processor, as its operating system lets it be used, has all that the model was built for; 0 if
+ * not: then hone_model_create returns NULL. */
+int32_t hone_model_supported(void);
+/* Hashes the loaded model's code, weights, description and constants, and compares with the digests that
+ * `hone build` wrote. 0: all as built; 1 code, 2 weights, 3 description, 4 other constants: the first that
+ * differs; -1: there are no digests. Takes about 0.2 s for 100 MB. Digests find damage, not somebody who
+ * writes new ones. Models built by older versions have neither of these two functions. */
+int32_t hone_model_verify(void);
+
 /* Bytes of memory that one instance needs; the caller provides it, aligned to 64 bytes, and owns it. */
 size_t hone_model_memory_bytes(void);
 
@@ -50,8 +59,8 @@ typedef struct hone_model_instance hone_model_instance; /* lies at the beginning
 
 /* `threads`: how many take part in a run, the caller included, at most 64; 0 means every core this process
  * may use (affinity mask, control groups' quota). Instances of one shared object share one pool; where two
- * run at once, or after a fork, a run stays on its own thread. Returns NULL if memory is misaligned or
- * threads cannot be started. */
+ * run at once, or after a fork, a run stays on its own thread. Returns NULL if memory is misaligned, threads
+ * cannot be started or the processor is not supported. */
 hone_model_instance* hone_model_create(void* memory, int32_t threads);
 void hone_model_destroy(hone_model_instance*);
 

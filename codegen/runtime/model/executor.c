@@ -139,7 +139,7 @@ HONE_EXPORT size_t hone_model_memory_bytes(void) {
 }
 
 HONE_EXPORT hone_model_instance* hone_model_create(void* memory, int32_t threads) {
-  if (memory == 0 || (uintptr_t)memory % 64 != 0 || threads < 0) return 0;
+  if (memory == 0 || (uintptr_t)memory % 64 != 0 || threads < 0 || !hone_model_supported()) return 0;
   hone_model_instance* instance = memory;
   instance->threads = threads == 0 ? hone_usable_cpus() : threads;
   if (instance->threads > HONE_MAX_THREADS) instance->threads = HONE_MAX_THREADS;

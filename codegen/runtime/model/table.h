@@ -63,6 +63,7 @@ typedef struct hone_table {
   hone_place operators, inputs, outputs;
   int32_t operator_count, input_count, output_count, reserved;
   int64_t operand_count; /* of all operators together */
+  uint64_t needs;        /* of the processor: bits of features.h */
 } hone_table;
 
 #endif

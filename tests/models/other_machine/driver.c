@@ -104,6 +104,8 @@ __attribute__((used)) void begin(long* stack) {
   FIND(hone_model_destroy);
   FIND(hone_model_run);
   FIND(hone_model_output);
+  FIND(hone_model_verify);
+  if (my_hone_model_verify() != 0) leave(18);
   char* memory = pages((long)my_hone_model_memory_bytes() + 4096, 3);
   hone_model_instance* instance = my_hone_model_create(memory, arguments[2][0] - '0');
   if (instance == 0) leave(15);

@@ -198,6 +198,8 @@ TEST(HiddenFromUs, SegmentsThatCouldBeReadInTwoWays) {
       {"tiny pages", "whose address does not fit its place", segment(1, [](auto& s) { s.p_align = 16; })},
       {"no pages", "whose address does not fit its place", segment(1, [](auto& s) { s.p_align = 0; })},
       {"backwards", "out of order", segment(2, [](auto& s) { s.p_vaddr = 0x1000; })},
+      {"shared bytes", "segments that share bytes of the file",
+       segment(2, [](auto& s) { s.p_offset -= 0x1000; })},
       {"not at 0", "do not begin at address 0", segment(0, [](auto& s) { s.p_vaddr = s.p_align; })},
       {"huge", "more than 256 MiB", segment(3, [](auto& s) { s.p_memsz = 1ull << 40; })},
       {"wrapping", "more than 256 MiB", segment(3, [](auto& s) { s.p_vaddr = ~0xfffull; })},

@@ -20,10 +20,14 @@
 extern "C" {
 #include "codegen/runtime/model/abi.h"
 #include "codegen/runtime/model/cpus.h"
+#include "codegen/runtime/model/features.h"
+#include "codegen/runtime/model/note.h"
 #include "codegen/runtime/model/parts.h"
 #include "codegen/runtime/model/pool.h"
 #include "codegen/runtime/model/table.h"
 hone_table hone_model_table;
+hone_digests_note hone_model_note;
+extern const unsigned char __ehdr_start[];
 }
 
 namespace {
@@ -343,6 +347,108 @@ TEST(Runtime, TimesEveryOperator) {
   EXPECT_GT(ns[0], 0);
   EXPECT_GT(ns[1], 0);
   EXPECT_EQ(hone_model_run_timed(instance.get(), &in, &out, nullptr), -1);
+}
+
+// --- what a model says of itself ------------------------------------------------------------------
+
+std::string hex(const unsigned char* digest) {
+  std::string text;
+  for (int i = 0; i < HONE_DIGEST_BYTES; ++i) {
+    text += "0123456789abcdef"[digest[i] >> 4];
+    text += "0123456789abcdef"[digest[i] & 15];
+  }
+  return text;
+}
+
+/// The digest of so many bytes 0, 7, 14, ... modulo 251.
+std::string counted_digest(size_t bytes) {
+  std::vector<unsigned char> data(bytes);
+  for (size_t i = 0; i < bytes; ++i) data[i] = static_cast<unsigned char>(7 * i % 251);
+  unsigned char digest[HONE_DIGEST_BYTES];
+  hone_range_digest(data.data(), bytes, digest);
+  return hex(digest);
+}
+
+// By Python's hashlib, as digest.h says.
+TEST(Digest, IsBlake2bOfItsPiecesDigests) {
+  EXPECT_EQ(counted_digest(0), "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+  EXPECT_EQ(counted_digest(1), "fb9d7a94488e55b34e09bf0ae97ad41bac3947c02809d988264d6303ce8a351f");
+  EXPECT_EQ(counted_digest(127), "4ff843b4893a051bddaa8c42defcc9b0d82cb9e1f5a4457c3c71def62add993b");
+  EXPECT_EQ(counted_digest(128), "d07b550dca5b1eeadc4407142948ae3e030a6c0ecda4e98529796e419fe93ce7");
+  EXPECT_EQ(counted_digest(129), "7c06e9819522f8e314ffca8b1c95cb159a99d974aeb6e96733f5cbc6ed24a6f6");
+  EXPECT_EQ(counted_digest(65536), "8501c4e17ff8eee653e6bbb96f0dad3fe93b9dc13c6654a9a6785ea03dc33b93");
+  EXPECT_EQ(counted_digest(65537), "c0d2e963f77d76842fce187686e43f2a0b92614ce70148ece2ca2cb353f1edad");
+  EXPECT_EQ(counted_digest(262144), "48044b3e14b94903706823d71e9e098e3f84d6b16a4ce3159523408486e2e7bb");
+  EXPECT_EQ(counted_digest(262145), "c95c641bedf37766a34f2e72f0ed248335e6859ffe905f878e038971cfce9c71");
+  EXPECT_EQ(counted_digest(600000), "3a5ff4483f402014ed41fe0beac2696a00341e2c791d61b30d77242ab8caa63e");
+}
+
+/// Ranges over memory of this program, counted from where the linker says it begins.
+struct Digests {
+  std::vector<unsigned char> code = std::vector<unsigned char>(70000, 1), weights{2, 3}, data{4};
+  Digests() {
+    hone_digests& d = hone_model_note.digests;
+    d = {};
+    d.version = 1;
+    add(HONE_PART_CODE, code);
+    add(HONE_PART_WEIGHTS, weights);
+    add(HONE_PART_DATA, data);
+  }
+  void add(uint32_t part, const std::vector<unsigned char>& bytes) {
+    hone_digested_range& range = hone_model_note.digests.ranges[hone_model_note.digests.count++];
+    range.part = part;
+    range.address = static_cast<uint64_t>(bytes.data() - __ehdr_start);
+    range.bytes = bytes.size();
+    hone_range_digest(bytes.data(), bytes.size(), range.digest);
+  }
+};
+
+TEST(Verify, NamesTheFirstPartThatChanged) {
+  Digests digests;
+  EXPECT_EQ(hone_model_verify(), 0);
+  digests.data[0] ^= 1;  // is written once loaded
+  EXPECT_EQ(hone_model_verify(), 0);
+  digests.weights[1] ^= 0x80;
+  EXPECT_EQ(hone_model_verify(), HONE_PART_WEIGHTS);
+  digests.code.back() ^= 1;
+  EXPECT_EQ(hone_model_verify(), HONE_PART_CODE);
+}
+
+TEST(Verify, SaysWhereThereAreNoDigests) {
+  hone_model_note.digests = {};
+  EXPECT_EQ(hone_model_verify(), -1);
+  hone_model_note.digests.version = 1;
+  EXPECT_EQ(hone_model_verify(), -1);
+  hone_model_note.digests.count = HONE_MOST_RANGES + 1;
+  EXPECT_EQ(hone_model_verify(), -1);
+}
+
+TEST(Supported, SaysWhatTheCompilerSaysOfThisProcessor) {
+  const uint64_t has = hone_processor_features();
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  EXPECT_EQ((has >> 3 & 1) != 0, __builtin_cpu_supports("sse4.2") != 0);
+  EXPECT_EQ((has >> 4 & 1) != 0, __builtin_cpu_supports("popcnt") != 0);
+  EXPECT_EQ((has >> 5 & 1) != 0, __builtin_cpu_supports("avx") != 0);
+  EXPECT_EQ((has >> 6 & 1) != 0, __builtin_cpu_supports("avx2") != 0);
+  EXPECT_EQ((has >> 7 & 1) != 0, __builtin_cpu_supports("fma") != 0);
+  EXPECT_EQ((has >> 10 & 1) != 0, __builtin_cpu_supports("bmi2") != 0);
+  EXPECT_EQ((has >> 13 & 1) != 0, __builtin_cpu_supports("avx512f") != 0);
+  EXPECT_EQ((has >> 16 & 1) != 0, __builtin_cpu_supports("avx512vl") != 0);
+  EXPECT_EQ((has >> 18 & 1) != 0, __builtin_cpu_supports("avx512vnni") != 0);
+#else
+  EXPECT_EQ(has & 3, 3u);
+#endif
+}
+
+TEST(Supported, RefusesToBeginOnALesserProcessor) {
+  write_table(10);
+  hone_model_table.needs = hone_processor_features();
+  EXPECT_EQ(hone_model_supported(), 1);
+  EXPECT_NE(Instance(1).get(), nullptr);
+  hone_model_table.needs |= 1ull << 63;
+  EXPECT_EQ(hone_model_supported(), 0);
+  EXPECT_EQ(Instance(1).get(), nullptr);
 }
 
 }  // namespace
