@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/system/programs.h"
 
@@ -296,6 +297,66 @@ TEST_F(Model, BuildForAnotherMachineIsNotCheckedAndSaysSo) {
   EXPECT_EQ(built.exit_code, 0) << built.err;
   EXPECT_THAT(built.err, HasSubstr("not checked: its code does not run on this machine"));
   EXPECT_THAT(hone({"bench", out}, *scratch_).err, HasSubstr("the shared object is for"));
+}
+
+/// The built model with the first of a text's places changed.
+std::string changed(const std::string& so, const std::string& what, const std::string& by,
+                    const std::filesystem::path& to) {
+  std::string bytes = read_file(so);
+  for (size_t at = 0; (at = bytes.find(what, at)) != std::string::npos; at += what.size())
+    bytes.replace(at, what.size(), by);
+  write_file(to, bytes);
+  return to.string();
+}
+
+TEST_F(Model, DamagedFilesAreRefusedByEveryCommandThatReadsThem) {
+  const std::string damaged = changed(so(), "\"operators\"", "\"operatorz\"", *scratch_ / "damaged.so");
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"run", damaged, "--input", ones()},
+                                                  {"bench", damaged},
+                                                  {"inspect", damaged}}) {
+    const Finished refused = hone(command, *scratch_);
+    EXPECT_EQ(refused.exit_code, 1) << command[0];
+    EXPECT_THAT(refused.err,
+                HasSubstr(damaged + ": the model is damaged: its description changed since 'hone build' "
+                                    "wrote it"))
+        << command[0];
+    EXPECT_THAT(refused.out, testing::IsEmpty()) << command[0];
+  }
+}
+
+TEST_F(Model, WithoutDigestsItRunsWithOneWarningOrNotAtAll) {
+  const std::string half = changed(so(), "hone_model_verify", "hone_model_older_", *scratch_ / "half.so");
+  const std::string older = changed(half, std::string("\x01\0\0\0hone", 8), std::string("\x01\0\0\0HONE", 8),
+                                    *scratch_ / "older.so");
+  const Finished run = hone({"run", older, "--input", ones()}, *scratch_);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const size_t warned = run.err.find("has no digests, so it was not verified");
+  ASSERT_NE(warned, std::string::npos) << run.err;
+  EXPECT_EQ(run.err.find("has no digests", warned + 1), std::string::npos);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"run", older, "--input", ones()}, {"bench", older}, {"inspect", older}}) {
+    std::vector<std::string> strict = command;
+    strict.push_back("--require-digest");
+    const Finished refused = hone(strict, *scratch_);
+    EXPECT_EQ(refused.exit_code, 1) << command[0];
+    EXPECT_THAT(refused.err, HasSubstr("the model has no digests, so that it cannot be verified"))
+        << command[0];
+  }
+}
+
+TEST_F(Model, InspectSaysThatItIsWholeAndWhatForItIsBuilt) {
+  const Finished text = hone({"inspect", so(), "--require-digest"}, *scratch_);
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("whole, as 'hone build' wrote it"));
+  EXPECT_THAT(text.out, HasSubstr("target  triple="));
+  const auto json = nlohmann::json::parse(hone({"inspect", so(), "--json"}, *scratch_).last_line());
+  EXPECT_TRUE(json.at("verified").get<bool>());
+  std::set<std::string> parts;
+  for (const auto& part : json.at("parts")) {
+    parts.insert(part.at("part").get<std::string>());
+    EXPECT_EQ(part.at("digest").get<std::string>().size(), 64u);
+  }
+  EXPECT_THAT(parts, testing::ElementsAre("code", "constants", "data", "description", "weights"));
 }
 
 }  // namespace

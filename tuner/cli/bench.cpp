@@ -12,8 +12,7 @@
 #include "codegen/base/generator.h"
 #include "codegen/base/output_file.h"
 #include "codegen/base/tensor.h"
-#include "codegen/runtime/host/host.h"
-#include "tuner/cli/commands.h"
+#include "tuner/cli/built_model.h"
 #include "tuner/cli/roofline.h"
 
 namespace hone::cli {
@@ -23,7 +22,8 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 struct BenchFlags {
-  std::string model, plot;
+  BuiltModelFlags built;
+  std::string plot;
   int threads = 1;
   double seconds = 1;
   bool per_op = false, json = false;
@@ -196,26 +196,26 @@ Status write_plot(const BenchFlags& flags, const std::vector<OperatorRow>& rows,
 }
 
 Status bench(const BenchFlags& flags, const Output& output) {
-  HONE_TRY(LoadedModel model, LoadedModel::load(flags.model, flags.threads));
+  HONE_TRY(LoadedModel model, load_built_model(flags.built, flags.threads, output));
   const bool operators = flags.per_op || !flags.plot.empty();
   Arrays arrays(model);
   HONE_TRY(const std::vector<double> samples,
            sample(model, arrays, operators ? flags.seconds / 2 : flags.seconds));
   const double middle = median(samples);
   const double least = *std::min_element(samples.begin(), samples.end());
-  json result{{"model", flags.model},
+  json result{{"model", flags.built.model},
               {"threads", flags.threads},
               {"median_ms", middle * 1e3},
               {"min_ms", least * 1e3},
               {"samples", samples.size()}};
-  const std::string whole = fmt::format("{}: median {}, least {}, {} runs on {} {}", flags.model,
+  const std::string whole = fmt::format("{}: median {}, least {}, {} runs on {} {}", flags.built.model,
                                         format_seconds(middle), format_seconds(least), samples.size(),
                                         flags.threads, flags.threads == 1 ? "thread" : "threads");
   if (operators) {
     std::optional<LoadedModel> alone;
     std::vector<LoadedModel*> models{&model};
     if (flags.threads > 1) {
-      HONE_TRY(alone, LoadedModel::load(flags.model, 1));
+      HONE_TRY(alone, LoadedModel::load(flags.built.model, 1, flags.built.require_digest));
       models.push_back(&*alone);
     }
     HONE_TRY(const auto seconds, sample_operators(models, arrays, flags.seconds / 2));
@@ -239,7 +239,7 @@ Status bench(const BenchFlags& flags, const Output& output) {
 void add_bench(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* command = app.add_subcommand("bench", "Measure a built model");
-  command->add_option("model", flags->model, "what 'hone build' wrote")->required();
+  add_built_model_flags(*command, flags->built);
   command->add_option("--threads", flags->threads, "that take part")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));

@@ -9,8 +9,7 @@
 #include <sstream>
 
 #include "codegen/base/input_file.h"
-#include "codegen/runtime/host/host.h"
-#include "tuner/cli/commands.h"
+#include "tuner/cli/built_model.h"
 #include "tuner/cli/picture.h"
 #include "tuner/cli/tensor_file.h"
 
@@ -18,7 +17,8 @@ namespace hone::cli {
 namespace {
 
 struct RunFlags {
-  std::string model, labels;
+  BuiltModelFlags built;
+  std::string labels;
   std::vector<std::string> inputs, outputs;
   int threads = 1, top_k = 0;
 };
@@ -77,17 +77,17 @@ void print_top(const std::vector<float>& values, int k, const std::vector<std::s
 }
 
 Status run_model(const RunFlags& flags, const Output& output) {
-  HONE_TRY(LoadedModel model, LoadedModel::load(flags.model, flags.threads));
+  HONE_TRY(LoadedModel model, load_built_model(flags.built, flags.threads, output));
   HONE_TRY(const std::optional<Preprocessing> said, described_preprocessing(model.description()));
   const std::vector<hone_model_tensor> inputs = model.inputs(), outputs = model.outputs();
   if (flags.inputs.size() != inputs.size())
     return fail(fmt::format("the model has {} input{}, {} given", inputs.size(),
                             inputs.size() == 1 ? "" : "s", flags.inputs.size()),
-                flags.model, "repeat --input, in the model's order");
+                flags.built.model, "repeat --input, in the model's order");
   if (flags.outputs.size() > outputs.size())
     return fail(
         fmt::format("the model has {} outputs, {} files to write", outputs.size(), flags.outputs.size()),
-        flags.model);
+        flags.built.model);
   std::vector<std::string> labels;
   if (!flags.labels.empty()) {
     HONE_TRY(labels, read_labels(flags.labels, element_count(shape_of(outputs[0]))));
@@ -119,7 +119,7 @@ Status run_model(const RunFlags& flags, const Output& output) {
 void add_run(CLI::App& app, Context& context) {
   auto flags = std::make_shared<RunFlags>();
   CLI::App* command = app.add_subcommand("run", "Run a built model on a picture or a tensor");
-  command->add_option("model", flags->model, "what 'hone build' wrote")->required();
+  add_built_model_flags(*command, flags->built);
   command->add_option("--input", flags->inputs, "a .npy, .pb, .jpg or .png file; once per input")->required();
   command->add_option("--output", flags->outputs, "write the output as .npy; once per output");
   command->add_option("--top-k", flags->top_k, "print the largest elements of the first output (default 5)")
