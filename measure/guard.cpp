@@ -22,23 +22,18 @@ std::vector<std::string> texts_at(zmq::socket_t& socket) {
   }
 }
 
-/// The list's entry for the key; nothing if it is not there or the list cannot be read.
-std::optional<AllowedKey> find_key(const TransportKeys& keys, const std::string& binary) {
+/// The key as lists write it; empty: it is none.
+std::string text_of_key(const std::string& binary) {
   char text[41];
-  if (binary.size() != 32 ||
-      zmq_z85_encode(text, reinterpret_cast<const uint8_t*>(binary.data()), 32) == nullptr)
-    return std::nullopt;
-  const auto list = read_key_list(keys.allowed);
-  if (!list) return std::nullopt;
-  for (const AllowedKey& key : *list)
-    if (key.public_key == text) return key;
-  return std::nullopt;
+  const bool is_key = binary.size() == 32 &&
+                      zmq_z85_encode(text, reinterpret_cast<const uint8_t*>(binary.data()), 32) != nullptr;
+  return is_key ? text : "";
 }
 
 }  // namespace
 
 zmq::socket_t monitor_handshakes(zmq::context_t& context, zmq::socket_t& socket, const std::string& name) {
-  constexpr int events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+  constexpr int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   const std::string endpoint = "inproc://" + name;
   if (zmq_socket_monitor(socket.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
@@ -60,13 +55,15 @@ std::optional<HandshakeEvent> next_event(zmq::socket_t& monitor) {
   return event;
 }
 
-Guard::Guard(zmq::context_t& context, zmq::socket_t& router, const std::optional<TransportKeys>& keys)
-    : keys_(keys), zap_(context, zmq::socket_type::rep) {
+Guard::Guard(zmq::context_t& context, zmq::socket_t& router, const std::optional<TransportKeys>& keys,
+             const ConnectionLimits& limits)
+    : limits_(limits), zap_(context, zmq::socket_type::rep), connections_(limits) {
   zap_.set(zmq::sockopt::linger, 0);
   zap_.bind("inproc://zeromq.zap.01");
-  if (keys_) {
+  if (keys) {
+    list_.emplace(keys->allowed);
     router.set(zmq::sockopt::curve_server, true);
-    router.set(zmq::sockopt::curve_secretkey, keys_->own.secret_key);
+    router.set(zmq::sockopt::curve_secretkey, keys->own.secret_key);
     router.set(zmq::sockopt::zap_domain, "hone");
   }
   monitor_ = monitor_handshakes(context, router, "handshakes");
@@ -76,15 +73,18 @@ void Guard::answer_zap() {
   // Frames: version, request id, domain, address, routing id, mechanism, the client's key.
   std::vector<std::string> request;
   while (!(request = texts_at(zap_)).empty()) {
-    std::optional<AllowedKey> key;
-    if (keys_ && request.size() == 7 && request[0] == "1.0" && request[5] == "CURVE")
-      key = find_key(*keys_, request[6]);
-    if (!key) ++refused_.keys;
+    std::string key;
+    if (list_ && request.size() == 7 && request[0] == "1.0" && request[5] == "CURVE") {
+      refresh_list();  // a change holds at once
+      key = text_of_key(request[6]);
+      if (!list_->is_readable() || list_->find(key) == nullptr) key.clear();
+    }
+    if (key.empty()) ++refused_.keys;
     const std::vector<std::string> answer = {"1.0",
                                              request.size() > 1 ? request[1] : "",
-                                             key ? "200" : "400",
-                                             key ? "OK" : "this key is not on the list",
-                                             key ? std::string(role_text(*key)) + " " + key->name : "",
+                                             key.empty() ? "400" : "200",
+                                             key.empty() ? "this key is not on the list" : "OK",
+                                             key,
                                              ""};
     for (size_t i = 0; i < answer.size(); ++i)
       zap_.send(zmq::buffer(answer[i]),
@@ -92,56 +92,102 @@ void Guard::answer_zap() {
   }
 }
 
+void Guard::refresh_list() {
+  if (const std::vector<std::string> changed = list_->refresh(); !changed.empty())
+    connections_.cut_keys(changed);
+}
+
+void Guard::take_events() {
+  const TimePoint now = std::chrono::steady_clock::now();
+  while (const auto event = next_event(monitor_)) {
+    if (event->what == ZMQ_EVENT_ACCEPTED) {
+      connections_.opened(event->value, now);
+    } else if (event->what == ZMQ_EVENT_DISCONNECTED) {
+      // Bytes of no protocol are closed without a failed handshake: whoever leaves unheard was no peer. Whose
+      // key ZAP turned away was counted there, and who was cut off here when that was done.
+      const Connections::End end = connections_.closed(event->value);
+      const bool failed = std::exchange(failed_, false);
+      if (end == Connections::End::cut) continue;
+      if (!failed && end == Connections::End::unheard && turned_away_ > 0)
+        --turned_away_;
+      else if (failed || end == Connections::End::unheard)
+        ++refused_.handshakes;
+    } else if (event->what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+      ++turned_away_;
+    } else {
+      failed_ = true;
+    }
+  }
+}
+
 void Guard::serve() {
   try {
     answer_zap();
-    while (const auto event = next_event(monitor_)) {
-      if (event->what == ZMQ_EVENT_DISCONNECTED) {
-        // Bytes of no protocol are closed without a failed handshake: whoever leaves unheard was no peer.
-        if (spoke_.erase(event->value) == 0 && !failed_) ++refused_.handshakes;
-        failed_ = false;
-      } else {
-        failed_ = true;
-        if (event->what != ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) ++refused_.handshakes;  // ZAP has counted those
-      }
-    }
+    take_events();
+    if (list_) refresh_list();
+    connections_.watch(std::chrono::steady_clock::now(), false);
   } catch (const zmq::error_t& error) {
     if (error.num() != EINTR) throw;
   }
 }
 
-KeyHolder Guard::holder(const zmq::message_t& body) const {
-  const char* user = keys_ ? zmq_msg_gets(body.handle(), "User-Id") : nullptr;
-  const char* space = user == nullptr ? nullptr : std::strchr(user, ' ');
-  if (space == nullptr) return {};
-  AllowedKey key;
-  (void)set_role(key,
-                 std::string_view(user, static_cast<size_t>(space - user)));  // it was written by answer_zap
-  return {space + 1, key.is_operator};
+void Guard::drained() {
+  connections_.drained();
+  connections_.watch(std::chrono::steady_clock::now(), true);
 }
 
-std::optional<std::string> Guard::objection(const zmq::message_t& sender, const zmq::message_t& body,
+Refused Guard::refused() const {
+  Refused out = refused_;
+  out.crowded += connections_.crowded();
+  out.greedy += connections_.greedy();
+  out.removed += connections_.removed();
+  return out;
+}
+
+const AllowedKey* Guard::key_of(const zmq::message_t& body) const {
+  const char* user = list_ ? zmq_msg_gets(body.handle(), "User-Id") : nullptr;
+  return user == nullptr ? nullptr : list_->find(user);
+}
+
+KeyHolder Guard::holder(const zmq::message_t& body) const {
+  const AllowedKey* key = key_of(body);
+  return key == nullptr ? KeyHolder{} : holder_of(*key);
+}
+
+void Guard::took(const PeerId& sender, const zmq::message_t& body, uint64_t wire_bytes) {
+  const char* user = list_ ? zmq_msg_gets(body.handle(), "User-Id") : nullptr;
+  const int descriptor = zmq_msg_get(body.handle(), ZMQ_SRCFD);
+  if (!connections_.knows(sender)) take_events();  // its connection was told of before its first message came
+  is_first_ = connections_.took(descriptor, sender, user == nullptr ? "" : user, wire_bytes,
+                                std::chrono::steady_clock::now());
+}
+
+std::optional<std::string> Guard::objection(const PeerId& sender, const zmq::message_t& body,
                                             const Received& received) {
-  if (const int descriptor = zmq_msg_get(body.handle(), ZMQ_SRCFD); descriptor >= 0)
-    spoke_.insert(descriptor);
   // A name of its own choice could be one that somebody with another role has just left.
-  if (sender.size() == 0 || *static_cast<const char*>(sender.data()) != 0) {
+  if (sender.empty() || sender[0] != 0) {
     ++refused_.roles;
     return "";
   }
-  if (!keys_) return std::nullopt;
-  const char* user = zmq_msg_gets(body.handle(), "User-Id");
-  if (user == nullptr) {
-    ++refused_.roles;
-    return "";
+  if (!list_) return std::nullopt;
+  const AllowedKey* key = key_of(body);
+  if (key == nullptr) {
+    ++refused_.removed;
+    return "its key was removed from the scheduler's list";
   }
-  AllowedKey key;
-  (void)set_role(key, std::string_view(user, std::strcspn(user, " ")));
+  if (connections_.is_leaving(sender)) return "";
+  if (is_first_ && connections_.of_key(key->public_key) > limits_.of_key) {
+    const std::string why = "the key of " + key->name + " has " + std::to_string(limits_.of_key) +
+                            " connections, the most that one key may have";
+    ++refused_.crowded;
+    connections_.cut_soon(sender, why, std::chrono::steady_clock::now());
+    return why;
+  }
   if (!received.message) return std::nullopt;
   const auto* hello = std::get_if<wire::Hello>(&*received.message);
-  if (hello == nullptr || hello->role == key.role) return std::nullopt;
+  if (hello == nullptr || hello->role == key->role) return std::nullopt;
   ++refused_.roles;
-  return "its key is for a" + std::string(key.is_operator ? "n " : " ") + std::string(role_text(key)) +
+  return "its key is for a" + std::string(key->is_operator ? "n " : " ") + std::string(role_text(*key)) +
          ", not for a " + std::string(to_text(hello->role));
 }
 

@@ -24,19 +24,25 @@ bool is_key(const std::string& text) {
   return text.size() == key_length && zmq_z85_decode(bytes, text.c_str()) != nullptr;
 }
 
-bool is_name(const std::string& text) {
-  return !text.empty() && text.size() <= 64 && text[0] != '.' &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                  c == '_' || c == '-';
-         });
-}
+constexpr size_t most_patterns = 32;
 
 std::vector<std::string> words_of(const std::string& line) {
   std::istringstream stream(line);
   std::vector<std::string> words;
-  for (std::string word; words.size() < 8 && stream >> word;) words.push_back(word);
+  for (std::string word; words.size() < 3 + most_patterns + 1 && stream >> word;) words.push_back(word);
   return words;
+}
+
+Status check_boards(const AllowedKey& key) {
+  if (!key.boards.empty() && key.role != wire::Role::runner)
+    return fail("only a runner's key has boards", key.name);
+  if (key.boards.size() > most_patterns)
+    return fail("a key has at most " + std::to_string(most_patterns) + " patterns of boards", key.name);
+  for (const std::string& pattern : key.boards)
+    if (!is_board_pattern(pattern))
+      return fail("'" + pattern + "' is no pattern of board names", key.name,
+                  "letters, digits, '.', '_', '-' and '/', and '*' for any of them");
+  return {};
 }
 
 /// The first line's words. A key file is small: what is larger is none.
@@ -57,6 +63,18 @@ Status write_new(const std::string& path, const std::string& text, mode_t mode) 
   if (whole) return {};
   ::unlink(path.c_str());
   return fail("cannot be written", path);
+}
+
+Status write_key_list(const std::filesystem::path& file, const std::vector<AllowedKey>& keys) {
+  std::string text;
+  for (const AllowedKey& entry : keys) {
+    text += std::string(role_text(entry)) + " " + entry.public_key + " " + entry.name;
+    for (const std::string& pattern : entry.boards) text += " " + pattern;
+    text += "\n";
+  }
+  HONE_TRY(OutputFile list, OutputFile::create(file, {.mode = 0600}));
+  HONE_RETURN_IF_ERROR(list.write(text));
+  return list.commit();
 }
 
 }  // namespace
@@ -94,7 +112,7 @@ KeyPair make_key_pair() {
 
 Status write_key_pair(const std::string& name, const KeyPair& keys) {
   const std::string last = std::filesystem::path(name).filename().string();
-  if (!is_name(last)) return fail("is no name for a key", name, "letters, digits, '.', '_' and '-'");
+  if (!is_key_name(last)) return fail("is no name for a key", name, "letters, digits, '.', '_' and '-'");
   std::error_code ignored;
   if (std::filesystem::exists(name + ".pub", ignored))
     return fail("is there already", name + ".pub", "a key that is there is never overwritten");
@@ -120,9 +138,9 @@ Result<KeyPair> read_key_pair(const std::filesystem::path& file) {
 Result<AllowedKey> read_public_key(const std::filesystem::path& file) {
   HONE_TRY(const std::vector<std::string> words, words_in(file));
   if (words.size() != 4 || words[0] != "hone-public-key" || words[1] != "v1" || !is_key(words[2]) ||
-      !is_name(words[3]))
+      !is_key_name(words[3]))
     return fail("is no public key", file.string(), "hone keygen NAME makes NAME.key and NAME.pub");
-  return AllowedKey{wire::Role::client, words[2], words[3]};
+  return AllowedKey{wire::Role::client, words[2], words[3], false, {}};
 }
 
 Result<std::vector<AllowedKey>> read_key_list(const std::filesystem::path& file) {
@@ -137,28 +155,50 @@ Result<std::vector<AllowedKey>> read_key_list(const std::filesystem::path& file)
     const std::vector<std::string> words = words_of(line);
     if (words.empty()) continue;
     AllowedKey key;
-    if (words.size() != 3 || !set_role(key, words[0]) || !is_key(words[1]) || !is_name(words[2]))
-      return fail("line " + std::to_string(number) + " is not 'ROLE KEY NAME'", file.string());
+    const std::string where = "line " + std::to_string(number);
+    if (words.size() < 3 || !set_role(key, words[0]) || !is_key(words[1]) || !is_key_name(words[2]))
+      return fail(where + " is not 'ROLE KEY NAME [PATTERN...]'", file.string());
     key.public_key = words[1];
     key.name = words[2];
+    key.boards.assign(words.begin() + 3, words.end());
+    if (const Status status = check_boards(key); !status)
+      return fail(where + ": " + status.error().what, file.string());
     keys.push_back(std::move(key));
   }
   return keys;
 }
 
+KeyHolder holder_of(const AllowedKey& key) { return {key.name, key.is_operator, key.boards, key.public_key}; }
+
 Status add_to_key_list(const std::filesystem::path& file, const AllowedKey& key) {
+  HONE_RETURN_IF_ERROR(check_boards(key));
   std::vector<AllowedKey> keys;
   if (std::error_code ignored; std::filesystem::exists(file, ignored)) {
     HONE_TRY(keys, read_key_list(file));
   }
   std::erase_if(keys, [&](const AllowedKey& old) { return old.public_key == key.public_key; });
   keys.push_back(key);
-  std::string text;
-  for (const AllowedKey& entry : keys)
-    text += std::string(role_text(entry)) + " " + entry.public_key + " " + entry.name + "\n";
-  HONE_TRY(OutputFile list, OutputFile::create(file, {.mode = 0600}));
-  HONE_RETURN_IF_ERROR(list.write(text));
-  return list.commit();
+  return write_key_list(file, keys);
+}
+
+Result<std::vector<AllowedKey>> remove_from_key_list(const std::filesystem::path& file,
+                                                     const std::string& name_or_public_key) {
+  HONE_TRY(std::vector<AllowedKey> keys, read_key_list(file));
+  std::string key;
+  if (name_or_public_key.ends_with(".pub")) {
+    HONE_TRY(const AllowedKey given, read_public_key(name_or_public_key));
+    key = given.public_key;
+  }
+  const auto kept = std::stable_partition(keys.begin(), keys.end(), [&](const AllowedKey& entry) {
+    return key.empty() ? entry.name != name_or_public_key : entry.public_key != key;
+  });
+  std::vector<AllowedKey> removed(kept, keys.end());
+  if (removed.empty())
+    return fail("there is no such key on the list", name_or_public_key,
+                "hone keys list --keys " + file.string() + " shows those that are");
+  keys.erase(kept, keys.end());
+  HONE_RETURN_IF_ERROR(write_key_list(file, keys));
+  return removed;
 }
 
 Result<std::optional<TransportKeys>> peer_keys(const std::string& key, const std::string& server_key) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "measure/board_names.h"
 #include "measure/wire.h"
 
 namespace hone {
@@ -16,19 +17,17 @@ struct KeyPair {
   std::string public_key, secret_key;
 };
 
-/// One line of a scheduler's list: "ROLE KEY NAME".
+/// One line of a scheduler's list: "ROLE KEY NAME [PATTERN...]".
 struct AllowedKey {
   wire::Role role = wire::Role::client;
   std::string public_key;
-  std::string name;          ///< of the user or machine: letters, digits, '.', '_', '-'
-  bool is_operator = false;  ///< a client that may change everybody's jobs, and boards
+  std::string name;                      ///< of the user or machine: letters, digits, '.', '_', '-'
+  bool is_operator = false;              ///< a client that may change everybody's jobs, and boards
+  std::vector<std::string> boards = {};  ///< runners: the names it may give its boards; none: NAME and NAME/*
+  bool operator==(const AllowedKey&) const = default;
 };
-
-/// Whose key a message came with. Without keys there is no name, and everybody may do everything.
-struct KeyHolder {
-  std::string name;
-  bool is_operator = false;
-};
+/// What the key owns.
+KeyHolder holder_of(const AllowedKey& key);
 
 /// What one end of a connection needs. Giving them demands keys on every transport, loopback too.
 struct TransportKeys {
@@ -55,8 +54,12 @@ Result<AllowedKey> read_public_key(const std::filesystem::path& file);
 
 /// Errors: it cannot be read, or a line makes no sense (with its number).
 Result<std::vector<AllowedKey>> read_key_list(const std::filesystem::path& file);
-/// Adds a key or gives it another role; makes the file if it is not there. The list is replaced as a whole.
+/// Adds a key, or gives it another role or other boards; makes the file if it is not there. The list is
+/// replaced as a whole. Errors: a pattern that is none, or boards for a key that is no runner's.
 Status add_to_key_list(const std::filesystem::path& file, const AllowedKey& key);
+/// Takes out the key that a .pub file holds, or all keys of a name; gives those. Errors: there is none.
+Result<std::vector<AllowedKey>> remove_from_key_list(const std::filesystem::path& file,
+                                                     const std::string& name_or_public_key);
 
 /// What --key and --server-key say; nothing if both are empty. Errors: only one of them is given.
 Result<std::optional<TransportKeys>> peer_keys(const std::string& key, const std::string& server_key);

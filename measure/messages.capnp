@@ -297,10 +297,11 @@ struct BoardSummary {
   freeDiskBytes @23 :Int64 = -1;
   maxFrequencyMhz @24 :Float64 = -1;
   history @25 :List(BoardChange);   # newest last
+  boundId @26 :Text;                # Board.id that alone may come under this name; empty: the next that comes
 }
 struct BoardChange { unixMs @0 :Int64; state @1 :Text; reason @2 :Text; }
 
-enum BoardAction { show @0; drain @1; resume @2; retire @3; }
+enum BoardAction { show @0; drain @1; resume @2; retire @3; release @4; }
 struct BoardRequest {
   name @0 :Text;
   action @1 :BoardAction;
@@ -337,6 +338,10 @@ struct SchedulerStatus {
   # protocol 3; from when a result is taken from the socket until its acknowledgement is given to it, of the newest
   acknowledgedMedianUs @14 :Int64 = -1;   # -1: none yet, or unknown
   acknowledgedHighUs @15 :Int64 = -1;     # 99 of 100 took no longer
+  connections @16 :UInt32;          # open now, those that have not said hello too
+  crowded @17 :UInt64;              # of `refused`: one connection too many, or one that said nothing for too long
+  greedy @18 :UInt64;               # cut off, since they took more than they may
+  removed @19 :UInt64;              # came with a key that was removed from the list
 }
 
 struct TaskProgress {

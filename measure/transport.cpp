@@ -63,7 +63,7 @@ void set_options(zmq::socket_t& socket, const TransportOptions& options) {
              static_cast<int64_t>(std::max(wire::Limits::message_bytes, wire::Limits::blob_bytes)));
   socket.set(zmq::sockopt::sndhwm, options.queue_messages);
   socket.set(zmq::sockopt::rcvhwm, options.queue_messages);
-  socket.set(zmq::sockopt::reconnect_ivl, 20);
+  socket.set(zmq::sockopt::reconnect_ivl, 50);
   socket.set(zmq::sockopt::reconnect_ivl_max, 1000);
 }
 
@@ -98,7 +98,14 @@ Status send_frames(zmq::socket_t& socket, Frames& frames, const std::string& to)
   }
 }
 
-std::optional<Frames> receive_frames(zmq::socket_t& socket) {
+/// What a frame of so many bytes takes on the wire (ZMTP 3; a message of CURVE has 33 bytes more).
+uint64_t wire_size(size_t bytes, bool encrypted) {
+  const uint64_t body = bytes + (encrypted ? 33 : 0);
+  return body + (body > 255 ? 9 : 2);
+}
+
+std::optional<Frames> receive_frames(zmq::socket_t& socket, bool encrypted = false,
+                                     uint64_t* wire_bytes = nullptr) {
   Frames frames;
   for (;;) {
     zmq::message_t frame;
@@ -114,6 +121,7 @@ std::optional<Frames> receive_frames(zmq::socket_t& socket) {
     }
     // Frames beyond the limit are read and dropped, so that the connection stays in step.
     bool more = frame.more();
+    if (wire_bytes != nullptr && !frames.empty()) *wire_bytes += wire_size(frame.size(), encrypted);
     if (frames.size() < wire::Limits::blobs + 3) frames.push_back(std::move(frame));
     if (!more) return frames;
   }
@@ -174,7 +182,9 @@ SharedTransport::SharedTransport() : state_(std::make_unique<State>()) {}
 SharedTransport::~SharedTransport() = default;
 
 Result<std::shared_ptr<SharedTransport>> SharedTransport::create(size_t peers) {
-  constexpr size_t sockets = 3, files = 6;  // of one peer: its own, two of its monitor; and what they open
+  // Of one peer: its own and two of its monitor, and what they open. Twice, since one that connects anew has
+  // both until ZeroMQ's own thread has closed the old ones, and all may do so at once.
+  constexpr size_t sockets = 2 * 3, files = 2 * 6;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const rlim_t needed = peers * files + 64;
@@ -189,6 +199,11 @@ Result<std::shared_ptr<SharedTransport>> SharedTransport::create(size_t peers) {
   return shared;
 }
 
+namespace {
+constexpr int most_failures = 3;
+constexpr std::chrono::milliseconds rest_time{1000};
+}  // namespace
+
 struct Peer::State {
   std::string endpoint;
   TransportOptions options;
@@ -196,7 +211,10 @@ struct Peer::State {
   zmq::context_t* context = nullptr;
   std::string name;  ///< unique in the context
   std::optional<zmq::socket_t> socket, monitor;
-  int sockets = 0;  ///< made so far
+  int sockets = 0;   ///< made so far
+  int failures = 0;  ///< handshakes in a row that the other side ended
+  bool was_heard = false;
+  std::optional<TimePoint> rests_until;  ///< it is not connected: the handshake failed too often
 
   ~State() { close(); }
   void close() {
@@ -205,7 +223,7 @@ struct Peer::State {
     monitor.reset();
   }
 
-  /// Why the scheduler will not have this peer, if it said so.
+  /// Why the scheduler will not have this peer, if it said so or it can be told from how it behaves.
   std::optional<std::string> refusal() {
     while (const auto event = next_event(*monitor)) {
       if (event->what == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
@@ -213,9 +231,32 @@ struct Peer::State {
       if (event->what == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
           event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
         return options.keys ? "it uses no keys" : "it demands a key: give --key and --server-key";
+      if (event->what != ZMQ_EVENT_ACCEPTED && event->what != ZMQ_EVENT_DISCONNECTED) ++failures;
     }
+    if (failures < most_failures) return std::nullopt;
+    if (options.give_up_unheard && !was_heard)
+      return std::to_string(failures) + " connections in a row were closed in the handshake" +
+             (options.keys ? ": is --server-key the key of the scheduler there?" : "");
+    // ZeroMQ would try again at once, for ever, and be counted and noted each time.
+    rest();
     return std::nullopt;
   }
+  void rest() {
+    if (rests_until) return;
+    try {
+      socket->disconnect(endpoint);
+    } catch (const zmq::error_t&) {
+      return;  // it is just being connected anew
+    }
+    rests_until = std::chrono::steady_clock::now() + rest_time;
+  }
+  void wake() {
+    if (!rests_until || std::chrono::steady_clock::now() < *rests_until) return;
+    rests_until.reset();
+    failures = most_failures - 1;
+    socket->connect(endpoint);
+  }
+  TimePoint deadline(TimePoint wanted) const { return rests_until ? std::min(wanted, *rests_until) : wanted; }
 };
 
 Peer::Peer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -242,6 +283,8 @@ Result<Peer> Peer::connect(std::string endpoint, TransportOptions options) {
 Status Peer::reconnect() {
   try {
     state_->close();
+    state_->failures = 0;
+    state_->rests_until.reset();
     state_->socket.emplace(*state_->context, zmq::socket_type::dealer);
     set_options(*state_->socket, state_->options);
     if (const auto& keys = state_->options.keys) {
@@ -254,25 +297,36 @@ Status Peer::reconnect() {
     state_->socket->connect(state_->endpoint);
     return {};
   } catch (const zmq::error_t& error) {
+    state_->close();
     return fail(std::string("cannot connect: ") + error.what(), state_->endpoint);
   }
 }
 
 Status Peer::send(const wire::Message& message, std::span<const wire::Bytes> blobs) {
+  if (!state_->socket) return fail("has no connection", state_->endpoint);
   HONE_TRY(Frames frames, frames_of(message, blobs));
   return send_frames(*state_->socket, frames, state_->endpoint);
 }
 
 Waited Peer::wait(TimePoint deadline, std::span<const int> fds) {
+  if (!state_->socket) {
+    Waited waited;
+    waited.ready = wait_for_any({}, deadline, fds).ready;
+    return waited;
+  }
+  state_->wake();
   void* const also[] = {state_->monitor->handle()};
-  return wait_on(*state_->socket, deadline, fds, also);
+  return wait_on(*state_->socket, state_->deadline(deadline), fds, also);
 }
 
 Peer::WaitedForMany Peer::wait_for_any(std::span<Peer* const> peers, TimePoint deadline,
                                        std::span<const int> fds) {
   std::vector<zmq::pollitem_t> items;
   items.reserve(peers.size() + fds.size());
-  for (Peer* peer : peers) items.push_back({peer->state_->socket->handle(), 0, ZMQ_POLLIN, 0});
+  for (Peer* peer : peers) {
+    auto& socket = peer->state_->socket;  // without one nothing is waited for: poll passes over -1
+    items.push_back({socket ? socket->handle() : nullptr, socket ? 0 : -1, ZMQ_POLLIN, 0});
+  }
   for (int fd : fds) items.push_back({nullptr, fd, ZMQ_POLLIN, 0});
   WaitedForMany waited;
   if (!poll_until(items, deadline)) return waited;
@@ -284,9 +338,13 @@ Peer::WaitedForMany Peer::wait_for_any(std::span<Peer* const> peers, TimePoint d
 }
 
 std::optional<Received> Peer::receive() {
+  if (!state_->socket) return std::nullopt;
+  state_->wake();
   if (auto why = state_->refusal()) return Received{wire::Message(wire::Refuse{std::move(*why)}), {}};
   auto frames = receive_frames(*state_->socket);
   if (!frames) return std::nullopt;
+  state_->was_heard = true;
+  state_->failures = 0;
   return received_from(*frames, 0);
 }
 
@@ -297,6 +355,19 @@ std::optional<Received> Peer::receive(TimePoint deadline) {
     wait(deadline);
   }
 }
+
+namespace {
+/// As many as this process may open files, but for those that it needs itself.
+size_t most_connections() {
+  constexpr rlim_t own_files = 128;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<size_t>(limit.rlim_cur > 2 * own_files ? limit.rlim_cur - own_files : own_files);
+}
+}  // namespace
 
 struct Hub::State {
   std::string endpoint;
@@ -321,7 +392,10 @@ Result<Hub> Hub::bind(std::string endpoint, TransportOptions options) {
     state->socket.emplace(state->context, zmq::socket_type::router);
     set_options(*state->socket, options);
     state->socket->set(zmq::sockopt::router_mandatory, true);
-    state->guard.emplace(state->context, *state->socket, options.keys);
+    state->socket->set(zmq::sockopt::handshake_ivl, static_cast<int>(options.limits.first_message.count()));
+    state->socket->set(zmq::sockopt::backlog, 1024);
+    options.limits.connections = std::min(options.limits.connections, most_connections());
+    state->guard.emplace(state->context, *state->socket, options.keys, options.limits);
     mode_t before = ::umask(0077);
     try {
       state->socket->bind(endpoint);
@@ -341,28 +415,41 @@ std::string Hub::endpoint() const { return state_->endpoint; }
 
 Refused Hub::refused() const { return state_->guard->refused(); }
 
+size_t Hub::connections() const { return state_->guard->connections(); }
+
+std::vector<PeerLeft> Hub::take_left() { return state_->guard->take_left(); }
+
 Status Hub::send(const PeerId& peer, const wire::Message& message, std::span<const wire::Bytes> blobs) {
   HONE_TRY(Frames frames, frames_of(message, blobs));
+  uint64_t bytes = 0;
+  for (const zmq::message_t& frame : frames) bytes += wire_size(frame.size(), state_->guard->encrypts());
+  if (!state_->guard->may_send(peer, bytes)) return fail("it does not read what is sent to it", "peer");
   frames.emplace(frames.begin(), peer.data(), peer.size());
   return send_frames(*state_->socket, frames, "peer");
 }
 
 Waited Hub::wait(TimePoint deadline, std::span<const int> fds) {
   const auto also = state_->guard->handles();
+  if (const auto watch = state_->guard->next_watch()) deadline = std::min(deadline, *watch);
   Waited waited = wait_on(*state_->socket, deadline, fds, also);
   state_->guard->serve();
   return waited;
 }
 
 std::optional<ReceivedFrom> Hub::receive() {
-  while (auto frames = receive_frames(*state_->socket)) {
-    ReceivedFrom from{frames->front().to_string(), received_from(*frames, 1),
-                      state_->guard->holder(frames->back())};
-    const auto objection = state_->guard->objection(frames->front(), frames->back(), from.received);
+  Guard& guard = *state_->guard;
+  for (;;) {
+    uint64_t bytes = 0;
+    auto frames = receive_frames(*state_->socket, guard.encrypts(), &bytes);
+    if (!frames) break;
+    ReceivedFrom from{frames->front().to_string(), received_from(*frames, 1), guard.holder(frames->back())};
+    guard.took(from.peer, frames->back(), bytes);
+    const auto objection = guard.objection(from.peer, frames->back(), from.received);
     if (!objection) return from;
     if (!objection->empty()) (void)send(from.peer, wire::Refuse{*objection});
   }
-  state_->guard->serve();
+  guard.drained();
+  guard.serve();
   return std::nullopt;
 }
 

@@ -30,6 +30,22 @@ class SharedTransport {
   std::unique_ptr<State> state_;
 };
 
+/// What the peers of one Hub may take at most. Bytes are counted for TCP; a Hub at ipc:// is its own user's,
+/// who needs none of this to harm it. See the table in measure/README.md.
+struct ConnectionLimits {
+  size_t connections = 4096;  ///< at once; fewer if this process may not open so many files
+  size_t of_key = 2048;       ///< of them with one key
+  std::chrono::milliseconds first_message{10000};  ///< from the accepted connection to it, handshake included
+  uint64_t first_bytes = 1 << 20;                  ///< of it, as long as it is not whole
+  uint64_t waiting_bytes =
+      160u << 20;  ///< of one connection: came and not taken, whole messages and one that is not
+  uint64_t all_waiting_bytes = 1u << 30;  ///< of all connections together
+  uint64_t memory_bytes = 1u << 30;  ///< that this process grows by while messages lie there that are not
+                                     ///< whole: frames of few bytes take many times their size
+  uint64_t unread_bytes = 256u << 20;         ///< sent to one peer that has not read it
+  std::chrono::milliseconds message{300000};  ///< from a message's first bytes to its last
+};
+
 /// Unsafe defaults of ZeroMQ, made safe.
 struct TransportOptions {
   std::chrono::milliseconds heartbeat_interval{1000};  ///< of the transport; the application speaks too
@@ -37,6 +53,10 @@ struct TransportOptions {
   int queue_messages = 1000;                           ///< beyond it `send` gives an Error instead of waiting
   std::optional<TransportKeys> keys = {};              ///< needed off loopback
   std::shared_ptr<SharedTransport> shared = {};        ///< of peers; none: its own
+  /// Of peers: a scheduler that never was heard and closes connections in the handshake again and again shows
+  /// as a received wire::Refuse. Else it is tried on, about once a second.
+  bool give_up_unheard = false;
+  ConnectionLimits limits = {};  ///< of hubs
 };
 
 /// Who was turned away at the door, each attempt counted.
@@ -44,7 +64,10 @@ struct Refused {
   uint64_t handshakes = 0;  ///< no key, a wrong key of the scheduler, or bytes of no protocol
   uint64_t keys = 0;        ///< a key that is not on the list
   uint64_t roles = 0;       ///< a hello in another role than the key's, or a name of its own choice
-  uint64_t total() const { return handshakes + keys + roles; }
+  uint64_t crowded = 0;     ///< one connection too many, or one that said nothing for too long
+  uint64_t greedy = 0;      ///< cut off: more bytes than ConnectionLimits allow
+  uint64_t removed = 0;     ///< of a key that is on the list no more: connections cut off, and messages
+  uint64_t total() const { return handshakes + keys + roles + crowded + greedy + removed; }
 };
 
 using TimePoint = std::chrono::steady_clock::time_point;
@@ -63,6 +86,12 @@ struct Received {
 
 /// The scheduler's address of one connection. Made by the transport: a peer that reconnects gets a new one.
 using PeerId = std::string;
+
+/// A peer whose connection is closed. `why`: it was cut off here; empty: it left by itself.
+struct PeerLeft {
+  PeerId peer;
+  std::string why;
+};
 
 struct ReceivedFrom {
   PeerId peer;
@@ -89,6 +118,7 @@ class Peer {
   /// wait + receive.
   std::optional<Received> receive(TimePoint deadline);
   /// Throws this socket away with all it has queued, and connects a new one: say hello again afterwards.
+  /// Errors: no file or socket is left. Then nothing is sent or received until a reconnect succeeds.
   Status reconnect();
   /// wait for many peers at once; gives the indices of those that have a message. A refused handshake ends no
   /// wait here: it shows at the next receive.
@@ -119,6 +149,9 @@ class Hub {
   /// Where it listens; with tcp://127.0.0.1:* the port that was chosen.
   std::string endpoint() const;
   Refused refused() const;
+  size_t connections() const;  ///< that are open now
+  /// Peers that were heard and have left since the last call: nothing more comes from them.
+  std::vector<PeerLeft> take_left();
   /// Never blocks. Errors: "is not connected" when the peer has gone, or its queue is full.
   Status send(const PeerId& peer, const wire::Message& message, std::span<const wire::Bytes> blobs = {});
   Waited wait(TimePoint deadline, std::span<const int> fds = {});

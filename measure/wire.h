@@ -25,7 +25,11 @@ struct Limits {
   static constexpr size_t blob_bytes = 64u << 20;     ///< one artifact frame after it
   static constexpr size_t blobs = 4;                  ///< artifact frames of one message
   static constexpr size_t text_bytes = 1u << 20;
-  static constexpr size_t leases = 4096;  ///< leases, rounds and measurements of one message
+  // The scheduler takes less of texts that it keeps or shows (scheduler/door.h):
+  static constexpr size_t name_bytes = 256;     ///< names, labels, tokens, digests
+  static constexpr size_t facts_bytes = 16384;  ///< a board's facts, a target
+  static constexpr size_t said_bytes = 4096;    ///< reasons and messages for people: the rest is cut off
+  static constexpr size_t leases = 4096;        ///< leases, rounds and measurements of one message
   static constexpr size_t samples = 4096;
   static constexpr size_t features = 4096;
   static constexpr size_t records = 65536;
@@ -174,7 +178,9 @@ struct HealthReport {
   int64_t free_memory_bytes = -1, free_disk_bytes = -1;
 };
 
-enum class BoardAction : uint8_t { show, drain, resume, retire };
+/// release: the next board that comes under the name is bound to it. Schedulers of before answer that they do
+/// not know it.
+enum class BoardAction : uint8_t { show, drain, resume, retire, release };
 /// A client's wish for one board; answered by Boards with that one.
 struct BoardRequest {
   std::string name;
@@ -207,6 +213,10 @@ struct SchedulerStatus {
   /// From when a result is taken from the socket until its acknowledgement is given to it, over the newest
   /// results: what half of them and what 99 of 100 do not exceed; -1: none came yet.
   int64_t acknowledged_median_us = -1, acknowledged_high_us = -1;
+  uint32_t connections = 0;  ///< open now, those that have not said hello too
+  /// Of `refused`: one connection too many, or one that said nothing for too long; those that took more than
+  /// they may; those whose key was removed.
+  uint64_t crowded = 0, greedy = 0, removed = 0;
 };
 
 struct Query {
@@ -389,6 +399,7 @@ struct BoardSummary {
   int64_t free_memory_bytes = -1, free_disk_bytes = -1;
   double max_frequency_mhz = -1;
   std::vector<BoardChange> history;  ///< newest last
+  std::string bound_id;  ///< Board::id that alone may come under this name; empty: the next that comes
 };
 
 struct Boards {

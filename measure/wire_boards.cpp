@@ -41,6 +41,7 @@ void put(const BoardSummary& from, schema::BoardSummary::Builder to) {
   to.setFreeDiskBytes(from.free_disk_bytes);
   to.setMaxFrequencyMhz(from.max_frequency_mhz);
   put_list(from.history, to.initHistory(sized("history", from.history.size(), Limits::history)));
+  to.setBoundId(text("bound id", from.bound_id));
 }
 void get(schema::BoardSummary::Reader from, BoardSummary& to) {
   to.name = text("name", from.getName());
@@ -69,6 +70,7 @@ void get(schema::BoardSummary::Reader from, BoardSummary& to) {
   to.free_disk_bytes = from.getFreeDiskBytes();
   to.max_frequency_mhz = from.getMaxFrequencyMhz();
   to.history = get_list<BoardChange>("history", from.getHistory(), Limits::history);
+  to.bound_id = text("bound id", from.getBoundId());
 }
 
 void put(const HealthReport& from, schema::HealthReport::Builder to) {
@@ -99,7 +101,7 @@ void put(const BoardRequest& from, schema::BoardRequest::Builder to) {
 }
 void get(schema::BoardRequest::Reader from, BoardRequest& to) {
   to.name = text("name", from.getName());
-  if (from.getAction() > schema::BoardAction::RETIRE)
+  if (from.getAction() > schema::BoardAction::RELEASE)
     throw Malformed{"action " + std::to_string(static_cast<int>(from.getAction())) + " is not known"};
   to.action = static_cast<BoardAction>(from.getAction());
   to.reason = text("reason", from.getReason());
@@ -142,6 +144,10 @@ void put(const SchedulerStatus& from, schema::SchedulerStatus::Builder to) {
   to.setLostWorkers(from.lost_workers);
   to.setAcknowledgedMedianUs(from.acknowledged_median_us);
   to.setAcknowledgedHighUs(from.acknowledged_high_us);
+  to.setConnections(from.connections);
+  to.setCrowded(from.crowded);
+  to.setGreedy(from.greedy);
+  to.setRemoved(from.removed);
 }
 void get(schema::SchedulerStatus::Reader from, SchedulerStatus& to) {
   to.build = text("build", from.getBuild());
@@ -160,6 +166,10 @@ void get(schema::SchedulerStatus::Reader from, SchedulerStatus& to) {
   to.lost_workers = from.getLostWorkers();
   to.acknowledged_median_us = from.getAcknowledgedMedianUs();
   to.acknowledged_high_us = from.getAcknowledgedHighUs();
+  to.connections = from.getConnections();
+  to.crowded = from.getCrowded();
+  to.greedy = from.getGreedy();
+  to.removed = from.getRemoved();
 }
 
 }  // namespace hone::wire

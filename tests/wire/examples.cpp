@@ -243,4 +243,18 @@ std::vector<std::pair<std::string, Message>> examples_3() {
   return {{"status", status}};
 }
 
+std::vector<std::pair<std::string, Message>> examples_identity() {
+  BoardSummary board;
+  board.name = "r2/1";
+  board.bound_id = std::string(64, '2');
+  SchedulerStatus status;
+  status.connections = 12;
+  status.crowded = 3;
+  status.greedy = 4;
+  status.removed = 5;
+  return {{"boards", Boards{{board}}},
+          {"board_release", BoardRequest{"r2/1", BoardAction::release, "another machine"}},
+          {"status", status}};
+}
+
 }  // namespace hone::wire

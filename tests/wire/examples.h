@@ -15,6 +15,8 @@ std::vector<std::pair<std::string, Message>> examples();
 std::vector<std::pair<std::string, Message>> examples_2();
 /// Of protocol 3.
 std::vector<std::pair<std::string, Message>> examples_3();
+/// What boards' names and the limits at the door added to it.
+std::vector<std::pair<std::string, Message>> examples_identity();
 Record example_record();
 
 }  // namespace hone::wire

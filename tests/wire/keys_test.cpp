@@ -104,9 +104,69 @@ TEST_F(Keys, AreAddedToTheListThatALinkNames) {
   EXPECT_EQ(read_key_list(at("real"))->size(), 2u);
 }
 
+TEST_F(Keys, OwnTheirNameAndWhatLiesUnderItUnlessPatternsSayOtherwise) {
+  const KeyHolder rack{"r2"}, granted{"r2", false, {"lab-*/b?", "spare", "east/*"}};
+  EXPECT_TRUE(owns_board(rack, "r2"));
+  EXPECT_TRUE(owns_board(rack, "r2/17"));
+  for (const char* other : {"r22", "r", "r2-1", "R2", "x/r2", ""})
+    EXPECT_FALSE(owns_board(rack, other)) << other;
+  EXPECT_TRUE(owns_board(granted, "spare"));
+  EXPECT_TRUE(owns_board(granted, "east/1/2"));
+  for (const char* other : {"r2", "r2/1", "spare/1", "lab-x/b1", "east", "west/east/1"})
+    EXPECT_FALSE(owns_board(granted, other)) << other;
+  EXPECT_TRUE(matches_pattern("a*b*c", "a-b-b-c"));
+  EXPECT_FALSE(matches_pattern("a*b*c", "a-b-b"));
+  EXPECT_TRUE(matches_pattern("*", "anything/at/all"));
+  EXPECT_EQ(owned_boards(rack), "r2 and r2/*");
+  EXPECT_EQ(whole_board_name(rack, ""), "r2");
+  EXPECT_EQ(whole_board_name(rack, "/3"), "r2/3");
+  EXPECT_EQ(whole_board_name(rack, "b7"), "b7");
+  EXPECT_EQ(whole_board_name({}, "/3"), "/3");
+}
+
+TEST_F(Keys, ABoardsNameIsNamesWithSlashesBetween) {
+  for (const char* good : {"b7", "rack-2/board.1", "a/b/c"}) EXPECT_TRUE(is_board_name(good)) << good;
+  for (const std::string bad :
+       {"", "/", "/a", "a/", "a//b", "a b", "a\nb", "\x1b[31m", ".hidden", "a/.b", "caf\xc3\xa9"})
+    EXPECT_FALSE(is_board_name(bad)) << bad;
+  EXPECT_FALSE(is_board_name(std::string(65, 'x')));
+  EXPECT_FALSE(is_board_name("x/" + std::string(64, 'x') + "/" + std::string(64, 'x')));
+}
+
+TEST_F(Keys, KeepTheirPatternsInTheListAndOldLinesAreStillRead) {
+  const std::string old = make_key_pair().public_key, key = make_key_pair().public_key;
+  write("list", "runner " + old + " b7\n");
+  ASSERT_TRUE(add_to_key_list(list, {Role::runner, key, "r2", false, {"r2/*", "spare"}}));
+  const auto keys = read_key_list(list);
+  ASSERT_TRUE(keys) << keys.error().text();
+  EXPECT_THAT(keys->at(0).boards, testing::IsEmpty());
+  EXPECT_THAT(keys->at(1).boards, testing::ElementsAre("r2/*", "spare"));
+  EXPECT_THAT(add_to_key_list(list, {Role::runner, key, "r2", false, {"a b"}}).error().text(),
+              HasSubstr("'a b' is no pattern of board names"));
+  EXPECT_THAT(add_to_key_list(list, {Role::tuner, key, "r2", false, {"r2"}}).error().text(),
+              HasSubstr("only a runner's key has boards"));
+  write("list", "runner " + old + " b7 ok \x1b[2J\n");
+  EXPECT_THAT(read_key_list(list).error().text(), HasSubstr("line 1: "));
+}
+
+TEST_F(Keys, AreRemovedByNameOrByFile) {
+  const KeyPair b7 = make_key_pair(), other = make_key_pair(), me = make_key_pair();
+  ASSERT_TRUE(write_key_pair(at("b7"), b7));
+  for (const auto& [keys, name] : {std::pair(b7, "b7"), std::pair(other, "b7"), std::pair(me, "me")})
+    ASSERT_TRUE(add_to_key_list(list, {Role::runner, keys.public_key, name}));
+  const auto one = remove_from_key_list(list, at("b7.pub"));
+  ASSERT_TRUE(one) << one.error().text();
+  EXPECT_EQ(one->at(0).public_key, b7.public_key);
+  EXPECT_EQ(read_key_list(list)->size(), 2u) << "another key of that name stays";
+  ASSERT_TRUE(remove_from_key_list(list, "b7"));
+  ASSERT_EQ(read_key_list(list)->size(), 1u);
+  EXPECT_EQ(read_key_list(list)->at(0).name, "me");
+  EXPECT_THAT(remove_from_key_list(list, "b7").error().text(), HasSubstr("no such key on the list"));
+}
+
 TEST_F(Keys, ABrokenListIsAnErrorWithItsLine) {
   write("list", "\nrunner " + make_key_pair().public_key + " a\nboss x y\n");
-  EXPECT_THAT(read_key_list(list).error().text(), HasSubstr("line 3 is not 'ROLE KEY NAME'"));
+  EXPECT_THAT(read_key_list(list).error().text(), HasSubstr("line 3 is not 'ROLE KEY NAME [PATTERN...]'"));
   EXPECT_THAT(add_to_key_list(list, {}).error().text(), HasSubstr("line 3"));
   EXPECT_THAT(hub_keys("", list).error().text(), HasSubstr("go together"));
   EXPECT_THAT(peer_keys("a.key", "").error().text(), HasSubstr("in pairs"));
