@@ -63,7 +63,9 @@ int run(int argc, char** argv) {
   app.add_option("--key", key, "This runner's secret key, NAME.key of hone keygen: needed off loopback");
   app.add_option("--server-key", server_key, "The scheduler's public key, NAME.pub");
   app.add_option("--core", core, "Core that measurements are pinned to; builds should not use it");
-  app.add_option("--name", options.name, "How logs name this runner");
+  app.add_option(
+      "--name", options.name,
+      "This board's name; default: the key's own. With a key it is NAME or NAME/..., as the key owns it");
   app.add_option("--label", options.labels, "KEY=VALUE that jobs may ask for; repeatable");
   app.add_option("--heartbeat-ms", heartbeat_ms, "How often to speak; 0: what the scheduler asks for");
   app.add_option("--give-up-ms", give_up_ms, "Leave when no scheduler was heard for this long; 0: never");

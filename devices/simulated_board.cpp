@@ -41,7 +41,7 @@ SimulatedBoard::SimulatedBoard(RunnerOptions options, const SimulationScript& sc
                                TimePoint now)
     : options_(std::move(options)), pace_(script.pace), device_(script, number) {
   options_.instance = number + 1;
-  if (number != 0) options_.name += "-" + std::to_string(number);
+  if (number != 0) options_.name += "/" + std::to_string(number);  // without a name: the key's
   seed_ = fnv1a64(std::to_string(script.seed) + "/" + std::to_string(number) + "/faults");
   session_.emplace(options_, device_, now);
   for (const ScriptedFault& scripted : script.board_faults) {

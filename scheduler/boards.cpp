@@ -7,7 +7,7 @@
 namespace hone::scheduler {
 namespace {
 
-constexpr size_t kept_changes = 32, kept_references = 9, kept_boards = wire::Limits::tasks;
+constexpr size_t kept_changes = 32, kept_references = 9;
 
 double median_of(std::vector<double> values) {
   if (values.empty()) return -1;
@@ -18,6 +18,14 @@ double median_of(std::vector<double> values) {
 std::string milliseconds_text(double ns) {
   const std::string text = std::to_string(ns / 1e6);
   return text.substr(0, text.find('.') + 4) + " ms";
+}
+
+/// The beginning of its id, fit for a name.
+std::string short_id(const Board& board) {
+  std::string id = board.id.substr(0, 8);
+  for (char& c : id)
+    if (!is_board_name(std::string(1, c))) c = '-';
+  return id;
 }
 
 std::set<std::string> features_of(const Target& target) {
@@ -85,15 +93,42 @@ BoardRecord* Boards::find(const std::string& name) {
 }
 
 std::string Boards::name_for(const wire::Hello& hello, const Board& board) const {
-  const std::string name = hello.name.empty() ? "board-" + board.id.substr(0, 8) : hello.name;
+  const std::string name = hello.name.empty() ? "board-" + short_id(board) : hello.name;
   const auto place = boards_.find(name);
   // Another machine of the same name that is there at the same time is another board.
   if (place != boards_.end() && place->second.board.id != board.id && place->second.is_connected())
-    return name + "-" + board.id.substr(0, 8);
+    return name + "-" + short_id(board);
   return name;
 }
 
-BoardRecord& Boards::connect(Now now, const PeerId& peer, const wire::Hello& hello, Board board,
+std::optional<std::string> Boards::objection(const std::string& name, const Board& board,
+                                             const KeyHolder& key) const {
+  if (!name.empty() && !is_board_name(name))
+    return "it has no name for a board: at most 128 letters, digits, '.', '_', '-', and '/' between names";
+  if (key.name.empty()) return std::nullopt;
+  if (!owns_board(key, name))
+    return "the key of " + key.name + " owns the boards " + owned_boards(key) + ", not " + name +
+           ": start the runner with such a --name, or let the key have this one: hone keys add runner " +
+           key.name + ".pub --board " + name + " --keys LIST, where the scheduler is";
+  const auto known = boards_.find(name);
+  if (known != boards_.end()) {
+    const std::string& bound = known->second.bound_id;
+    if (bound.empty() || bound == board.id) return std::nullopt;
+    return "the name " + name + " belongs to another machine (id " + bound.substr(0, 12) + ", not " +
+           board.id.substr(0, 12) + "). If this one takes its place: hone boards release " + name +
+           ", with an operator's key";
+  }
+  const auto of_key =
+      std::ranges::count_if(boards_, [&](const auto& entry) { return owns_board(key, entry.first); });
+  if (static_cast<size_t>(of_key) >= settings_.boards_of_key)
+    return "the key of " + key.name + " has " + std::to_string(of_key) +
+           " boards, the most that one key may have";
+  if (boards_.size() >= settings_.boards && find_oldest_away() == boards_.end())
+    return "this scheduler knows " + std::to_string(boards_.size()) + " boards, the most that it may";
+  return std::nullopt;
+}
+
+BoardRecord& Boards::connect(Now now, const PeerId& peer, const wire::Hello& hello, Board board, bool bind,
                              PeerId& replaced) {
   const std::string name = name_for(hello, board);
   make_room();
@@ -104,6 +139,7 @@ BoardRecord& Boards::connect(Now now, const PeerId& peer, const wire::Hello& hel
   record.name = name;
   const bool is_rebooted = !is_new && record.board.boot_id != board.boot_id;
   record.board = std::move(board);
+  if (bind) record.bound_id = record.board.id;
   record.labels = hello.labels;
   record.os = hello.os;
   record.sandbox = hello.sandbox;
@@ -156,10 +192,15 @@ void Boards::set_state(Now now, BoardRecord& board, BoardState state, const std:
     board.draining = false;
     board.check = 0;
   }
-  board.history.push_back({now.unix_ms, std::string(to_text(state)), reason});
+  note_change(now, board, reason);
+}
+
+void Boards::note_change(Now now, BoardRecord& board, const std::string& reason) {
+  const std::string state(to_text(board.state));
+  board.history.push_back({now.unix_ms, state, reason});
   if (board.history.size() > kept_changes) board.history.erase(board.history.begin());
   changed_.insert(board.name);
-  notes_.push_back("board " + board.name + " is " + std::string(to_text(state)) + ": " + reason);
+  notes_.push_back("board " + board.name + " is " + state + ": " + reason);
 }
 
 void Boards::begin_check(Now now, BoardRecord& board) {
@@ -328,18 +369,27 @@ Status Boards::request(Now now, const wire::BoardRequest& request) {
       if (board->state != BoardState::unknown) set_state(now, *board, BoardState::unknown, "resumed: " + why);
       begin_check(now, *board);
       return {};
+    case wire::BoardAction::release:
+      board->bound_id.clear();
+      note_change(now, *board, "released: " + why);
+      return {};
   }
   HONE_CHECK(false);
 }
 
-void Boards::make_room() {
-  if (boards_.size() < kept_boards) return;
+std::map<std::string, BoardRecord>::const_iterator Boards::find_oldest_away() const {
   auto oldest = boards_.end();
   for (auto board = boards_.begin(); board != boards_.end(); ++board)
     if (!board->second.is_connected() && board->second.state == BoardState::unknown &&
+        board->second.bound_id.empty() &&  // whose name is whose is not forgotten
         (oldest == boards_.end() || board->second.since < oldest->second.since))
       oldest = board;
-  if (oldest != boards_.end()) boards_.erase(oldest);
+  return oldest;
+}
+
+void Boards::make_room() {
+  if (boards_.size() < settings_.boards) return;
+  if (const auto oldest = find_oldest_away(); oldest != boards_.end()) boards_.erase(oldest);
 }
 
 wire::BoardSummary Boards::summary(const BoardRecord& board, Now now) const {
@@ -366,6 +416,7 @@ wire::BoardSummary Boards::summary(const BoardRecord& board, Now now) const {
   out.free_disk_bytes = board.last.free_disk_bytes;
   out.max_frequency_mhz = board.max_frequency_mhz;
   out.history = board.history;
+  out.bound_id = board.bound_id;
   return out;
 }
 
@@ -384,6 +435,7 @@ void Boards::restore(const wire::BoardSummary& summary, Now now) {
   board.failed = summary.failed;
   board.faults = summary.faults;
   board.history = summary.history;
+  board.bound_id = summary.bound_id;
   if (summary.reference_ns > 0) board.references = {summary.reference_ns};
   board.since = now.steady;
   board.reason = summary.reason;

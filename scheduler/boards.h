@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "codegen/base/target.h"
+#include "measure/board_names.h"
 #include "measure/wire.h"
 #include "scheduler/effects.h"
 #include "scheduler/settings.h"
@@ -33,6 +34,7 @@ struct BoardRecord {
   std::vector<std::string> labels;
   std::string os, sandbox;
   bool emulated = false, can_check = false;
+  std::string bound_id;  ///< with keys: the Board::id that alone may come under this name; empty: the next
   double max_frequency_mhz = -1;
 
   BoardState state = BoardState::unknown;
@@ -63,8 +65,13 @@ class Boards {
  public:
   explicit Boards(const Settings& settings) : settings_(settings) {}
 
+  /// Whether this board may come under this name with this key: the reason why not. Without keys all may.
+  std::optional<std::string> objection(const std::string& name, const Board& board,
+                                       const KeyHolder& key) const;
   /// A runner said hello: gives its record, connected to `peer`. Who held the record before is in `replaced`.
-  BoardRecord& connect(Now now, const PeerId& peer, const wire::Hello& hello, Board board, PeerId& replaced);
+  /// `bind`: the name is this board's from now on, until it is released.
+  BoardRecord& connect(Now now, const PeerId& peer, const wire::Hello& hello, Board board, bool bind,
+                       PeerId& replaced);
   /// `fault`: it was lost with work in its hands.
   void disconnect(Now now, BoardRecord& board, const std::string& why, bool fault);
   /// Something went wrong that is the board's own fault: a check is due, or a quarantine if it happens often.
@@ -98,6 +105,10 @@ class Boards {
   void set_state(Now now, BoardRecord& board, BoardState state, const std::string& reason);
   void begin_check(Now now, BoardRecord& board);
   void quarantine(Now now, BoardRecord& board, const std::string& why);
+  /// History and notes: the state, which may be as it was, and why.
+  void note_change(Now now, BoardRecord& board, const std::string& reason);
+  /// The board that is longest away and may be forgotten; end(): none.
+  std::map<std::string, BoardRecord>::const_iterator find_oldest_away() const;
   void make_room();
   void due(Time time);
   void retry_at(BoardRecord& board, Time time);

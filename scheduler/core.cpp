@@ -1,6 +1,7 @@
 // The way in and the way out of every step: a message is handed to its part, then work is dealt out and
 // events go to clients.
 #include "scheduler/core.h"
+#include "scheduler/door.h"
 
 #include <algorithm>
 #include <iterator>
@@ -27,6 +28,7 @@ Effects Core::start(Now now) {
     Job job;
     job.id = id;
     job.request = saved.request;
+    job.bytes = bytes_of(job.request);
     job.state = saved.state;
     job.reason = saved.reason;
     job.created_unix_ms = static_cast<int64_t>(saved.created_unix_ms);
@@ -67,6 +69,15 @@ Effects Core::finish(Now now) {
 void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::vector<wire::Bytes> blobs,
                 const KeyHolder& key) {
   now_ = now;
+  if (const auto why = too_long(message)) {
+    ++counters_.malformed;
+    if (std::holds_alternative<wire::Hello>(message))
+      send(peer, wire::Refuse{*why});
+    else
+      send(peer, wire::NotUnderstood{*why});
+    return;
+  }
+  if (const auto shorter = clipped(message)) return take(now, peer, *shorter, std::move(blobs), key);
   if (const auto* greeting = std::get_if<wire::Hello>(&message)) {
     hello(peer, *greeting, key);
     return;
@@ -135,6 +146,17 @@ Effects Core::gone(Now now, const PeerId& peer) {
   return finish();
 }
 
+Effects Core::left(Now now, const std::vector<PeerLeft>& peers) {
+  now_ = now;
+  for (const PeerLeft& left : peers) {
+    const auto place = peers_.find(left.peer);
+    if (place == peers_.end()) continue;
+    if (!left.why.empty() || place->second.role == wire::Role::client)
+      lose_peer(left.peer, left.why.empty() ? "it left" : left.why);
+  }
+  return finish();
+}
+
 Effects Core::durable(Now now, uint64_t sequence) {
   now_ = now;
   durable_ = std::max(durable_, sequence);
@@ -199,6 +221,7 @@ Time Core::next_tick(Now now) const {
 
 Effects Core::finish() {
   boards_changed();
+  forget_ended_jobs();
   if (std::exchange(workers_changed_, false)) count_workers();
   for (auto& [id, job] : jobs_) advance(job);
   if (!stopping_) dispatch();

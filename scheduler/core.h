@@ -15,6 +15,7 @@
 #include "codegen/base/target.h"
 #include "logs/database.h"
 #include "measure/keys.h"
+#include "measure/transport.h"
 #include "scheduler/artifact_store.h"
 #include "scheduler/boards.h"
 #include "scheduler/effects.h"
@@ -88,6 +89,7 @@ struct Counters {
   uint64_t stale = 0;  ///< spoke for a lease its sender does not hold
   uint64_t unknown_results = 0, duplicates = 0, late_commits = 0, malformed = 0, lost_workers = 0,
            expired_leases = 0;
+  uint64_t refused_boards = 0;  ///< runners whose key does not own the board that they say
 };
 
 class Core {
@@ -108,6 +110,9 @@ class Core {
   Effects malformed(Now now, const PeerId& peer, const std::string& why);
   /// The transport cannot reach `peer` any more.
   Effects gone(Now now, const PeerId& peer);
+  /// Connections that are closed. A client that left is forgotten; a worker may come back and is waited for,
+  /// unless it was cut off.
+  Effects left(Now now, const std::vector<PeerLeft>& peers);
   /// Everything up to `sequence` is durable in both journals.
   Effects durable(Now now, uint64_t sequence);
   Effects trained(Now now, uint64_t request, const Result<std::string>& model);
@@ -156,6 +161,9 @@ class Core {
   void hold_still(const PeerId& peer);  ///< work that waits at a board goes back; what runs goes on
 
   // core_boards.cpp
+  /// Why this runner is not let in; nothing: it is. Of what it says of itself nothing is believed that its
+  /// key does not own.
+  std::optional<std::string> objection_to(const wire::Hello& hello, const Board& board, const KeyHolder& key);
   void greet_runner(const PeerId& peer, PeerState state, const wire::Hello& hello, Board board);
   void take_over(const PeerId& from, const PeerId& to);
   void health(const PeerId& peer, const wire::HealthReport& report);
@@ -213,6 +221,8 @@ class Core {
   void follow(const PeerId& peer, uint64_t id);
   void stop_request(const PeerId& peer, uint64_t id);
   void stop_job(Job& job, const std::string& reason);
+  /// Those that ended longest ago, beyond what is kept.
+  void forget_ended_jobs();
   /// Whether the peer may stop and resume the job; tells it if not.
   bool may_change(const PeerId& peer, const Job& job);
   void query(const PeerId& peer, const wire::Query& query);
@@ -286,6 +296,7 @@ class Core {
   std::string trouble_;
   Time born_{0};
   Time next_late_{0};            ///< no lease runs out before
+  bool jobs_ended_ = true;       ///< there may be too many that ended
   bool workers_changed_ = true;  ///< jobs must count theirs again
   FairShare board_share_{5000}, round_share_{64};
   std::unordered_map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too

@@ -12,9 +12,21 @@ BoardRecord* Core::board_of(const PeerId& peer) {
              : boards_.find(place->second.board_name);
 }
 
+std::optional<std::string> Core::objection_to(const wire::Hello& hello, const Board& board,
+                                              const KeyHolder& key) {
+  if (auto why = boards_.objection(hello.name, board, key)) return why;
+  if (key.name.empty()) return std::nullopt;
+  // Whoever has the key may start the runner anew; another key pushes nobody out.
+  const BoardRecord* record = boards_.find(hello.name);
+  const auto there = record == nullptr ? peers_.end() : peers_.find(record->peer);
+  if (there == peers_.end() || there->second.key.public_key == key.public_key) return std::nullopt;
+  return "the board " + hello.name + " is connected with another key, of " + there->second.key.name +
+         ": stop its runner first";
+}
+
 void Core::greet_runner(const PeerId& peer, PeerState state, const wire::Hello& hello, Board board) {
   PeerId replaced;
-  BoardRecord& record = boards_.connect(now_, peer, hello, board, replaced);
+  BoardRecord& record = boards_.connect(now_, peer, hello, board, !state.key.name.empty(), replaced);
   state.board = std::move(board);
   state.board_name = record.name;
   state.name = record.name;
@@ -65,9 +77,10 @@ void Core::health(const PeerId& peer, const wire::HealthReport& report) {
 void Core::board_request(const PeerId& peer, const wire::BoardRequest& request) {
   const KeyHolder& key = peers_.at(peer).key;
   if (request.action != wire::BoardAction::show && !key.name.empty() && !key.is_operator) {
-    send(peer, wire::NotUnderstood{"only an operator may drain, resume or retire boards, and this key is " +
-                                   key.name + "'s, a client: hone keys add operator " + key.name +
-                                   ".pub --keys LIST, where the scheduler is"});
+    send(peer, wire::NotUnderstood{
+                   "only an operator may drain, resume, retire or release boards, and this key is " +
+                   key.name + "'s, a client: hone keys add operator " + key.name +
+                   ".pub --keys LIST, where the scheduler is"});
     return;
   }
   if (const Status status = boards_.request(now_, request); !status) {

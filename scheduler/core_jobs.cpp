@@ -4,6 +4,7 @@
 
 #include "scheduler/budget.h"
 #include "scheduler/core.h"
+#include "scheduler/door.h"
 #include "scheduler/transfer.h"
 
 namespace hone::scheduler {
@@ -98,6 +99,25 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
         return refuse("a task is there twice: " + task.summary);
     }
   }
+  const size_t bytes = bytes_of(request);
+  if (bytes > settings_.job_bytes)
+    return refuse("its texts have " + std::to_string(bytes) + " bytes, at most " +
+                  std::to_string(settings_.job_bytes) + " are taken");
+  size_t open = 0, of_user = 0, bytes_of_user = bytes;
+  for (const auto& [number, other] : jobs_) {
+    if (is_terminal(other.state)) continue;
+    ++open;
+    if (other.request.user != request.user) continue;
+    ++of_user;
+    bytes_of_user += other.bytes;
+  }
+  if (of_user >= settings_.open_jobs_of_user || bytes_of_user > settings_.open_job_bytes_of_user)
+    return refuse(std::to_string(of_user) + " jobs of the same user have not ended, of at most " +
+                  std::to_string(settings_.open_jobs_of_user) + " with " +
+                  std::to_string(settings_.open_job_bytes_of_user >> 20) +
+                  " MiB of texts: wait, or stop some");
+  if (open >= settings_.open_jobs)
+    return refuse(std::to_string(open) + " jobs have not ended, the most that this scheduler takes");
   const uint64_t id = next_job_++;
   auto entry = submit_entry(id, request);
   if (!entry) return refuse(entry.error().text());
@@ -105,6 +125,7 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
   if (!request.token.empty()) tokens_[{request.user, request.token}] = id;
   Job job;
   job.id = id;
+  job.bytes = bytes;
   job.request = std::move(request);
   job.created_unix_ms = now_.unix_ms;
   job.started = job.waiting_since = job.last_snapshot = job.followed = now_.steady;
@@ -216,6 +237,7 @@ void Core::set_state(Job& job, JobState state, const std::string& reason) {
   journal(state_entry(job.id, saved(job)));
   job.changed = true;
   if (!is_terminal(state)) return;
+  jobs_ended_ = true;
   for (auto& [peer, worker] : peers_) {
     bool is_used = false;
     for (size_t part = 0; part < job.targets.size(); ++part) is_used = is_used || fits(job, part, worker);
@@ -228,6 +250,33 @@ void Core::set_state(Job& job, JobState state, const std::string& reason) {
   // The end is only told once every record and the state itself are durable.
   for (const PeerId& follower : job.followers) after_[sequence_].push_back({follower, event_of(job), {}});
   job.changed = false;
+}
+
+void Core::forget_ended_jobs() {
+  if (!std::exchange(jobs_ended_, false)) return;
+  size_t ended = 0, bytes = 0;
+  for (const auto& [id, job] : jobs_)
+    if (is_terminal(job.state)) {
+      ++ended;
+      bytes += job.bytes;
+    }
+  if (ended <= settings_.kept_jobs && bytes <= settings_.kept_job_bytes) return;
+  std::set<uint64_t> needed;
+  for (const auto& [id, work] : works_) needed.insert(work.job);
+  for (auto place = jobs_.begin(); place != jobs_.end();) {
+    const Job& job = place->second;
+    if (ended <= settings_.kept_jobs && bytes <= settings_.kept_job_bytes) break;
+    if (!is_terminal(job.state) || needed.contains(job.id)) {
+      ++place;
+      continue;
+    }
+    --ended;
+    bytes -= job.bytes;
+    tokens_.erase({job.request.user, job.request.token});
+    for (auto& [id, peer] : peers_)
+      std::erase_if(peer.target_fits, [&](const auto& entry) { return entry.first.first == job.id; });
+    place = jobs_.erase(place);
+  }
 }
 
 bool Core::may_change(const PeerId& peer, const Job& job) {

@@ -21,6 +21,13 @@ std::string no_common_protocol(const wire::Hello& hello) {
          (is_peer_older ? "the peer is too old" : "the scheduler is too old");
 }
 
+/// A name that a peer gives itself is only shown with its key's.
+std::string shown_name(const std::string& said, const KeyHolder& key) {
+  if (key.name.empty()) return said;
+  if (said.empty() || owns_board({key.name}, said)) return said.empty() ? key.name : said;
+  return key.name + "/" + said;
+}
+
 }  // namespace
 
 void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& key) {
@@ -33,7 +40,7 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& 
   PeerState state;
   state.role = hello.role;
   state.worker = next_worker_++;
-  state.name = hello.name;
+  state.name = shown_name(hello.name, key);
   state.protocol = protocol;
   state.instance = hello.instance;
   state.feature_version = static_cast<int>(std::min<uint32_t>(hello.feature_version, 1u << 30));
@@ -46,7 +53,15 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& 
       send(peer, wire::Refuse{"its board is not understood: " + board.error().text()});
       return;
     }
-    greet_runner(peer, std::move(state), hello, std::move(*board));
+    wire::Hello named = hello;
+    named.name = whole_board_name(key, hello.name);
+    if (const auto why = objection_to(named, *board, key)) {
+      ++counters_.refused_boards;
+      out_.notes.push_back("refused a runner: " + *why);
+      send(peer, wire::Refuse{*why});
+      return;
+    }
+    greet_runner(peer, std::move(state), named, std::move(*board));
   } else {
     peers_.emplace(peer, std::move(state));
   }
@@ -182,7 +197,7 @@ void Core::lose_peer(const PeerId& peer, const std::string& why) {
   hungry_runners_.erase(peer);
   hungry_tuners_.erase(peer);
   want_due_.erase(peer);
-  workers_changed_ = true;
+  workers_changed_ = workers_changed_ || is_worker;
   if (board != nullptr) {
     if (board->peer == peer)
       boards_.disconnect(now_, *board, why, !leases.empty());

@@ -66,11 +66,11 @@ struct TaskState {
   uint32_t empty_rounds = 0;  ///< in a row, without one fresh candidate
   uint32_t measuring = 0;     ///< measurements queued or leased
   bool exhausted = false;
-  bool settled = false;  ///< expected gain under the noise
-  bool finals_made = false;             ///< no repetition of finals will follow
-  std::vector<std::string> finalists;   ///< of the last repetition, keys of `candidates`
-  int final_round = 0;                  ///< repetitions made in this run
-  std::string final_winner;             ///< of the last repetition but one
+  bool settled = false;                ///< expected gain under the noise
+  bool finals_made = false;            ///< no repetition of finals will follow
+  std::vector<std::string> finalists;  ///< of the last repetition, keys of `candidates`
+  int final_round = 0;                 ///< repetitions made in this run
+  std::string final_winner;            ///< of the last repetition but one
   std::vector<NearPoint> near;  ///< points that were best for like tasks of earlier runs, nearest first
   Digest reference;             ///< of the check, once a tuner has sent it
 
@@ -160,6 +160,7 @@ struct RecoveredLane {
 struct Job {
   uint64_t id = 0;
   wire::JobRequest request;
+  size_t bytes = 0;  ///< of its texts
   JobState state = JobState::starting;
   std::string reason;
   std::vector<Target> targets;             ///< of the request's parts

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "measure/measurement.h"
+#include "measure/wire.h"
 
 namespace hone::scheduler {
 
@@ -41,7 +42,14 @@ struct Settings {
   uint32_t quarantine_after = 3;  ///< faults of a board before a passed check no longer suffices
   uint32_t forgive_after = 10;    ///< good results in a row that take back one fault
   uint32_t suspect_after = 8;     ///< failed results in a row after which a board is checked
-  double slow_factor = 1.5;       ///< a reference kernel that takes so many times the usual is a failed check
+  // What users may take at most:
+  size_t open_jobs = 1024, open_jobs_of_user = 256;      ///< that have not ended
+  size_t job_bytes = 32u << 20;                          ///< of one job's texts
+  size_t open_job_bytes_of_user = 128u << 20;            ///< of all that have not ended
+  size_t kept_jobs = 1000, kept_job_bytes = 256u << 20;  ///< that have ended: the oldest are forgotten
+  size_t boards = wire::Limits::tasks;                   ///< known at once; of one key alone: `boards_of_key`
+  size_t boards_of_key = 2048;
+  double slow_factor = 1.5;  ///< a reference kernel that takes so many times the usual is a failed check
 
   /// Few: what matters about a candidate is whether it may be among the best, and those are measured again.
   SamplingParameters sampling = {.min_samples = 4, .max_samples = 10, .out_factor = 1.03};
@@ -50,9 +58,10 @@ struct Settings {
                                        .target_spread = 0.02,
                                        .budget = Milliseconds(200),
                                        .race_factor = 1e6};  ///< no race (runners of old knew no 0)
-  int finalists = 3;     ///< measured again with trial 0 at the end of a task
-  int repetitions = 3;   ///< of the finalists, at most: they end once the same one was fastest twice running
-  double final_margin = 0.03;  ///< a finalist that is slower than the fastest by more is left out of the next repetition
+  int finalists = 3;    ///< measured again with trial 0 at the end of a task
+  int repetitions = 3;  ///< of the finalists, at most: they end once the same one was fastest twice running
+  double final_margin =
+      0.03;  ///< a finalist that is slower than the fastest by more is left out of the next repetition
   size_t hints = 12;     ///< best points of like tasks that a round carries
   int top_records = 16;  ///< best records that a round carries
 

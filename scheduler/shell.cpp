@@ -8,6 +8,7 @@
 #include "scheduler/committer.h"
 #include "scheduler/core.h"
 #include "scheduler/delays.h"
+#include "scheduler/note_limit.h"
 #include "scheduler/trainer.h"
 
 namespace hone::scheduler {
@@ -44,6 +45,7 @@ class Shell {
       tidy();
       watch_disk();
       const bool drained = take_messages();
+      take_left();
       note_refused();
       while (auto model = trainer_.take()) carry_out(core_.trained(now(), model->first, model->second));
       // Who is silent is only known once all that lies there was read; under a flood it must still be asked.
@@ -80,7 +82,8 @@ class Shell {
   }
 
   void note(const std::string& line) {
-    if (options_.note) options_.note(line);
+    if (!options_.note) return;
+    if (const auto shown = notes_.admit(now().steady, line)) options_.note(*shown);
   }
 
   /// At most so many before the next sync, so that acknowledgements do not wait for ever. Work is dealt out
@@ -106,6 +109,17 @@ class Shell {
     return all;
   }
 
+  void take_left() {
+    const std::vector<PeerLeft> left = hub_.take_left();
+    for (const PeerLeft& peer : left) {
+      if (peer.why.empty()) continue;
+      const auto known = core_.peers().find(peer.peer);
+      note("cut off " + (known == core_.peers().end() ? std::string("a peer") : known->second.name) + ": " +
+           peer.why);
+    }
+    if (!left.empty()) carry_out(core_.left(now(), left));
+  }
+
   void carry_out(Effects effects) {
     std::vector<PeerId> gone;
     std::move(effects.records.begin(), effects.records.end(), std::back_inserter(batch_.records));
@@ -117,7 +131,12 @@ class Shell {
     for (Outgoing& outgoing : effects.send) {
       if (auto* status = std::get_if<wire::SchedulerStatus>(&outgoing.message)) {
         status->log = options_.log.string();
-        status->refused = hub_.refused().total();
+        const Refused refused = hub_.refused();
+        status->refused = refused.total() + core_.counters().refused_boards;
+        status->connections = static_cast<uint32_t>(hub_.connections());
+        status->crowded = refused.crowded;
+        status->greedy = refused.greedy;
+        status->removed = refused.removed;
         status->acknowledged_median_us = delays_.quantile_us(0.5);
         status->acknowledged_high_us = delays_.quantile_us(0.99);
       }
@@ -155,23 +174,29 @@ class Shell {
   }
 
   void lose(std::vector<PeerId> gone) {
+    if (gone.empty()) return;
+    take_left();  // who was cut off, and why, is known already
     std::sort(gone.begin(), gone.end());
     gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
     for (const PeerId& peer : gone)
       if (core_.peers().contains(peer)) carry_out(core_.gone(now(), peer));
   }
 
-  /// At most one line a second: strangers must not fill the log.
+  /// A line after a second, two, four, ... at most a minute: strangers must not fill the log.
   void note_refused() {
+    constexpr milliseconds first{1000}, longest{60000};
     const Refused refused = hub_.refused();
     const TimePoint time = std::chrono::steady_clock::now();
     if (refused.total() == told_refused_ || time < tell_refused_) return;
     told_refused_ = refused.total();
-    tell_refused_ = time + milliseconds(1000);
+    refused_pause_ = time > tell_refused_ + longest ? first : std::min(longest, 2 * refused_pause_);
+    tell_refused_ = time + refused_pause_;
     note("refused " + std::to_string(refused.total()) +
          " connections so far: " + std::to_string(refused.handshakes) + " spoke no protocol or had no key, " +
          std::to_string(refused.keys) + " had an unknown key, " + std::to_string(refused.roles) +
-         " came in another role than their key's");
+         " came in another role than their key's, " + std::to_string(refused.crowded) +
+         " were too many or said nothing, " + std::to_string(refused.greedy) + " took too much, " +
+         std::to_string(refused.removed) + " had a key that was removed");
   }
 
   /// Group commit: all that came while the last batch was written is the next. On a full disk nothing is
@@ -285,6 +310,8 @@ class Shell {
   std::optional<TimePoint> submitted_;  ///< the commit that is under way
   uint64_t wanted_ = 0, durable_ = 0, told_refused_ = 0;
   TimePoint tell_refused_ = {};
+  milliseconds refused_pause_{1000};
+  NoteLimit notes_{4096, 50, 1000};
   size_t next_compact_ = options_.compact_every;
   std::string trouble_, untidy_;
 };

@@ -127,8 +127,8 @@ TEST_F(Faults, AThrottledBoardsTimesAreNotKeptAndAnotherGoesOnWithItsWork) {
   FakeTuner tuner(endpoint());
   Client client(endpoint());
   client.submit(request(100000));
-  ASSERT_TRUE(said(*server, "hone-scheduler.err", "board hot-1 is Good")) << scheduler_said();
-  ASSERT_TRUE(said(*server, "hone-scheduler.err", "board hot-1 is Bad: it is slower than it was"))
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "board hot/1 is Good")) << scheduler_said();
+  ASSERT_TRUE(said(*server, "hone-scheduler.err", "board hot/1 is Bad: it is slower than it was"))
       << scheduler_said();
   const size_t before = records().size();
   ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= before + 40; }))

@@ -70,10 +70,10 @@ class Lab : public testing::Test {
 
 TEST_F(Lab, TunesWithKeysAndShowsJobsAndBoards) {
   start_scheduler();
-  make_key("board", "runner");
+  make_key("b1", "runner");
   make_key("worker", "tuner");
-  Running board("hone-runner",
-                with_key({"--name", "b1", "--label", "rack=2", "--simulate", "seed:7"}, "board"), scratch_);
+  Running board("hone-runner", with_key({"--name", "b1", "--label", "rack=2", "--simulate", "seed:7"}, "b1"),
+                scratch_);
   Running tuner("hone-tuner", with_key({"--jobs", "1"}, "worker"), scratch_);
   const Finished tuned = hone(with_key({"tune", tiny_model(), "--trials", "4"}, "me"), scratch_);
   EXPECT_EQ(tuned.exit_code, 0) << tuned.err;
@@ -87,13 +87,13 @@ TEST_F(Lab, TunesWithKeysAndShowsJobsAndBoards) {
 
 TEST_F(Lab, RefusesStrangersAndWrongRolesAndCountsThem) {
   start_scheduler();
-  make_key("board", "runner");
+  make_key("b1", "runner");
   make_key("stranger", "");
   Running no_key("hone-runner", {"--scheduler", endpoint_, "--simulate", "seed:7"}, scratch_);
   Finished refused = no_key.finish();
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("it demands a key"));
-  Running wrong_role("hone-tuner", with_key({}, "board"), scratch_);
+  Running wrong_role("hone-tuner", with_key({}, "b1"), scratch_);
   refused = wrong_role.finish();
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.err, HasSubstr("its key is for a runner, not for a tuner"));
@@ -134,9 +134,9 @@ TEST_F(Lab, AJobOutlivesAKilledClient) {
 
 TEST_F(Lab, BoardsAreDrainedResumedAndRetired) {
   start_scheduler();
-  make_key("board", "runner");
+  make_key("b1", "runner");
   make_key("boss", "operator");
-  Running board("hone-runner", with_key({"--name", "b1", "--simulate", "seed:7"}, "board"), scratch_);
+  Running board("hone-runner", with_key({"--name", "b1", "--simulate", "seed:7"}, "b1"), scratch_);
   ASSERT_TRUE(scheduler_says("board b1 is Good"));
   Finished said = hone(with_key({"boards", "drain", "b1", "--reason", "new fan"}, "boss"), scratch_);
   EXPECT_EQ(said.exit_code, 0) << said.err;
@@ -160,10 +160,10 @@ TEST_F(Lab, BoardsAreDrainedResumedAndRetired) {
 
 TEST_F(Lab, AJobIsCreatedOnceAndItsLogIsPulledAndBuiltFrom) {
   start_scheduler();
-  make_key("board", "runner");
+  make_key("b1", "runner");
   make_key("worker", "tuner");
-  Running board("hone-runner",
-                with_key({"--name", "b1", "--label", "rack=2", "--simulate", "seed:7"}, "board"), scratch_);
+  Running board("hone-runner", with_key({"--name", "b1", "--label", "rack=2", "--simulate", "seed:7"}, "b1"),
+                scratch_);
   Running tuner("hone-tuner", with_key({"--jobs", "1"}, "worker"), scratch_);
   const std::vector<std::string> create =
       with_key({"jobs", "create", tiny_model(), "--trials", "4", "--token", "t", "--require", "rack=2",

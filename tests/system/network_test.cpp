@@ -93,7 +93,9 @@ class Network : public Rig, public testing::WithParamInterface<Loss> {
     for (const std::string role : {"scheduler", "tuner", "runner", "client"}) {
       ASSERT_EQ(hone({"keygen", at(role)}, scratch_).exit_code, 0);
       if (role == "scheduler") continue;
-      const Finished added = hone({"keys", "add", role, at(role + ".pub"), "--keys", at("list")}, scratch_);
+      std::vector<std::string> add = {"keys", "add", role, at(role + ".pub"), "--keys", at("list")};
+      if (role == "runner") add.insert(add.end(), {"--board", "near", "--board", "far"});
+      const Finished added = hone(add, scratch_);
       ASSERT_EQ(added.exit_code, 0) << added.err;
     }
     std::ofstream(scratch_ / "script") << "time_ns 1000000 2000000\npace 1\n";

@@ -40,7 +40,7 @@ class Strangers : public Rig {
   void start() {
     make_key("scheduler", "");
     make_key("me", "client");
-    make_key("board", "runner");
+    make_key("b1", "runner");
     make_key("worker", "tuner");
     make_key("stranger", "");
     const std::vector<std::string> arguments = scheduler_arguments(
@@ -74,7 +74,7 @@ class Strangers : public Rig {
 TEST_F(Strangers, AreRefusedAndCountedWhileAJobGoesOnUndisturbed) {
   start();
   std::ofstream(scratch_ / "script") << "seed 3\ntime_ns 1000000 2000000\npace 1\n";
-  Running board("hone-runner", with({"--name", "b1", "--simulate", at("script")}, key("board")), scratch_, {},
+  Running board("hone-runner", with({"--name", "b1", "--simulate", at("script")}, key("b1")), scratch_, {},
                 "b1");
   FakeTuner tuner(address_, {}, options("worker"));
   Client client(address_, options("me"));
@@ -97,15 +97,15 @@ TEST_F(Strangers, AreRefusedAndCountedWhileAJobGoesOnUndisturbed) {
 
   // A right key, but another scheduler is expected: nothing is said at all, and it is counted.
   Running misled("hone-runner",
-                 with({"--simulate", at("script"), "--give-up-ms", "2000"}, key("board", "stranger")),
-                 scratch_, {}, "misled");
+                 with({"--simulate", at("script"), "--give-up-ms", "2000"}, key("b1", "stranger")), scratch_,
+                 {}, "misled");
   told = misled.finish();
   EXPECT_EQ(told.exit_code, 1);
   EXPECT_THAT(told.err, HasSubstr("no scheduler was heard"));
   EXPECT_GT(refused(), before) << "with another scheduler's key";
   before = refused();
 
-  told = Running("hone-tuner", key("board"), scratch_).finish();
+  told = Running("hone-tuner", key("b1"), scratch_).finish();
   EXPECT_EQ(told.exit_code, 1);
   EXPECT_THAT(told.err, HasSubstr("its key is for a runner, not for a tuner"));
   EXPECT_EQ(refused(), before + 1) << "a runner's key in a tuner's role";
@@ -134,7 +134,7 @@ TEST_F(Strangers, MayNotStopOrResumeAJobOfAnotherNorTouchBoardsUnlessTheyAreOper
   make_key("you", "client");
   make_key("boss", "operator");
   std::ofstream(scratch_ / "script") << "seed 3\ntime_ns 1000000 2000000\npace 1\n";
-  Running board("hone-runner", with({"--name", "b1", "--simulate", at("script")}, key("board")), scratch_, {},
+  Running board("hone-runner", with({"--name", "b1", "--simulate", at("script")}, key("b1")), scratch_, {},
                 "b1");
   ASSERT_TRUE(said(*server_, "hone-scheduler.err", "board b1 is Good"));
   const Finished created =
@@ -155,7 +155,8 @@ TEST_F(Strangers, MayNotStopOrResumeAJobOfAnotherNorTouchBoardsUnlessTheyAreOper
   for (const std::string action : {"drain", "resume", "retire"}) {
     finished = hone(with({"boards", action, "b1"}, key("me")), scratch_);
     EXPECT_EQ(finished.exit_code, 1) << action;
-    EXPECT_THAT(finished.err, HasSubstr("only an operator may drain, resume or retire boards")) << action;
+    EXPECT_THAT(finished.err, HasSubstr("only an operator may drain, resume, retire or release boards"))
+        << action;
   }
   finished = hone(with({"boards", "describe", "b1"}, key("me")), scratch_);
   EXPECT_THAT(finished.out, HasSubstr("Good")) << finished.err;

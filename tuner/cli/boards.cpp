@@ -75,6 +75,7 @@ void show_history(const wire::BoardSummary& board, const Output& output) {
                             board.reference_ns / 1e6, gibibytes(static_cast<double>(board.free_memory_bytes)),
                             gibibytes(static_cast<double>(board.free_disk_bytes)),
                             known(board.max_frequency_mhz, "MHz")));
+  if (!board.bound_id.empty()) output.data("  the name belongs to the machine " + board.bound_id);
   if (board.faults > 0) output.data(fmt::format("  {} faults that are not forgotten", board.faults));
   if (board.retry_ms >= 0) output.data("  next health check in " + duration(board.retry_ms));
   for (const wire::BoardChange& change : board.history)
@@ -119,9 +120,9 @@ int change(const BoardFlags& flags, wire::BoardAction action, const Output& outp
 
 void add_boards(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BoardFlags>();
-  CLI::App* command = app.add_subcommand(
-      "boards",
-      "a scheduler's boards: what they are, how they are, what they do; drain, resume or retire one");
+  CLI::App* command = app.add_subcommand("boards",
+                                         "a scheduler's boards: what they are, how they are, what they do; "
+                                         "drain, resume, retire or release one");
   add_lab_flags(*command, flags->lab, true);
   command->require_subcommand(0, 1);
   command->fallthrough();
@@ -139,6 +140,8 @@ void add_boards(CLI::App& app, Context& context) {
   add("describe", "one board, its health and the history of its states", wire::BoardAction::show);
   add("drain", "let it finish what it runs and give it nothing more: Maintenance", wire::BoardAction::drain);
   add("resume", "check its health and use it again, whatever it was in", wire::BoardAction::resume);
+  add("release", "let another machine have this name: the next that comes with a key that owns it",
+      wire::BoardAction::release);
   add("retire", "take its work away and never use it again", wire::BoardAction::retire);
 }
 

@@ -68,6 +68,7 @@ void add_lab_keys(CLI::App& command, LabFlags& flags) {
 Result<TransportOptions> lab_transport(const LabFlags& flags) {
   TransportOptions options;
   HONE_TRY(options.keys, peer_keys(flags.key, flags.server_key));
+  options.give_up_unheard = true;
   return options;
 }
 

@@ -30,6 +30,10 @@ std::string json_of(const wire::SchedulerStatus& status) {
   json["tuners"] = status.tuners;
   json["clients"] = status.clients;
   json["refused"] = status.refused;
+  json["connections"] = status.connections;
+  json["crowded"] = status.crowded;
+  json["greedy"] = status.greedy;
+  json["removed"] = status.removed;
   json["malformed"] = status.malformed;
   json["lost_workers"] = status.lost_workers;
   json["acknowledged_median_us"] = status.acknowledged_median_us;
@@ -62,10 +66,14 @@ int show(const StatusFlags& flags, const Output& output) {
     output.data(fmt::format("results    acknowledged after {:.2f} ms (median), {:.2f} ms (99 %)",
                             static_cast<double>(status->acknowledged_median_us) / 1000,
                             static_cast<double>(status->acknowledged_high_us) / 1000));
-  output.data(fmt::format("connected  {} boards, {} tuners, {} clients", status->boards, status->tuners,
-                          status->clients));
+  output.data(fmt::format("connected  {} boards, {} tuners, {} clients, {} connections in all",
+                          status->boards, status->tuners, status->clients, status->connections));
   output.data(fmt::format("refused    {} connections at the door, {} messages that made no sense",
                           status->refused, status->malformed));
+  if (status->crowded + status->greedy + status->removed > 0)
+    output.data(fmt::format(
+        "           of them {} were too many or said nothing, {} took too much, {} had a removed key",
+        status->crowded, status->greedy, status->removed));
   output.data(fmt::format("lost       {} tuners and boards", status->lost_workers));
   return kSuccess;
 }
