@@ -92,8 +92,11 @@ inline constexpr uint32_t features = 64;
 /// Answers every round at once with candidates of a real one's size, but for the artifact's bytes.
 class Tuner {
  public:
-  Tuner(std::string endpoint, uint32_t rounds)
-      : endpoint_(std::move(endpoint)), rounds_(rounds), thread_([this] { work(); }) {}
+  Tuner(std::string endpoint, uint32_t rounds, TransportOptions transport = {})
+      : endpoint_(std::move(endpoint)),
+        rounds_(rounds),
+        transport_(std::move(transport)),
+        thread_([this] { work(); }) {}
   ~Tuner() {
     stop_.notify();
     thread_.join();
@@ -105,7 +108,7 @@ class Tuner {
 
  private:
   void work() {
-    auto peer = Peer::connect(endpoint_);
+    auto peer = Peer::connect(endpoint_, transport_);
     if (!peer) give_up(peer.error().text());
     wire::Hello hello;
     hello.role = wire::Role::tuner;
@@ -141,26 +144,31 @@ class Tuner {
 
   static void build(Peer& peer, const wire::Round& round) {
     const std::string reference = "reference " + round.task;
-    for (uint32_t i = 0; i < round.count; ++i) {
+    // After a restart of the scheduler what waited for a board is built again.
+    const bool again = !round.rebuild.empty();
+    for (uint32_t i = 0; i < (again ? round.rebuild.size() : round.count); ++i) {
       wire::Built built;
       built.lease = round.lease;
       built.trial = round.first_trial + i;
-      const std::string parameters = "oc_tile=2 ow_tile=14 ic_block=16 n=" + std::to_string(built.trial);
+      std::string parameters = "oc_tile=2 ow_tile=14 ic_block=16 n=" + std::to_string(built.trial);
       built.candidate = {round.task, round.target,         "direct", 1, round.ports,
                          parameters, std::string(300, 's')};
+      if (again) built.candidate = round.rebuild[i];
+      parameters = built.candidate.parameters;
       built.features.assign(features, static_cast<float>(built.trial));
       built.feature_version = 1;
       std::vector<wire::Bytes> blobs = {bytes_of("artifact " + round.task + parameters)};
       built.artifact = digest_of(std::span<const std::byte>(blobs[0]));
       built.reference = digest_of(reference);
-      if (built.trial == 0) blobs.push_back(bytes_of(reference));
+      if (built.trial == 0 || (again && i == 0)) blobs.push_back(bytes_of(reference));
       send(peer, built, blobs);
     }
-    send(peer, wire::RoundDone{round.lease, round.count, false, 1});
+    send(peer, wire::RoundDone{round.lease, again ? 0 : round.count, false, 1});
   }
 
   std::string endpoint_;
   uint32_t rounds_;
+  TransportOptions transport_;
   std::atomic<long long> cpu_ns_ = 0;
   std::atomic<bool> paused_ = false;
   WakeUp stop_;
@@ -172,6 +180,7 @@ struct Options {
   double seconds = 10;
   int tasks = 200;
   bool tcp = false;
+  bool keys = false;            ///< --reconnect: over TCP with keys, all boards with one
   std::string folder = "/tmp";  ///< where log and socket lie
   std::string programs =
       HONE_BINARY_DIR "/bin";  ///< where scheduler and runner are; of another build to compare
@@ -181,7 +190,8 @@ struct Options {
 /// Committed results so far, as the scheduler tells those who follow the job.
 class Client {
  public:
-  explicit Client(const std::string& endpoint) : peer_(*Peer::connect(endpoint)) {
+  explicit Client(const std::string& endpoint, TransportOptions transport = {})
+      : peer_(*Peer::connect(endpoint, std::move(transport))) {
     (void)peer_.send(wire::Hello{});
   }
   void submit(int tasks) {
@@ -202,6 +212,9 @@ class Client {
     request.max_trials = 100000000;
     (void)peer_.send(request);
   }
+  /// Goes on with a job that another client submitted.
+  void follow(uint64_t job) { (void)peer_.send(wire::Follow{job}); }
+  uint64_t job() const { return job_; }
   wire::SchedulerStatus status() {
     (void)peer_.send(wire::AskStatus{});
     const TimePoint patience = Clock::now() + std::chrono::seconds(20);
@@ -218,6 +231,7 @@ class Client {
       if (!received->message) continue;
       if (const auto* event = std::get_if<wire::JobEvent>(&*received->message)) {
         candidates_ = event->trials;
+        job_ = event->job;
         at_ = Clock::now();
       }
       if (const auto* refused = std::get_if<wire::NotUnderstood>(&*received->message))
@@ -229,11 +243,13 @@ class Client {
 
  private:
   Peer peer_;
-  uint64_t candidates_ = 0;
+  uint64_t candidates_ = 0, job_ = 0;
   TimePoint at_;
 };
 
 /// The path in which a result is one message: see result_load.cpp. Prints a row.
 void measure_results(const Options& options, int boards);
+/// All boards come back at once: see reconnect_load.cpp. Prints rows.
+void measure_reconnects(const Options& options, int boards);
 
 }  // namespace hone::load

@@ -2,7 +2,10 @@
 // the scheduler and `hone-runner --simulate`, plays the tuners itself, and prints rates, processor time and
 // memory of each program by itself: the whole path of a result, from its proposal on, about eight messages.
 // With --results only the end of that path: one message for a result whose work is leased (result_load.cpp).
-//   scheduler_load [--results [--rate N]] [--boards 1,10,100,1000] [--seconds 10] [--tasks 200] [--tcp]
+// With --reconnect: how long it takes until all boards are back after the scheduler was killed
+// (reconnect_load.cpp).
+//   scheduler_load [--results [--rate N] | --reconnect [--keys]] [--boards 1,10,100,1000] [--seconds 10]
+//   [--tasks 200] [--tcp]
 //     [--folder /tmp] [--programs build/release/bin]
 #include "tests/performance/load_parts.h"
 
@@ -63,7 +66,7 @@ void measure(const Options& options, int boards) {
 
 int main(int argc, char** argv) {
   hone::load::Options options;
-  bool results = false;
+  bool results = false, reconnect = false;
   for (int i = 1; i < argc; ++i) {
     const std::string name = argv[i];
     if (name == "--tcp") {
@@ -79,6 +82,10 @@ int main(int argc, char** argv) {
       options.folder = argv[++i];
     } else if (i + 1 < argc && name == "--programs") {
       options.programs = argv[++i];
+    } else if (name == "--reconnect") {
+      reconnect = true;
+    } else if (name == "--keys") {
+      options.keys = true;
     } else if (name == "--results") {
       results = true;
     } else if (i + 1 < argc && name == "--rate") {
@@ -87,9 +94,14 @@ int main(int argc, char** argv) {
       options.tasks = std::atoi(argv[++i]);
     } else {
       hone::load::give_up(
-          "usage: scheduler_load [--results [--rate N]] [--boards 1,10,100,1000] [--seconds S] [--tasks N] "
+          "usage: scheduler_load [--results [--rate N] | --reconnect [--keys]] [--boards 1,10,100,1000] "
+          "[--seconds S] [--tasks N] "
           "[--tcp] [--folder DIR] [--programs DIR]");
     }
+  }
+  if (reconnect) {
+    for (const int boards : options.boards) hone::load::measure_reconnects(options, boards);
+    return 0;
   }
   std::printf(
       "%s",
