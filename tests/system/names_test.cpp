@@ -61,8 +61,9 @@ TEST(Names, OfAModelsNodesAreTextInEveryCommand) {
     EXPECT_EQ(finished.exit_code, 0) << command[0] << ": " << finished.err;
     EXPECT_TRUE(is_clean(finished.out)) << command[0];
     EXPECT_TRUE(is_clean(finished.err)) << command[0];
-    if (command.back() == "--json" || command[0] == "bench")
+    if (command.back() == "--json" || command[0] == "bench") {
       EXPECT_TRUE(nlohmann::json::accept(finished.last_line())) << finished.last_line();
+    }
   }
   EXPECT_THAT(hone({"inspect", model}, scratch).out,
               testing::AllOf(HasSubstr("c\\x1b[2J"), HasSubstr("\\nhone")));
