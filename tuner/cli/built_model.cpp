@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
+#include "codegen/base/input_file.h"
 #include "codegen/runtime/host/model_file.h"
 
 namespace hone::cli {
@@ -39,12 +39,13 @@ Result<LoadedModel> load_built_model(const BuiltModelFlags& flags, int threads, 
 }
 
 bool is_built_model(const std::string& file) {
-  char begin[4] = {};
-  std::ifstream stream(file, std::ios::binary);
-  return stream.read(begin, sizeof begin) && std::memcmp(begin,
-                                                         "\x7f"
-                                                         "ELF",
-                                                         4) == 0;
+  constexpr std::string_view elf =
+      "\x7f"
+      "ELF";
+  const auto opened = InputFile::open(file);  // a pipe is not waited for
+  if (!opened || opened->bytes() < elf.size()) return false;
+  const auto begin = opened->read(0, elf.size());
+  return begin && *begin == elf;
 }
 
 int inspect_built_model(const BuiltModelFlags& flags, bool as_json, const Output& output) {
@@ -59,9 +60,10 @@ int inspect_built_model(const BuiltModelFlags& flags, bool as_json, const Output
     nlohmann::json parts = nlohmann::json::array();
     for (const ModelPart& part : notes->parts)
       parts.push_back({{"part", part.name}, {"bytes", part.bytes}, {"digest", part.digest}});
-    output.data(nlohmann::json{
-        {"model", flags.model}, {"target", notes->target}, {"verified", notes->has_digests}, {"parts", parts}}
-                    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    output.data(json_line(nlohmann::json{{"model", flags.model},
+                                         {"target", notes->target},
+                                         {"verified", notes->has_digests},
+                                         {"parts", parts}}));
     return kSuccess;
   }
   output.data(fmt::format("model   {}: {}", flags.model,
