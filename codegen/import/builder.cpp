@@ -10,6 +10,7 @@ namespace hone {
 namespace {
 
 constexpr int64_t kMaxConstantBytes = int64_t{8} << 30;
+constexpr int64_t kMaxOperandElements = int64_t{1} << 36;  // as verify() allows
 constexpr int64_t kMaxEvaluatedElements = int64_t{1} << 30;
 
 /// Element count, or nothing if it exceeds `most` or an extent is negative.
@@ -69,7 +70,9 @@ Result<ValueId> GraphBuilder::add(Op op, const std::string& name, std::vector<Va
   Node node{op, node_name_, std::move(inputs), -1, std::move(attributes)};
   std::vector<const Constant*> operands;
   for (const ValueId id : node.inputs) {
-    if (!bounded_count(shape(id), INT64_MAX / 8).value_or(0)) return fail("an operand is empty");
+    if (element_count(shape(id)) == 0) return fail("an operand is empty");
+    if (element_count(shape(id)) > kMaxOperandElements)
+      return fail("an operand of shape " + to_text(shape(id)) + " is too large");
     if (data(id)) operands.push_back(data(id));
   }
   HONE_TRY(TensorType type, infer_type(graph_, node));

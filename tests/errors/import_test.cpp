@@ -94,6 +94,18 @@ void open_dimension(onnx::ModelProto& model, int index, const std::string& name)
 
 TEST_F(ImportErrors, TheSmallModelItselfIsFine) { EXPECT_EQ(error_of(small_model()), "no error"); }
 
+TEST_F(ImportErrors, ThirtyThousandOperatorsInARowAreFine) {
+  auto model = small_model();
+  std::string last = "y";
+  for (int i = 0; i < 30000; ++i) {
+    const std::string next = "v" + std::to_string(i);
+    add_node(*model.mutable_graph(), i % 2 == 0 ? "Sigmoid" : "Relu", {last}, next);
+    last = next;
+  }
+  model.mutable_graph()->mutable_output(0)->set_name(last);
+  EXPECT_EQ(error_of(model), "no error");
+}
+
 TEST_F(ImportErrors, AMissingFileIsSaidToBeMissing) {
   EXPECT_EQ(error_of(folder_ / "none.onnx"), (folder_ / "none.onnx").string() + ": there is no such file");
 }
@@ -153,6 +165,14 @@ TEST_F(ImportErrors, AHugeTensorClaimIsRefusedBeforeAnythingIsAllocated) {
   EXPECT_THAT(error_of(model), HasSubstr("w: shape 1099511627776x3x3x3 is not possible"));
   tensor->set_dims(0, 1 << 20);
   EXPECT_THAT(error_of(model), HasSubstr("w: it has 432 bytes, its shape 1048576x3x3x3 needs 113246208"));
+}
+
+TEST_F(ImportErrors, AnInputWhoseElementsOverflowIsSaidToBeTooLarge) {
+  auto model = small_model();
+  add_input(*model.mutable_graph(), "huge", {int64_t{1} << 32, int64_t{1} << 32});
+  add_node(*model.mutable_graph(), "Relu", {"huge"}, "z");
+  model.mutable_graph()->mutable_output(0)->set_name("z");
+  EXPECT_THAT(error_of(model), HasSubstr("an operand of shape 4294967296x4294967296 is too large"));
 }
 
 TEST_F(ImportErrors, AHugeConstantMadeByANodeIsRefused) {
