@@ -37,20 +37,22 @@ Graph pool_first(Graph graph) {
   Rewriter rewriter(std::move(graph));
   const std::vector<Node> nodes = rewriter.nodes();
   for (const Node& node : nodes) {
-    Node* before = is_shrinking_mean(rewriter, node) ? rewriter.only_for_us(node.inputs[0]) : nullptr;
-    if (!before || !is_pointwise(rewriter, *before)) {
-      rewriter.push(node);
-      continue;
+    rewriter.push(node);
+    for (Node* pool = rewriter.maker(node.output); is_shrinking_mean(rewriter, *pool);) {
+      Node* before = rewriter.only_for_us(pool->inputs[0]);
+      if (!before || !is_pointwise(rewriter, *before)) break;
+      Node conv = *before;
+      TensorType type = rewriter.value(pool->output).type;
+      type.shape[1] = rewriter.value(conv.inputs[0]).type.shape[1];
+      const ValueId pooled =
+          rewriter.add_value(rewriter.value(conv.output).name + ".pooled", std::move(type));
+      *before = {pool->op, pool->name, {conv.inputs[0]}, conv.output, pool->attributes};
+      rewriter.rename_output(*before, pooled);
+      conv.inputs[0] = pooled;
+      conv.output = pool->output;
+      *pool = std::move(conv);
+      pool = before;  // and past the convolution before that
     }
-    Node conv = *before;
-    TensorType type = rewriter.value(node.output).type;
-    type.shape[1] = rewriter.value(conv.inputs[0]).type.shape[1];
-    const ValueId pooled = rewriter.add_value(rewriter.value(node.output).name + ".pooled", std::move(type));
-    *before = {node.op, node.name, {conv.inputs[0]}, conv.output, node.attributes};
-    rewriter.rename_output(*before, pooled);
-    conv.inputs[0] = pooled;
-    conv.output = node.output;
-    rewriter.push(std::move(conv));
   }
   return rewriter.finish();
 }
