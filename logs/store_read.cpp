@@ -54,6 +54,22 @@ Status check_header(hid_t file, const std::string& where) {
   return {};
 }
 
+/// Empty: the file has none.
+Digest content_digest(hid_t file) {
+  const char* name = store::ContentDigest::attribute;
+  if (H5Aexists(file, name) <= 0) return {};
+  const Handle attribute(H5Aopen(file, name, H5P_DEFAULT), H5Aclose);
+  const Handle stored(H5Aget_type(attribute.get()), H5Tclose);
+  Digest digest(64, '\0');
+  const Handle text(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(text.get(), digest.size());
+  H5Tset_strpad(text.get(), H5T_STR_NULLPAD);
+  if (H5Tget_class(stored.get()) != H5T_STRING || H5Tis_variable_str(stored.get()) != 0 ||
+      H5Aread(attribute.get(), text.get(), digest.data()) < 0)
+    return "unreadable";
+  return digest;
+}
+
 struct Strings {
   std::vector<char> bytes;
   std::vector<uint64_t> offsets;
@@ -135,6 +151,14 @@ Result<std::vector<Record>> read_store(const std::filesystem::path& path) {
   HONE_TRY(strings.offsets, read_column<uint64_t>(file.get(), "strings/offsets", H5T_NATIVE_UINT64, where));
   if (!strings.sound())
     return fail("its /strings/offsets do not fit /strings/bytes", where, "the file is damaged");
+  if (const Digest expected = content_digest(file.get()); !expected.empty()) {
+    // Check sums of HDF5's own do not cover what a file says of its types.
+    store::ContentDigest content;
+    content.add(rows), content.add(samples), content.add(features), content.add(strings.bytes);
+    content.add(strings.offsets);
+    if (content.get() != expected)
+      return fail("its content is not what was written to it", where, "the file is damaged");
+  }
   std::vector<Record> records(rows.size());
   for (size_t i = 0; i < rows.size(); ++i)
     if (!convert(rows[i], strings, samples, features, records[i]))

@@ -5,8 +5,11 @@
 #include <hdf5.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
+
+#include "codegen/base/digest.h"
 
 namespace hone::store {
 
@@ -46,6 +49,23 @@ struct Row {
 /// The row as it lies in memory; fields by name, so files with fewer or more fields convert. Enumerations
 /// have their names.
 Handle row_type();
+
+/// All of a log's columns as they lie in memory, digested one after the other: what a file says beside them, and what
+/// is compared when it is read.
+class ContentDigest {
+ public:
+  template <class Column>
+  void add(const Column& column) {
+    const auto bytes = std::as_bytes(std::span(column.data(), column.size()));
+    parts_ += digest_of(bytes) + " " + std::to_string(column.size()) + "\n";
+  }
+  Digest get() const { return digest_of(parts_); }
+  /// The attribute of the file that has it; older files lack it.
+  static constexpr const char* attribute = "content_digest";
+
+ private:
+  std::string parts_;
+};
 
 /// Turns off HDF5's own printing of errors for the calling thread and gives the innermost message of the last
 /// error.

@@ -124,6 +124,12 @@ bool write_hdf5(const std::filesystem::path& path, const Columns& columns) {
   if (!write_attribute(file.get(), "format", text.get(), kind.data()) ||
       !write_attribute(file.get(), "format_version", H5T_NATIVE_UINT, &version))
     return false;
+  store::ContentDigest content;
+  content.add(columns.rows), content.add(columns.samples), content.add(columns.features);
+  content.add(columns.strings.bytes()), content.add(columns.strings.offsets());
+  const Digest digest = content.get();
+  H5Tset_size(text.get(), digest.size());
+  if (!write_attribute(file.get(), store::ContentDigest::attribute, text.get(), digest.data())) return false;
   const Handle type = store::row_type();
   const Handle packed(H5Tcopy(type.get()), H5Tclose);
   H5Tpack(packed.get());

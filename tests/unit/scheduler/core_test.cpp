@@ -24,7 +24,7 @@ TEST(Hello, IsAnsweredWithWelcomeOrTheReasonOfRefusal) {
   old.protocol_max = 9;
   hand.say("old", old);
   EXPECT_THAT(hand.last<wire::Refuse>("old")->reason,
-              HasSubstr("speaks protocol 1 to 3, the peer (unknown build) 7 to 9: the scheduler is too old"));
+              HasSubstr("speaks protocol 1 to 4, the peer (unknown build) 7 to 9: the scheduler is too old"));
   old.protocol_min = old.protocol_max = 0;
   old.build = "hone 0.0";
   hand.say("old", old);
