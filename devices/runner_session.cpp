@@ -31,7 +31,9 @@ void RunnerSession::connected(TimePoint now) {
   greet_ = true;
   welcomed_ = false;
   last_heard_ = now;
-  hello_again_ = now + options_.hello_timeout;
+  // A scheduler that many greet at once answers late: whoever begins anew at a fixed time never gets its turn.
+  hello_again_ = now + options_.hello_timeout * (1 << std::min(unanswered_, most_doublings));
+  ++unanswered_;
 }
 
 wire::Hello RunnerSession::hello() const {
@@ -63,6 +65,7 @@ Status RunnerSession::handle(Received received, TimePoint now) {
                      ? options_.heartbeat
                      : milliseconds(std::clamp<uint32_t>(welcome->heartbeat_ms, 10, 60000));
     welcomed_ = true;
+    unanswered_ = 0;
     protocol_ = welcome->protocol;
     next_state_ = now;
     queue_.reconnected();

@@ -69,6 +69,8 @@ class RunnerSession {
   std::optional<wire::HealthReport> report_;  ///< of the last check
   bool report_due_ = false;
   bool greet_ = true, welcomed_ = false, stopping_ = false;
+  int unanswered_ = 0;  ///< greetings in a row, each waited for twice as long as the one before
+  static constexpr int most_doublings = 4;
   uint32_t protocol_ = wire::protocol_version;
   std::chrono::milliseconds heartbeat_{1000};
   TimePoint last_heard_, last_message_, hello_again_, next_state_, stop_by_;

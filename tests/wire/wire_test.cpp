@@ -78,7 +78,7 @@ TEST(Wire, GoldenFramesOfVersion2AreStillRead) { expect_read("v2", examples_2())
 TEST(Wire, GoldenFramesOfVersion3AreStillRead) { expect_read("v3", examples_3()); }
 
 TEST(Wire, GoldenFramesOfVersion3WithBoundNamesAreStillRead) {
-  expect_read("v3-identity", examples_identity());
+  expect_read("v4", examples_identity());
 }
 
 TEST(Wire, AnUnknownBoardActionIsRefused) {
