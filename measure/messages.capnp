@@ -342,6 +342,7 @@ struct SchedulerStatus {
   crowded @17 :UInt64;              # of `refused`: one connection too many, or one that said nothing for too long
   greedy @18 :UInt64;               # cut off, since they took more than they may
   removed @19 :UInt64;              # came with a key that was removed from the list
+  conflicts @20 :Text;              # reference artifacts that tuners disagree on: how many, the last; empty: none
 }
 
 struct TaskProgress {

@@ -217,6 +217,7 @@ struct SchedulerStatus {
   /// Of `refused`: one connection too many, or one that said nothing for too long; those that took more than
   /// they may; those whose key was removed.
   uint64_t crowded = 0, greedy = 0, removed = 0;
+  std::string conflicts;  ///< references that tuners disagree on: how many, and the last; empty: none
 };
 
 struct Query {

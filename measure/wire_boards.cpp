@@ -148,6 +148,7 @@ void put(const SchedulerStatus& from, schema::SchedulerStatus::Builder to) {
   to.setCrowded(from.crowded);
   to.setGreedy(from.greedy);
   to.setRemoved(from.removed);
+  if (!from.conflicts.empty()) to.setConflicts(text("conflicts", from.conflicts));
 }
 void get(schema::SchedulerStatus::Reader from, SchedulerStatus& to) {
   to.build = text("build", from.getBuild());
@@ -170,6 +171,7 @@ void get(schema::SchedulerStatus::Reader from, SchedulerStatus& to) {
   to.crowded = from.getCrowded();
   to.greedy = from.getGreedy();
   to.removed = from.getRemoved();
+  to.conflicts = text("conflicts", from.getConflicts());
 }
 
 }  // namespace hone::wire

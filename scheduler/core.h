@@ -21,6 +21,7 @@
 #include "scheduler/effects.h"
 #include "scheduler/job.h"
 #include "scheduler/job_journal.h"
+#include "scheduler/references.h"
 #include "scheduler/settings.h"
 #include "scheduler/share.h"
 #include "scheduler/training.h"
@@ -68,7 +69,7 @@ struct Work {
 struct PeerState {
   wire::Role role = wire::Role::client;
   uint64_t worker = 0;
-  std::string name;
+  std::string name, build;
   uint32_t capacity = 1;
   uint32_t protocol = wire::protocol_version;
   int feature_version = 0;  ///< tuners: see wire::Hello
@@ -182,6 +183,8 @@ class Core {
   void round_lost(Work& work, const std::string& why);
   bool make_round(const PeerId& tuner);
   bool make_rebuild(const PeerId& tuner);
+  /// The reference that came with what was built: the first stays. What is wrong with it; empty: nothing.
+  std::string take_reference(Work& work, const Digest& reference);
   void rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes> blobs);
   void give_up_rebuilding(const std::vector<uint64_t>& works, const std::string& why);
   std::optional<uint32_t> room_for_round(const Job& job, const Lane& lane, const TaskState& task) const;
@@ -320,6 +323,8 @@ class Core {
     Time featurise_until{0};
   };
   std::map<std::string, Model> models_;  ///< by target
+  References references_;
+  std::set<std::string> noted_conflicts_;  ///< what people were told
   Counters counters_;
   bool stopping_ = false;
 };

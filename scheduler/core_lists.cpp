@@ -108,6 +108,7 @@ void Core::status(const PeerId& peer) {
   answer.records = log_.records().size();
   answer.durable = answer.records - committing_.size();
   answer.trouble = trouble_;
+  answer.conflicts = references_.summary();
   answer.up_ms = (now_.steady - born_).count();
   for (const auto& [id, other] : peers_)
     ++(other.role == wire::Role::runner  ? answer.boards

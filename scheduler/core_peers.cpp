@@ -41,6 +41,7 @@ void Core::hello(const PeerId& peer, const wire::Hello& hello, const KeyHolder& 
   state.role = hello.role;
   state.worker = next_worker_++;
   state.name = shown_name(hello.name, key);
+  state.build = hello.build;
   state.protocol = protocol;
   state.instance = hello.instance;
   state.feature_version = static_cast<int>(std::min<uint32_t>(hello.feature_version, 1u << 30));

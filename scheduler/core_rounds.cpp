@@ -83,10 +83,25 @@ bool Core::make_rebuild(const PeerId& tuner) {
   return false;
 }
 
+std::string Core::take_reference(Work& work, const Digest& reference) {
+  TaskState& task = task_of(work);
+  const PeerState& tuner = peers_.at(work.holder);
+  const std::string& target = lane_of(work).target_text;
+  const bool any = !references_.first(task.key, target, tuner.build).empty();
+  if (reference.empty() || (!any && !artifacts_.has(reference))) return "";
+  const std::string conflict = references_.claim(task.key, target, tuner.build, reference, tuner.name);
+  if (!conflict.empty() && noted_conflicts_.size() < 1000 && noted_conflicts_.insert(conflict).second)
+    out_.notes.push_back(conflict);
+  if (!task.reference.empty() && artifacts_.has(task.reference)) return conflict;  // the first stays
+  const Digest first = references_.first(task.key, target, tuner.build);
+  if (artifacts_.has(first)) task.reference = first;
+  return conflict;
+}
+
 void Core::rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes> blobs) {
   for (wire::Bytes& blob : blobs) artifacts_.put(std::move(blob));
   TaskState& task = task_of(work);
-  if (!built.reference.empty() && artifacts_.has(built.reference)) task.reference = built.reference;
+  const std::string conflict = take_reference(work, built.reference);
   std::vector<uint64_t>& waiting = std::get<RoundWork>(work.what).rebuilding;
   std::vector<uint64_t> matching;
   std::erase_if(waiting, [&](uint64_t id) {
@@ -98,9 +113,11 @@ void Core::rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes
     if (is_this) matching.push_back(id);
     return is_this;
   });
-  if (built.status != MeasureStatus::ok || !artifacts_.has(built.artifact) || task.reference.empty() ||
-      !artifacts_.has(task.reference)) {
-    give_up_rebuilding(matching, built.message.empty() ? "the tuner sent no artifact" : built.message);
+  if (built.status != MeasureStatus::ok || !conflict.empty() || !artifacts_.has(built.artifact) ||
+      task.reference.empty() || !artifacts_.has(task.reference)) {
+    give_up_rebuilding(matching, !conflict.empty()       ? conflict
+                                 : built.message.empty() ? "the tuner sent no artifact"
+                                                         : built.message);
     return;
   }
   for (const uint64_t id : matching) {
@@ -280,11 +297,8 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
   }
   ++std::get<RoundWork>(work.what).fresh;
   ++lane_of(work).candidates;
-  for (wire::Bytes& blob : blobs) {
-    const Digest digest = artifacts_.put(std::move(blob));
-    if (digest == built.reference) task.reference = digest;
-  }
-  if (!built.reference.empty() && artifacts_.has(built.reference)) task.reference = built.reference;
+  for (wire::Bytes& blob : blobs) artifacts_.put(std::move(blob));
+  const std::string conflict = take_reference(work, built.reference);
   if (built.status != MeasureStatus::ok) {
     record.measurement.status = built.status;
     record.measurement.message = built.message;
@@ -293,15 +307,18 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
     return;
   }
   record.artifact = built.artifact;
-  if (task.artifacts.contains(record.artifact) || task.pending_artifacts.contains(record.artifact)) {
+  if (conflict.empty() &&
+      (task.artifacts.contains(record.artifact) || task.pending_artifacts.contains(record.artifact))) {
     // Other parameters, the same code: no trial of its own.
     ++counters_.duplicates;
     task.aliases.insert(key);
     return;
   }
-  if (!artifacts_.has(record.artifact) || task.reference.empty() || !artifacts_.has(task.reference)) {
+  if (!conflict.empty() || !artifacts_.has(record.artifact) || task.reference.empty() ||
+      !artifacts_.has(task.reference)) {
     record.measurement.status = MeasureStatus::build_error;
-    record.measurement.message = artifacts_.has(record.artifact)
+    record.measurement.message = !conflict.empty() ? conflict
+                                 : artifacts_.has(record.artifact)
                                      ? "the tuner sent no reference for the check"
                                      : "the tuner sent other bytes than the artifact it named";
     record.artifact.clear();

@@ -38,6 +38,7 @@ std::string json_of(const wire::SchedulerStatus& status) {
   json["lost_workers"] = status.lost_workers;
   json["acknowledged_median_us"] = status.acknowledged_median_us;
   json["acknowledged_high_us"] = status.acknowledged_high_us;
+  json["conflicts"] = status.conflicts;
   return json_line(json);
 }
 
@@ -53,6 +54,7 @@ int show(const StatusFlags& flags, const Output& output) {
     return kFailure;
   }
   if (!status->trouble.empty()) output.warning("nothing is acknowledged: " + status->trouble);
+  if (!status->conflicts.empty()) output.warning(status->conflicts);
   if (flags.json) {
     output.data(json_of(*status));
     return kSuccess;
