@@ -5,26 +5,46 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "codegen/runtime/host/parts.h"
 
 namespace hone {
 namespace {
 
 constexpr size_t kHugePage = 2u << 20;
 
-/// Whole file from `fd` to `to`; how many bytes there were, -1 for an error.
-ssize_t read_all(int fd, std::byte* to, size_t size) {
-  size_t done = 0;
-  while (done < size) {
-    const ssize_t n = read(fd, to + done, size - done);
+/// [begin, end) of a file. Shorter if the file ends before; -1 for an error.
+ssize_t read_range(int fd, std::byte* to, size_t begin, size_t end) {
+  size_t done = begin;
+  while (done < end) {
+    const ssize_t n = pread(fd, to + done, end - done, static_cast<off_t>(done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return -1;
     if (n == 0) break;
     done += static_cast<size_t>(n);
   }
-  return static_cast<ssize_t>(done);
+  return static_cast<ssize_t>(done - begin);
+}
+
+/// A whole file: how many of its first bytes were read without a gap.
+Result<size_t> read_all(int fd, std::byte* to, size_t size) {
+  std::atomic<int> error{0};
+  std::atomic<size_t> whole{size};
+  in_parts(size, kHugePage * 2, [&](size_t begin, size_t end) {
+    const ssize_t n = read_range(fd, to, begin, end);
+    if (n < 0) error = errno;
+    if (n >= 0 && static_cast<size_t>(n) < end - begin) {
+      const size_t until = begin + static_cast<size_t>(n);
+      for (size_t least = whole; until < least && !whole.compare_exchange_weak(least, until);) {
+      }
+    }
+  });
+  if (error != 0) return fail(std::string("cannot read the model: ") + std::strerror(error));
+  return whole.load();
 }
 
 }  // namespace
@@ -51,11 +71,10 @@ Result<FileBytes> FileBytes::read(const std::string& file) {
   const auto begin = reinterpret_cast<uintptr_t>(mapping);
   result.data_ = reinterpret_cast<std::byte*>((begin + kHugePage - 1) / kHugePage * kHugePage);
   (void)madvise(result.data_, result.size_, MADV_HUGEPAGE);
-  const ssize_t read_bytes = read_all(fd, result.data_, result.size_);
-  const int error = errno;
+  const auto read_bytes = read_all(fd, result.data_, result.size_);
   close(fd);
-  if (read_bytes < 0) return fail(std::string("cannot read the model: ") + std::strerror(error), file);
-  result.size_ = static_cast<size_t>(read_bytes);  // shorter if somebody cut it meanwhile: then it is torn
+  if (!read_bytes) return fail(read_bytes.error().what, file);
+  result.size_ = *read_bytes;  // shorter if somebody cut it meanwhile: then it is torn
   return result;
 }
 

@@ -2,9 +2,12 @@
 // pieces at once.
 #include "codegen/runtime/host/range_digest.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
+
+#include "codegen/runtime/host/parts.h"
 
 namespace hone {
 namespace {
@@ -115,21 +118,17 @@ void hash_one(const unsigned char* data, size_t bytes, unsigned char* digest) {
 
 RangeDigest range_digest(std::span<const std::byte> range) {
   static const auto hash_many = best();
+  constexpr size_t kGroup = kTogether * kPiece, kGroupsWorthAThread = 8;  // 4 MiB
   const auto* data = reinterpret_cast<const unsigned char*>(range.data());
-  size_t left = range.size();
-  std::vector<unsigned char> digests((left + kPiece - 1) / kPiece * HONE_DIGEST_BYTES);
-  unsigned char* next = digests.data();
-  for (; left >= kTogether * kPiece; left -= kTogether * kPiece, data += kTogether * kPiece) {
-    hash_many(data, next);
-    next += kTogether * HONE_DIGEST_BYTES;
-  }
-  while (left > 0) {
-    const size_t piece = left < kPiece ? left : kPiece;
-    hash_one(data, piece, next);
-    next += HONE_DIGEST_BYTES;
-    data += piece;
-    left -= piece;
-  }
+  const size_t groups = range.size() / kGroup;
+  std::vector<unsigned char> digests((range.size() + kPiece - 1) / kPiece * HONE_DIGEST_BYTES);
+  in_parts(groups, kGroupsWorthAThread, [&](size_t begin, size_t end) {
+    for (size_t g = begin; g < end; ++g)
+      hash_many(data + g * kGroup, digests.data() + g * kTogether * HONE_DIGEST_BYTES);
+  });
+  for (size_t at = groups * kGroup; at < range.size(); at += kPiece)
+    hash_one(data + at, std::min(kPiece, range.size() - at),
+             digests.data() + at / kPiece * HONE_DIGEST_BYTES);
   RangeDigest result;
   hash_one(digests.data(), digests.size(), result.data());
   return result;

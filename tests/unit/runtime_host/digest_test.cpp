@@ -31,12 +31,13 @@ std::string by_definition(std::span<const std::byte> range) {
 }
 
 TEST(RangeDigest, IsTheSameForAnyNumberOfPieces) {
-  std::vector<std::byte> bytes(40 * HONE_PIECE_BYTES);
+  std::vector<std::byte> bytes(300 * HONE_PIECE_BYTES + 5);
   uint64_t x = 1;
   for (std::byte& byte : bytes) byte = static_cast<std::byte>((x = x * 6364136223846793005 + 1) >> 56);
   const size_t piece = HONE_PIECE_BYTES;
-  for (const size_t size : {size_t{0}, size_t{1}, size_t{128}, piece, piece + 1, 8 * piece - 1, 8 * piece,
-                            8 * piece + 1, 17 * piece + 129, 40 * piece}) {
+  for (const size_t size :
+       {size_t{0}, size_t{1}, size_t{128}, piece, piece + 1, 8 * piece - 1, 8 * piece, 8 * piece + 1,
+        17 * piece + 129, 40 * piece, bytes.size()}) {  // the last on several threads
     const std::span<const std::byte> range(bytes.data(), size);
     EXPECT_EQ(text_of(range_digest(range)), by_definition(range)) << size;
   }
