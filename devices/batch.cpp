@@ -9,13 +9,13 @@
 #include "codegen/runtime/host/test_data.h"
 #include "devices/cold.h"
 #include "devices/secrets.h"
+#include "devices/thread_team.h"
 
 namespace hone {
 namespace {
 
-constexpr int64_t drawn_elements = 32768;  ///< anew in each round, about: 0.1 ms of it
 constexpr int checks_a_round = 3;
-constexpr double most_check_cost = 1e7;  ///< operations of the oracle a batch, about: some 40 ms
+constexpr double most_check_cost = 5e7;  ///< operations of the oracle a batch, about: at most 0.2 s
 
 const BufferSpec& output_of(const Signature& signature) {
   return *std::find_if(signature.buffers.begin(), signature.buffers.end(),
@@ -24,10 +24,17 @@ const BufferSpec& output_of(const Signature& signature) {
 
 /// Of the time that a round took, what nobody else's work on this board explains; at least what its threads were on
 /// processors for, shared alike.
-double own_time(double whole_ns, const ChildProcess::Time& before, const ChildProcess::Time& after, int threads) {
-  const auto worked = static_cast<double>(after.on_processor_ns - before.on_processor_ns) / std::max(1, threads);
+double own_time(double whole_ns, const ChildProcess::Time& before, const ChildProcess::Time& after,
+                const BatchParameters& parameters) {
+  // The others of a team spin for a while once there is nothing left to do.
+  const int others = std::max(1, parameters.threads) - 1;
+  const double worked = (static_cast<double>(after.on_processor_ns - before.on_processor_ns) -
+                         static_cast<double>(ThreadTeam::spin_ns * others)) /
+                        (others + 1);
   const auto waited = static_cast<double>(after.waited_ns - before.waited_ns);
-  return std::min(whole_ns, std::max(worked, whole_ns - waited));
+  const double own = std::max(worked, whole_ns - waited);
+  // What was done while it settled counts: the inputs lay there.
+  return parameters.settle_ns > 0 ? own : std::min(whole_ns, own);
 }
 
 }  // namespace
@@ -43,37 +50,35 @@ Batch::Batch(const Signature& signature, Workspace& workspace, const Oracle& ora
   for (size_t i = 0; i < signature.buffers.size(); ++i) {
     const BufferSpec& spec = signature.buffers[i];
     if (spec.role == Role::output) output_ = i;
-    if (spec.role == Role::input || spec.role == Role::output) moved_bytes_ += static_cast<double>(spec.bytes);
+    // By the task's shapes: what else lies in a buffer is the candidate's choice.
+    if (spec.role == Role::input || spec.role == Role::output)
+      moved_bytes_ += static_cast<double>(element_count(spec.type.shape) * size_of(spec.type.dtype));
     if (spec.role != Role::input) continue;
     size_t tensor = 0;
     while (oracle.inputs()[tensor].name != spec.name) ++tensor;
-    inputs_.push_back({i, tensor, BufferElements(spec), 1});
+    inputs_.push_back({i, tensor, BufferElements(spec)});
   }
-  for (int place = 0; place < workspace.places(); ++place)
-    hashes_.emplace_back(inputs_.size(), std::vector<uint64_t>());
-  for (size_t input = 0; input < inputs_.size(); ++input)
-    hashes_[0][input] = {fnv1a64(seed + "/" + signature.buffers[inputs_[input].buffer].name)};
+  hashes_.resize(static_cast<size_t>(workspace.places()));
+  hashes_[0].resize(inputs_.size());  // the checked run's data lie there, halo and padding too
 }
 
-/// Inputs of a place: all of them if nothing of ours lies there yet, else the rows whose turn it is.
+/// New inputs in a place, poison in its outputs.
 void Batch::refresh(int place) {
+  auto& hashes = hashes_[static_cast<size_t>(place)];
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const Input& input = inputs_[i];
-    auto& hashes = hashes_[static_cast<size_t>(place)][i];
     auto* buffer = static_cast<std::byte*>(workspace_.at(place)[input.buffer]);
-    if (hashes.empty()) {
-      const std::string seed = std::to_string(random_bits());
+    if (hashes.size() <= i) {  // nothing of ours lies there yet
       const BufferSpec& spec = signature_.buffers[input.buffer];
+      const std::string seed = std::to_string(random_bits());
       std::vector<float> work(static_cast<size_t>(element_count(spec.type.shape)));
       fill_input(spec, seed, work, buffer);
-      hashes = {fnv1a64(seed + "/" + spec.name)};
+      hashes.push_back(fnv1a64(seed + "/" + spec.name));
+    } else {
+      hashes[i] = random_bits();
+      for (int64_t row = 0; row < input.elements.rows(); ++row)
+        input.elements.generate_row(buffer, row, hashes[i]);
     }
-    hashes.resize(static_cast<size_t>(input.parts), hashes.front());
-    const int64_t part = static_cast<int64_t>(round_ % static_cast<uint64_t>(input.parts));
-    const uint64_t hash = random_bits();
-    for (int64_t row = part; row < input.elements.rows(); row += input.parts)
-      input.elements.generate_row(buffer, row, hash);
-    hashes[static_cast<size_t>(part)] = hash;
   }
   workspace_.poison_outputs(place);
 }
@@ -85,12 +90,7 @@ std::string Batch::spot_check(int place) const {
     for (size_t i = 0; i < inputs_.size(); ++i) {
       if (inputs_[i].tensor != tensor) continue;
       const ValueRange range = signature_.buffers[inputs_[i].buffer].range;
-      const int64_t width = inputs_[i].elements.width(), parts = inputs_[i].parts;
-      for (float& value : out) {
-        value = generated_value(hashes[i][static_cast<size_t>(first / width % parts)],
-                                static_cast<uint64_t>(first), range.lo, range.hi);
-        first += stride;
-      }
+      generate_run(hashes[i], range.lo, range.hi, first, stride, out);
       return;
     }
     constants_(tensor, first, stride, out);
@@ -108,43 +108,46 @@ std::string Batch::spot_check(int place) const {
                      index, value, right->value, factor, signature_.bound.element_factor);
 }
 
-/// Samples find their inputs nearer than runs here do, by a cache: that much a run here may be slower.
+/// What a round takes beside its runs: the handshake, a cold start of the process, and of a team its threads' way
+/// back to their cores.
+double Batch::around_ns(int places) const {
+  constexpr double start_ns = 15e3, team_ns = 80e3, page_ns = 40, page_bytes = 4096;
+  return parameters_.handshake_ns + start_ns + (parameters_.settle_ns > 0 ? team_ns : 0) +
+         places * moved_bytes_ / page_bytes * page_ns;
+}
+
+/// Samples find their inputs nearer than runs here do, by a cache: that much a run here may be slower, but never
+/// so much that any claim would do.
 bool Batch::is_plausible(double least_sample_ns, double call_ns) const {
   constexpr double bytes_a_ns = 40;
-  return least_sample_ns >= parameters_.least_part * call_ns - moved_bytes_ / bytes_a_ns;
+  return least_sample_ns >= std::max(parameters_.least_part * call_ns - moved_bytes_ / bytes_a_ns,
+                                     parameters_.least_part / 2 * call_ns);
 }
 
 Batch::Result Batch::time(ChildProcess& child, ChildOrders& orders, double least_sample_ns,
                           int64_t deadline_ns) {
   Result result;
-  const double claimed = std::max(1.0, least_sample_ns);
+  const double claimed = std::clamp(least_sample_ns, 1.0, parameters_.round_ns);
   const int places =
       std::clamp(static_cast<int>(std::ceil(parameters_.round_ns / claimed)), 1, workspace_.places());
-  int64_t elements = 0;
-  for (const Input& input : inputs_) elements += input.elements.rows() * input.elements.width() * places;
-  const auto affordable =
-      std::max<int64_t>(drawn_elements, static_cast<int64_t>(claimed * static_cast<double>(places) / 4));
-  for (Input& input : inputs_)
-    input.parts = std::clamp<int64_t>((elements + affordable - 1) / affordable, 1,
-                                      std::max<int64_t>(1, input.elements.rows()));
   double left_cost = most_check_cost;
   const double cost = std::max(1.0, oracle_.cost());
 
   double sum_ns = 0;
   int done = 0;
-  for (;; ++round_) {
+  for (;;) {
     for (int place = 0; place < places; ++place) refresh(place);
     orders.calls = static_cast<uint32_t>(places);
     const ChildProcess::Time before = child.time();
     const int64_t start = child.go(parameters_.settle_ns);
     result.woke = child.wait(deadline_ns);
-    const double whole_ns = static_cast<double>(clock_ns() - start) - parameters_.handshake_ns;
+    const double whole_ns = static_cast<double>(clock_ns() - start);
     if (result.woke != ChildProcess::Woke::rang) return result;
     if (!child.stop()) {
       result.woke = ChildProcess::Woke::ended;
       return result;
     }
-    const double took = own_time(whole_ns, before, child.time(), parameters_.threads);
+    const double took = own_time(whole_ns, before, child.time(), parameters_) - around_ns(places);
     // A round that is not looked at says nothing: it may have been left out.
     if (done == 0 || left_cost >= 0) {
       const double call_ns = std::max(1.0, took) / places;

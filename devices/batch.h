@@ -49,12 +49,12 @@ class Batch {
  private:
   void refresh(int place);
   std::string spot_check(int place) const;
+  double around_ns(int places) const;
   bool is_plausible(double least_sample_ns, double call_ns) const;
 
   struct Input {
     size_t buffer = 0, tensor = 0;  ///< its index in the signature and in the oracle
     BufferElements elements;
-    int64_t parts = 1;  ///< a round draws one of so many parts of its rows anew
   };
   const Signature& signature_;
   Workspace& workspace_;
@@ -65,9 +65,8 @@ class Batch {
   size_t output_ = 0;
   BufferElements output_elements_;
   double moved_bytes_ = 0;  ///< inputs and outputs of one run
-  uint64_t round_ = 0;
-  /// Of each place, input and part of its rows: the generator's name hash of what lies there.
-  std::vector<std::vector<std::vector<uint64_t>>> hashes_;
+  /// Of each place and input: the generator's name hash of what lies there.
+  std::vector<std::vector<uint64_t>> hashes_;
 };
 
 }  // namespace hone

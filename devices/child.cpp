@@ -239,14 +239,12 @@ void measure_in_child(const ChildWork& work) {
 
     report.stage = ChildStage::warming;
     start = clock_ns();
-    report.reference_before_ns = reference_kernel_ns();
     Sampler sampler(*team, artifact, work);
     sampler.warm_up(checked_ns);
     report.stage = ChildStage::timing;
     const Samples samples = take_samples(
         sampling_of(work.request), work.request.best_ns, [] { return std::chrono::nanoseconds(clock_ns()); },
         [&] { return sampler.sample(); });
-    report.reference_after_ns = reference_kernel_ns();
     report.run_ms = ms_since(start);
     report.sample_count = static_cast<uint32_t>(std::min<size_t>(samples.ns.size(), most_child_samples));
     std::copy_n(samples.ns.begin(), report.sample_count, report.samples_ns);
@@ -272,8 +270,8 @@ void check_in_child(const ChildRequest& request, const ChildEnvironment& environ
     report.stage = ChildStage::checking;
     if (!known_kernel_is_right())
       end(report, MeasureStatus::wrong_answer, "a known kernel gave another answer than it should");
-    report.reference_before_ns = reference_kernel_ns();
-    report.samples_ns[0] = report.reference_before_ns;
+    report.reference_ns = reference_kernel_ns();
+    report.samples_ns[0] = report.reference_ns;
     report.sample_count = 1;
     report.stage = ChildStage::batch;
     obey(orders, [](int) {});

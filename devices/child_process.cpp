@@ -127,8 +127,8 @@ ChildProcess::Time ChildProcess::time() const {
     time.on_processor_ns = int64_t{processor.tv_sec} * 1000000000 + processor.tv_nsec;
   std::error_code none;
   const std::filesystem::path threads = "/proc/" + std::to_string(process_) + "/task";
-  for (const auto& thread : std::filesystem::directory_iterator(threads, none)) {
-    std::ifstream file(thread.path() / "schedstat");  // on a processor, waiting for one, how often
+  for (std::filesystem::directory_iterator thread(threads, none), end; !none && thread != end; thread.increment(none)) {
+    std::ifstream file(thread->path() / "schedstat");  // on a processor, waiting for one, how often
     int64_t on_processor = 0, waited = 0;
     if (file >> on_processor >> waited) time.waited_ns += waited;
   }
@@ -154,6 +154,7 @@ int64_t ChildProcess::go(int64_t settle_ns) {
     const timespec pause = {0, settle_ns};
     ::nanosleep(&pause, nullptr);
   }
+  drain(bells_->to_server_);  // what it rang before is no answer to this
   const int64_t start = clock_ns();
   ring(bells_->to_child_);
   if (settle_ns <= 0) ::kill(process_, SIGCONT);

@@ -44,7 +44,7 @@ struct ChildReport {
   uint32_t sandbox_partial = 0;  ///< SandboxParts that are missing
   int32_t forbidden_call = -1;   ///< number of the system call that ended the child
   char message[256] = {};
-  double reference_before_ns = -1, reference_after_ns = -1;
+  double reference_ns = -1;  ///< of a health check: the reference kernel
   double load_ms = 0, fill_ms = 0, check_ms = 0, run_ms = 0;
   double samples_ns[most_child_samples] = {};
 };
@@ -73,7 +73,8 @@ struct ServerReply {
   int32_t code = 0;           ///< exit code or signal
   uint32_t of_reference = 0;  ///< the reference's child failed, so the candidate's never ran
   double fork_ms = 0, reference_ms = 0, fill_ms = 0, check_ms = 0, batch_ms = 0, whole_ms = 0;
-  char message[256] = {};  ///< if not_started: why
+  double reference_before_ns = -1, reference_after_ns = -1;  ///< the reference kernel in the server
+  char message[256] = {};                                    ///< if not_started: why
   ServerVerdict verdict;
   ChildReport report;
 };

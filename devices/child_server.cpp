@@ -116,7 +116,15 @@ class Server {
     examination_.environment().address_space_bytes = mapped_bytes();
     if (request.check) return examination_.check(request, reply);
     const MappedFile artifact(files[0], request.artifact_bytes), reference(files[1], request.reference_bytes);
-    examination_.measure(request, artifact.bytes(), reference.bytes(), reply);
+    try {
+      examination_.measure(request, artifact.bytes(), reference.bytes(), reply);
+    } catch (const std::bad_alloc&) {  // what a signature asks for must not end the server
+      reply = ServerReply();
+      reply.end = ChildEnd::finished;
+      reply.verdict.given = 1;
+      reply.verdict.status = static_cast<uint32_t>(MeasureStatus::out_of_memory);
+      std::snprintf(reply.verdict.message, sizeof reply.verdict.message, "no memory for what this artifact asks for");
+    }
   }
 
   /// Pins children, and makes the memory that is streamed before samples.

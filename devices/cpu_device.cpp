@@ -275,7 +275,8 @@ wire::HealthReport CpuDevice::check(std::chrono::milliseconds deadline) {
   }
   const Measurement result = judge(**reply, request.run_ms);
   facts_.sandbox = missing_parts((*reply)->report.sandbox_partial);
-  health.reference_ns = result.health.reference_before_ns;
+  const double pulse = (*reply)->report.reference_ns;
+  if (std::isfinite(pulse) && pulse > 0) health.reference_ns = pulse;
   health.ok = result.status == MeasureStatus::ok;
   health.message = result.message;
   return health;

@@ -86,6 +86,9 @@ Result<Examination::Subject> Examination::subject_of(const ChildRequest& request
   Subject subject;
   HONE_TRY(subject.signature, read_signature(artifact));
   HONE_TRY(subject.oracle, oracle_of(request.task_key, subject.signature.task));
+  // One of the dearest that are known takes 50,178.
+  if (subject.oracle->cost() > 1e8) return fail("an element of its task takes too long to be checked");
+  if (subject.oracle->elements() < 1) return fail("its task has an output without elements");
   HONE_RETURN_IF_ERROR(matches(*subject.oracle, subject.signature));
   return subject;
 }
@@ -216,6 +219,10 @@ void Examination::look(const ChildRequest& request, const Subject& subject, Work
 void Examination::measure(const ChildRequest& request, std::span<const std::byte> artifact,
                           std::span<const std::byte> reference, ServerReply& reply) {
   large_.reset();
+  if (handshake_ns_ == 0) {  // the server is new
+    ServerReply nobodys;
+    check(request, nobodys);
+  }
   auto subject = subject_of(request, artifact);
   if (!subject) {
     reply.end = ChildEnd::finished;
@@ -244,10 +251,13 @@ void Examination::measure(const ChildRequest& request, std::span<const std::byte
   reply.fill_ms = static_cast<double>(clock_ns() - filling) / 1e6;
   const ChildWork work{request, environment_, artifact, subject->signature, *workspace, unused(*workspace),
                        request.run_ms, report(), orders()};
+  // The board's pulse is taken here: a candidate could say that the board is slow.
+  reply.reference_before_ns = reference_kernel_ns();
   auto child = run(request.run_ms, reply, [&] { measure_in_child(work); });
   if (!child) return;
   reply.end = ChildEnd::finished;
   look(request, *subject, *workspace, seed, expected->view(), *child, reply);
+  reply.reference_after_ns = reference_kernel_ns();
 }
 
 }  // namespace hone

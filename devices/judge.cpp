@@ -84,8 +84,6 @@ Measurement judge_report(const ChildReport& report, ChildEnd end) {
     return failed(MeasureStatus::crashed, "the child left a report that makes no sense");
   Measurement m = failed(claimed, message_of(report));
   m.samples_ns.assign(report.samples_ns, report.samples_ns + count);
-  m.health.reference_before_ns = plausible_ns(report.reference_before_ns) ? report.reference_before_ns : -1;
-  m.health.reference_after_ns = plausible_ns(report.reference_after_ns) ? report.reference_after_ns : -1;
   summarise(m);
   return m;
 }
@@ -130,10 +128,15 @@ Measurement judge(const ServerReply& reply, int64_t run_ms) {
       verdict.given ? failed(static_cast<MeasureStatus>(verdict.status), verdict.message) : judge_end(reply, run_ms);
   m.relative_l2 = verdict.relative_l2;
   m.worst_factor = verdict.worst_factor;
+  m.health.reference_before_ns = reply.reference_before_ns;
+  m.health.reference_after_ns = reply.reference_after_ns;
   if (!reply.of_reference) return m;
   if (verdict.given) return failed(m.status, "the reference that came with it is refused: " + m.message);
-  return failed(MeasureStatus::board_unhealthy,
-                "the reference could not be run: " + std::string(to_text(m.status)) + ": " + m.message);
+  const std::string how = std::string(to_text(m.status)) + ": " + m.message;
+  // Neither a start that failed nor a board without memory is its doing; how it ends otherwise is.
+  if (m.status != MeasureStatus::board_unhealthy && m.status != MeasureStatus::out_of_memory)
+    return failed(MeasureStatus::load_error, "the reference that came with it does not run: " + how);
+  return failed(MeasureStatus::board_unhealthy, "the reference could not be run: " + how);
 }
 
 bool DriftWatch::drifted(double before_ns, double after_ns, double part) const {

@@ -36,10 +36,12 @@ std::string Seeds::next(std::string_view task_key, std::string_view purpose) {
     ++series.number;
   }
   // A keyed digest: who knows some seeds cannot work out another (BLAKE2b takes its key as a prefix safely).
-  std::string text(reinterpret_cast<const char*>(secret_.data()), secret_bytes);
-  text += name + "/" + std::to_string(series.number);
+  const std::string what = name + "/" + std::to_string(series.number);
+  std::string text;
+  text.reserve(secret_bytes + what.size());  // so that no copy of the secret is left behind
+  text.append(reinterpret_cast<const char*>(secret_.data()), secret_bytes).append(what);
   const Digest digest = digest_of(text);
-  std::memset(text.data(), 0, text.size());
+  ::explicit_bzero(text.data(), text.size());
   return digest.substr(0, 32);
 }
 

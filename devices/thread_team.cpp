@@ -6,12 +6,10 @@
 namespace hone {
 namespace {
 
-constexpr int64_t spin_ns = 50000;
-
 /// Spins for a while, then sleeps, until `value` is no longer `from`.
 template <class T>
 void wait_while(const std::atomic<T>& value, T from) {
-  const int64_t end = clock_ns() + spin_ns;
+  const int64_t end = clock_ns() + ThreadTeam::spin_ns;
   while (value.load(std::memory_order_acquire) == from)
     if (clock_ns() > end) {
       value.wait(from, std::memory_order_acquire);

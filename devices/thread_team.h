@@ -15,6 +15,8 @@ namespace hone {
 
 class ThreadTeam {
  public:
+  /// So long a thread spins for its next part before it sleeps.
+  static constexpr int64_t spin_ns = 50000;
   /// `threads`: with the caller; at least 1. Returns when all of them wait for work: from then on they only
   /// use futexes.
   explicit ThreadTeam(int threads);

@@ -44,6 +44,13 @@ Status check_buffer(const BufferSpec& b) {
   HONE_RETURN_IF_ERROR(check_values(b.name, b.type.dtype, {b.range.lo, b.range.hi, b.halo_value}));
   const auto g = checked_geometry(b.type.shape, b.layout, b.placement);
   if (!g) return fail("buffer '" + b.name + "': " + g.error().text());
+  // Tables of offsets have an entry for every index along a dimension.
+  constexpr int64_t most_halo = 4096;
+  for (const auto* halo : {&b.placement.halo_before, &b.placement.halo_after})
+    for (const int64_t width : *halo)
+      if (width > most_halo)
+        return fail("buffer '" + b.name + "' has a halo of " + std::to_string(width) + ", at most " +
+                    std::to_string(most_halo) + " are allowed");
   const int64_t needed = g->elements * size_of(b.type.dtype);
   if (b.bytes < needed || b.bytes % 64 != 0)
     return fail("buffer '" + b.name + "' has " + std::to_string(b.bytes) + " bytes, its geometry needs " +

@@ -243,7 +243,7 @@ std::vector<std::pair<std::string, Message>> examples_3() {
   return {{"status", status}};
 }
 
-std::vector<std::pair<std::string, Message>> examples_identity() {
+std::vector<std::pair<std::string, Message>> examples_4() {
   BoardSummary board;
   board.name = "r2/1";
   board.bound_id = std::string(64, '2');
@@ -252,6 +252,7 @@ std::vector<std::pair<std::string, Message>> examples_identity() {
   status.crowded = 3;
   status.greedy = 4;
   status.removed = 5;
+  status.conflicts = "2 (the last: of conv3x3, by t1 and t2)";
   return {{"boards", Boards{{board}}},
           {"board_release", BoardRequest{"r2/1", BoardAction::release, "another machine"}},
           {"status", status}};

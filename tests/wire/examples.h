@@ -16,7 +16,7 @@ std::vector<std::pair<std::string, Message>> examples_2();
 /// Of protocol 3.
 std::vector<std::pair<std::string, Message>> examples_3();
 /// What boards' names and the limits at the door added to it.
-std::vector<std::pair<std::string, Message>> examples_identity();
+std::vector<std::pair<std::string, Message>> examples_4();
 Record example_record();
 
 }  // namespace hone::wire

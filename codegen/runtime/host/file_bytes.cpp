@@ -10,12 +10,14 @@
 #include <cstring>
 #include <utility>
 
+#include "codegen/base/target.h"
 #include "codegen/runtime/host/parts.h"
 
 namespace hone {
 namespace {
 
 constexpr size_t kHugePage = 2u << 20;
+constexpr off_t kSmall = off_t{1} << 30;  ///< not worth asking how much memory there is
 
 /// [begin, end) of a file. Shorter if the file ends before; -1 for an error.
 ssize_t read_range(int fd, std::byte* to, size_t begin, size_t end) {
@@ -56,6 +58,13 @@ Result<FileBytes> FileBytes::read(const std::string& file) {
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) {
     close(fd);
     return fail("no compiled model: not a file with content", file, "make one with 'hone build'");
+  }
+  // A sparse file may say any size.
+  if (info.st_size > kSmall && info.st_size > usable_memory_bytes()) {
+    close(fd);
+    return fail("no compiled model that fits: it has " + std::to_string(info.st_size) + " bytes, there are " +
+                    std::to_string(usable_memory_bytes()) + " of memory",
+                file);
   }
   FileBytes result;
   result.size_ = static_cast<size_t>(info.st_size);

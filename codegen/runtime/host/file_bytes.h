@@ -13,7 +13,7 @@ namespace hone {
 /// On huge pages where there are some.
 class FileBytes {
  public:
-  /// Error: cannot be read, no regular file, or empty.
+  /// Error: cannot be read, no regular file, empty, or larger than the memory.
   static Result<FileBytes> read(const std::string& file);
   FileBytes(FileBytes&&) noexcept;
   FileBytes& operator=(FileBytes&&) noexcept;
