@@ -83,6 +83,7 @@ class Stop : public Rig {
     Client next(endpoint());
     wire::JobRequest job = request(2);
     job.tasks.erase(job.tasks.begin(), job.tasks.begin() + 2);
+    job.tasks[0].task = dense_by_hand;
     next.submit(job);
     ASSERT_TRUE(next.ended()) << scheduler_said();
     EXPECT_EQ(next.event().state, "Completed") << next.event().reason;
