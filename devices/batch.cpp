@@ -15,6 +15,7 @@ namespace hone {
 namespace {
 
 constexpr int checks_a_round = 3;
+constexpr double patience_ns = 80e6;  ///< of rounds, before a claim is called implausible
 constexpr double most_check_cost = 5e7;  ///< operations of the oracle a batch, about: at most 0.2 s
 
 const BufferSpec& output_of(const Signature& signature) {
@@ -166,7 +167,7 @@ Batch::Result Batch::time(ChildProcess& child, ChildOrders& orders, double least
     if (!enough) continue;
     result.plausible = is_plausible(least_sample_ns, result.call_ns);
     // A board that does something else meanwhile makes rounds slower, never faster: more of them find it idle.
-    if (result.plausible || done >= parameters_.most_rounds || sum_ns >= 8 * std::max(parameters_.least_ns, parameters_.enough_ns))
+    if (result.plausible || done >= parameters_.most_rounds || sum_ns >= patience_ns)
       return result;
   }
 }

@@ -20,8 +20,8 @@ namespace hone {
 struct BatchParameters {
   double least_ns = 2e6;       ///< of runs in all, handshakes not counted
   double round_ns = 250e3;     ///< of runs between two handshakes, as far as places reach
-  int least_rounds = 4, most_rounds = 64;
-  double enough_ns = 10e6;     ///< two rounds do if they took as long
+  int least_rounds = 3, most_rounds = 64;
+  double enough_ns = 4e6;      ///< two rounds do if they took as long
   int threads = 1;             ///< of the candidate
   int64_t settle_ns = 0;       ///< see ChildProcess::go: for candidates of several threads
   double handshake_ns = 0;     ///< that a round without runs takes on this board
