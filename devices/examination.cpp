@@ -25,11 +25,6 @@ void give(ServerReply& reply, MeasureStatus status, const std::string& message) 
   copy_text(reply.verdict.message, message);
 }
 
-/// A claim as good as the best, or nearly, or the first of its task: what is slower decides nothing.
-bool matters(const ChildRequest& request, double least_ns) {
-  return request.best_ns <= 0 || least_ns <= 1.05 * request.best_ns;
-}
-
 /// The fastest sample that a report has; 0: none that makes sense.
 double least_sample(const ChildReport& report) {
   const size_t count = std::min<size_t>(report.sample_count, most_child_samples);
@@ -40,6 +35,15 @@ double least_sample(const ChildReport& report) {
     least = i == 0 ? ns : std::min(least, ns);
   }
   return least;
+}
+
+/// A claim that would be the best, or the first of its task: what is slower decides nothing.
+bool matters(const ChildRequest& request, const ChildReport& report) {
+  Measurement claimed;
+  claimed.samples_ns.assign(report.samples_ns,
+                            report.samples_ns + std::min<size_t>(report.sample_count, most_child_samples));
+  summarise(claimed);
+  return request.best_ns <= 0 || claimed.median_ns <= request.best_ns;
 }
 
 bool is_float32(const Signature& signature) {
@@ -185,7 +189,7 @@ void Examination::look(const ChildRequest& request, const Subject& subject, Work
   if (const std::string output = workspace.differing_output(); !output.empty())
     return give(reply, MeasureStatus::wrong_answer,
                 "output '" + output + "' of a timed run differs from that of the checked run on the same inputs");
-  if (reply.report.status != static_cast<uint32_t>(MeasureStatus::ok) || !matters(request, least_ns) ||
+  if (reply.report.status != static_cast<uint32_t>(MeasureStatus::ok) || !matters(request, reply.report) ||
       !is_float32(subject.signature))
     return;
 
