@@ -311,7 +311,7 @@ TEST(TuneErrors, AMissingModelIsNamed) {
 
 TEST(TuneErrors, ALogThatCannotBeWrittenIsFoundBeforeAnythingStarts) {
   Scratch scratch;
-  const Finished run = hone({"tune", tiny_model(), "--log", "/proc/nowhere/log.h5", "--time", "1s"}, scratch);
+  const Finished run = hone({"tune", tiny_model(), "--log", "/proc/nowhere/log.h5", "--trials", "1"}, scratch);
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_THAT(run.err, HasSubstr("/proc/nowhere"));
 }
@@ -320,7 +320,7 @@ TEST(TuneErrors, AFileThatIsNoLogIsNotOverwritten) {
   Scratch scratch;
   const std::string no_log = scratch / "photos.h5";
   std::filesystem::copy_file(tiny_model(), no_log);
-  const Finished run = hone({"tune", tiny_model(), "--log", no_log, "--time", "1s"}, scratch);
+  const Finished run = hone({"tune", tiny_model(), "--log", no_log, "--trials", "1"}, scratch);
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_THAT(run.err, HasSubstr("photos.h5"));
   EXPECT_EQ(std::filesystem::file_size(no_log), std::filesystem::file_size(tiny_model()));

@@ -76,6 +76,24 @@ TEST_F(Judge, AReferenceThatIsRefusedIsNoFaultOfTheBoard) {
   EXPECT_EQ(judged().message, "the reference that came with it is refused: it is not its task's");
 }
 
+TEST_F(Judge, AReferenceThatCrashesIsNoFaultOfTheBoardEither) {
+  reply->of_reference = 1;
+  reply->end = ChildEnd::signalled;
+  reply->code = SIGILL;
+  EXPECT_EQ(judged().status, MeasureStatus::load_error);
+  EXPECT_THAT(judged().message, HasSubstr("the reference that came with it does not run: crashed: SIGILL"));
+  reply->end = ChildEnd::not_started;
+  EXPECT_EQ(judged().status, MeasureStatus::board_unhealthy);
+}
+
+TEST_F(Judge, TheBoardsPulseIsTheServersWordNotTheChilds) {
+  reply->report.reference_ns = 1e9;
+  EXPECT_LT(judged().health.reference_before_ns, 0);
+  reply->reference_before_ns = 100, reply->reference_after_ns = 101;
+  EXPECT_EQ(judged().health.reference_before_ns, 100);
+  EXPECT_EQ(judged().health.reference_after_ns, 101);
+}
+
 TEST_F(Judge, AMessageWithoutAnEndIsCutAndCleaned) {
   std::memset(reply->report.message, '\n', sizeof reply->report.message);
   reply->report.status = static_cast<uint32_t>(MeasureStatus::wrong_answer);
