@@ -85,6 +85,21 @@ Result<const Oracle*> Examination::oracle_of(const std::string& task_key, const 
   return &tasks_.front().oracle;
 }
 
+/// Of what a run reads and writes: a buffer as large as its geometry, but for slack. More would leave no room for
+/// places that runs are timed in.
+static Status has_no_ballast(const Signature& signature) {
+  constexpr int64_t most_slack = 4096;
+  for (const BufferSpec& spec : signature.buffers) {
+    if (spec.role != Role::input && spec.role != Role::output) continue;
+    const int64_t needed =
+        geometry(spec.type.shape, spec.layout, spec.placement).elements * size_of(spec.type.dtype);
+    if (spec.bytes - needed > most_slack)
+      return fail("buffer '" + spec.name + "' has " + std::to_string(spec.bytes) + " bytes, its geometry needs " +
+                  std::to_string(needed));
+  }
+  return {};
+}
+
 Result<Examination::Subject> Examination::subject_of(const ChildRequest& request,
                                                      std::span<const std::byte> artifact) {
   Subject subject;
@@ -93,6 +108,7 @@ Result<Examination::Subject> Examination::subject_of(const ChildRequest& request
   // One of the dearest that are known takes 50,178.
   if (subject.oracle->cost() > 1e8) return fail("an element of its task takes too long to be checked");
   if (subject.oracle->elements() < 1) return fail("its task has an output without elements");
+  HONE_RETURN_IF_ERROR(has_no_ballast(subject.signature));
   HONE_RETURN_IF_ERROR(matches(*subject.oracle, subject.signature));
   return subject;
 }

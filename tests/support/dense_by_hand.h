@@ -14,6 +14,14 @@
 #define FLOPS "8192"
 #endif
 
+#ifndef W_BYTES
+#define W_BYTES "16448"
+#endif
+
+#ifndef X_BYTES
+#define X_BYTES "320"
+#endif
+
 #ifndef X_RANGE
 #define X_RANGE "[-1,1]"
 #endif
@@ -31,7 +39,7 @@ const char hone_signature[] =
     "%y = dense %x %w {transpose_b=1}\\noutput %y\\n\","
     "\"formulation\":\"dense\","
     "\"target\":\"triple=x86_64-linux-gnu cpu=generic vector=128x16 features=\",\"buffers\":["
-    PART("x", "input", "f32[1x64]", "ab", "320") "," PART("w.packed", "constant", "f32[64x64]", "ab", "16448") ","
+    PART("x", "input", "f32[1x64]", "ab", X_BYTES) "," PART("w.packed", "constant", "f32[64x64]", "ab", W_BYTES) ","
 #ifdef REFERENCE
     PART("y", "output", "f64[1x64]", "ab", "576") "," PART("y.magnitude", "output", "f64[1x64]", "ab", "576")
 #else

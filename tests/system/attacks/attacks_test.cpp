@@ -116,6 +116,12 @@ TEST_P(Attacks, WhoRemembersInputsHasImplausibleTimes) {
   EXPECT_TRUE(m.samples_ns.empty());
 }
 
+TEST_P(Attacks, NobodyFillsTheRoomForTimedRunsWithSlack) {
+  const Measurement m = measure(attack("memory_in_slack"));
+  EXPECT_EQ(m.status, MeasureStatus::load_error) << m.message;
+  EXPECT_THAT(m.message, HasSubstr("buffer 'x' has 41943040 bytes, its geometry needs 256"));
+}
+
 TEST_P(Attacks, AForgedReportIsNoResult) {
   for (const char* name : {"report", "report_then_work"}) {
     const Measurement m = measure(attack(name));
