@@ -14,8 +14,7 @@
 namespace hone {
 namespace {
 
-constexpr int checks_a_round = 3;
-constexpr double patience_ns = 80e6;  ///< of rounds, before a claim is called implausible
+constexpr int checks_a_round = 10;
 constexpr double most_check_cost = 5e7;  ///< operations of the oracle a batch, about: at most 0.2 s
 
 const BufferSpec& output_of(const Signature& signature) {
@@ -41,10 +40,11 @@ double own_time(double whole_ns, const ChildProcess::Time& before, const ChildPr
 }  // namespace
 
 Batch::Batch(const Signature& signature, Workspace& workspace, const Oracle& oracle, const std::string& seed,
-             const BatchParameters& parameters)
+             std::span<float> work, const BatchParameters& parameters)
     : signature_(signature),
       workspace_(workspace),
       oracle_(oracle),
+      work_(work),
       parameters_(parameters),
       constants_(test_data(oracle, seed)),
       output_elements_(output_of(signature)) {
@@ -72,8 +72,7 @@ void Batch::refresh(int place) {
     if (hashes.size() <= i) {  // nothing of ours lies there yet
       const BufferSpec& spec = signature_.buffers[input.buffer];
       const std::string seed = std::to_string(random_bits());
-      std::vector<float> work(static_cast<size_t>(element_count(spec.type.shape)));
-      fill_input(spec, seed, work, buffer);
+      fill_input(spec, seed, work_, buffer);
       hashes.push_back(fnv1a64(seed + "/" + spec.name));
     } else {
       hashes[i] = random_bits();
@@ -161,14 +160,11 @@ Batch::Result Batch::time(ChildProcess& child, ChildOrders& orders, double least
     sum_ns += std::max(1.0, took);
     result.calls += places;
     ++done;
-    const bool enough = done >= parameters_.most_rounds ||
-                        (done >= parameters_.least_rounds && sum_ns >= parameters_.least_ns) ||
-                        (done >= 2 && sum_ns >= parameters_.enough_ns);
-    if (!enough) continue;
+    if (done < parameters_.least_rounds && sum_ns < parameters_.enough_ns) continue;
+    // Its fastest round holds: what a board does beside makes rounds slower, never faster. That is why a claim which
+    // holds is through, and one which does not gets more rounds, until one of them finds the board idle.
     result.plausible = is_plausible(least_sample_ns, result.call_ns);
-    // A board that does something else meanwhile makes rounds slower, never faster: more of them find it idle.
-    if (result.plausible || done >= parameters_.most_rounds || sum_ns >= patience_ns)
-      return result;
+    if (result.plausible || done >= parameters_.most_rounds || sum_ns >= parameters_.patience_ns) return result;
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,13 @@ namespace hone {
 
 /// How much is timed.
 struct BatchParameters {
-  double least_ns = 2e6;       ///< of runs in all, handshakes not counted
   double round_ns = 250e3;     ///< of runs between two handshakes, as far as places reach
-  int least_rounds = 3, most_rounds = 64;
-  double enough_ns = 4e6;      ///< two rounds do if they took as long
+  /// A claim that holds is through after so many rounds, or after fewer that took as long as `enough_ns`.
+  int least_rounds = 3;
+  double enough_ns = 4e6;
+  /// One that does not hold is called implausible after so many rounds, or so long.
+  int most_rounds = 64;
+  double patience_ns = 80e6;
   int threads = 1;             ///< of the candidate
   int64_t settle_ns = 0;       ///< see ChildProcess::go: for candidates of several threads
   double handshake_ns = 0;     ///< that a round without runs takes on this board
@@ -30,9 +34,10 @@ struct BatchParameters {
 
 class Batch {
  public:
-  /// `workspace` is filled with `seed`'s data and has run. Places are filled anew here.
+  /// `workspace` is filled with `seed`'s data and has run. Places are filled anew here. `work`: as of
+  /// Workspace::fill.
   Batch(const Signature& signature, Workspace& workspace, const Oracle& oracle, const std::string& seed,
-        const BatchParameters& parameters);
+        std::span<float> work, const BatchParameters& parameters);
 
   struct Result {
     ChildProcess::Woke woke = ChildProcess::Woke::rang;  ///< else: how the child failed
@@ -59,6 +64,7 @@ class Batch {
   const Signature& signature_;
   Workspace& workspace_;
   const Oracle& oracle_;
+  std::span<float> work_;
   BatchParameters parameters_;
   Oracle::Source constants_;
   std::vector<Input> inputs_;

@@ -78,6 +78,7 @@ class Server {
  private:
   void isolate() {
     if (!leave_network()) examination_.environment().missing |= sandbox_network;
+    hold_filter_memory();
     (void)::setpriority(PRIO_PROCESS, 0, -20);  // where it is allowed: fewer interruptions of what is timed
     sigset_t none;
     sigemptyset(&none);

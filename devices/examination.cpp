@@ -11,6 +11,7 @@ namespace hone {
 namespace {
 
 constexpr size_t arena_bytes = size_t{256} << 20;  ///< larger workspaces get fresh pages
+constexpr size_t work_bytes = size_t{4} << 20;
 constexpr int most_places = 64;
 constexpr size_t most_tasks = 256;
 
@@ -57,13 +58,19 @@ bool is_float32(const Signature& signature) {
 Examination::Examination(int runner)
     : runner_(runner),
       shared_(Pages::Kind::shared, sizeof(ChildReport) + sizeof(ChildOrders)),
-      arena_(Pages::Kind::shared, arena_bytes) {}
+      arena_(Pages::Kind::shared, arena_bytes),
+      work_(Pages::Kind::hidden, work_bytes) {}
 
 std::byte* Examination::memory_for(const Workspace& workspace) {
+  const size_t work = workspace.largest_tensor() * sizeof(float);
+  if (work > work_.bytes()) work_ = Pages(Pages::Kind::hidden, work);
+  if (work > work_.bytes()) return nullptr;
   if (workspace.bytes() <= arena_.bytes()) return arena_.data();
   large_.emplace(Pages::Kind::shared, workspace.bytes());
   return large_->data();
 }
+
+std::span<float> Examination::work() const { return work_.as<float>(work_.bytes() / sizeof(float)); }
 
 std::span<std::byte> Examination::unused(const Workspace& workspace) const {
   if (large_) return {arena_.data(), arena_.bytes()};
@@ -173,11 +180,11 @@ const References::Reference* Examination::reference_of(const ChildRequest& reque
   std::byte* memory = memory_for(*workspace);
   if (memory == nullptr) return refuse({"no memory for the buffers of the reference"});
   workspace->place(memory);
-  workspace->fill(seed);
-  const ChildWork work{request, environment_, reference, subject->signature, *workspace, unused(*workspace),
+  workspace->fill(seed, work());
+  const ChildWork task{request, environment_, reference, subject->signature, *workspace, unused(*workspace),
                        request.reference_ms, report(), orders()};
   // It leaves by itself once it is through.
-  auto child = run(request.reference_ms, reply, [&] { reference_in_child(work); });
+  auto child = run(request.reference_ms, reply, [&] { reference_in_child(task); });
   if (child) return refuse({"the reference rang a bell that it has no use for"});
   if (reply.end != ChildEnd::exited || reply.code != 0 || reply.report.status != 0 ||
       reply.report.stage != ChildStage::done)
@@ -194,7 +201,7 @@ void Examination::look(const ChildRequest& request, const Subject& subject, Work
                        ServerReply& reply) {
   reply.report = report();
   const int64_t looking = clock_ns();
-  const CheckReport checked = hone::check(subject.signature, workspace.checked(), expected);
+  const CheckReport checked = hone::check(subject.signature, workspace.checked(), expected, work());
   reply.check_ms = static_cast<double>(clock_ns() - looking) / 1e6;
   reply.verdict.relative_l2 = checked.relative_l2;
   reply.verdict.worst_factor = checked.worst_factor;
@@ -215,7 +222,7 @@ void Examination::look(const ChildRequest& request, const Subject& subject, Work
   parameters.threads = request.threads;
   if (request.threads > 1) parameters.settle_ns = 50000;
   if (request.emulated) parameters.least_part = 0;
-  Batch batch(subject.signature, workspace, *subject.oracle, seed, parameters);
+  Batch batch(subject.signature, workspace, *subject.oracle, seed, work(), parameters);
   const Batch::Result result = batch.time(child, orders(), least_ns, deadline_ns_);
   reply.batch_ms = static_cast<double>(clock_ns() - start) / 1e6;
   reply.verdict.batch_ns = result.call_ns;
@@ -267,13 +274,13 @@ void Examination::measure(const ChildRequest& request, std::span<const std::byte
   }
   workspace->place(memory);
   const int64_t filling = clock_ns();
-  workspace->fill(seed);
+  workspace->fill(seed, work());
   reply.fill_ms = static_cast<double>(clock_ns() - filling) / 1e6;
-  const ChildWork work{request, environment_, artifact, subject->signature, *workspace, unused(*workspace),
+  const ChildWork task{request, environment_, artifact, subject->signature, *workspace, unused(*workspace),
                        request.run_ms, report(), orders()};
   // The board's pulse is taken here: a candidate could say that the board is slow.
   reply.reference_before_ns = reference_kernel_ns();
-  auto child = run(request.run_ms, reply, [&] { measure_in_child(work); });
+  auto child = run(request.run_ms, reply, [&] { measure_in_child(task); });
   if (!child) return;
   reply.end = ChildEnd::finished;
   look(request, *subject, *workspace, seed, expected->view(), *child, reply);

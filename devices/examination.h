@@ -36,8 +36,12 @@ class Examination {
   };
   Result<Subject> subject_of(const ChildRequest& request, std::span<const std::byte> artifact);
   Result<const Oracle*> oracle_of(const std::string& task_key, const std::string& text);
-  /// A workspace in the arena, or, if that is too small, in pages of its own.
+  /// A workspace in the arena, or, if that is too small, in pages of its own; work() is large enough for it then.
+  /// nullptr: there was no memory.
   std::byte* memory_for(const Workspace& workspace);
+  /// Memory of this process alone to work in: what is freed and taken anew costs a fault a page, and what a child
+  /// has too a copy.
+  std::span<float> work() const;
   std::span<std::byte> unused(const Workspace& workspace) const;
   const References::Reference* reference_of(const ChildRequest& request, const Oracle& oracle,
                                             const std::string& seed, std::span<const std::byte> reference,
@@ -56,6 +60,7 @@ class Examination {
   Pages shared_;  ///< report and orders of one child after the other
   Pages arena_;
   std::optional<Pages> large_;
+  Pages work_;
   Seeds seeds_;
   References references_;
   struct KnownTask {

@@ -52,16 +52,15 @@ Result<Workspace> Workspace::plan(const Signature& signature, int slots, size_t 
 
   for (const LogicalConstant& constant : signature.constants)
     space.logical_.push_back(space.add_guarded(static_cast<size_t>(plain_bytes(constant))));
-  int64_t floats = 0;
   size_t moving = 0;
   for (const BufferSpec& spec : signature.buffers) {
     const auto bytes = static_cast<size_t>(spec.bytes);
     space.buffers_.push_back(space.add_guarded(bytes));
     space.timed_.push_back(spec.role == Role::output ? space.add_guarded(bytes) : Block{});
-    if (spec.role == Role::input) floats = std::max(floats, element_count(spec.type.shape));
-    if (moves(spec.role)) moving += whole(bytes, line);
+    if (!moves(spec.role)) continue;
+    moving += whole(bytes, line);
+    space.largest_tensor_ = std::max(space.largest_tensor_, static_cast<size_t>(element_count(spec.type.shape)));
   }
-  space.work_.resize(static_cast<size_t>(floats));
   space.guards_.push_back(space.bytes_);
   space.bytes_ += page;
 
@@ -97,7 +96,7 @@ void Workspace::place(std::byte* memory) {
   }
 }
 
-void Workspace::fill(const std::string& seed) {
+void Workspace::fill(const std::string& seed, std::span<float> work) {
   // What lies before a buffer in its first page, and everything that nobody has filled yet.
   const auto clear_head = [&](const Block& block) {
     if (block.bytes != 0) std::memset(memory_ + block.offset / page * page, 0, block.offset % page);
@@ -112,7 +111,7 @@ void Workspace::fill(const std::string& seed) {
     clear_head(timed_[i]);
     std::byte* data = memory_ + buffers_[i].offset;
     if (spec.role == Role::input)
-      fill_input(spec, seed, work_, data);
+      fill_input(spec, seed, work, data);
     else
       poison(data, static_cast<int64_t>(buffers_[i].bytes));
     if (timed_[i].bytes != 0) poison(memory_ + timed_[i].offset, static_cast<int64_t>(timed_[i].bytes));

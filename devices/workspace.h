@@ -18,6 +18,8 @@ class Workspace {
   /// outputs for runs that the server times, as many as fit in `slot_bytes` (none if not two do).
   /// Errors: the signature's sizes overflow, or exceed `most_bytes`.
   static Result<Workspace> plan(const Signature& signature, int slots, size_t slot_bytes, size_t most_bytes);
+  /// Elements of the largest input or output.
+  size_t largest_tensor() const { return largest_tensor_; }
   /// Of all together, whole pages.
   size_t bytes() const { return bytes_; }
   /// Where it begins: a page. Everything below needs this first.
@@ -26,8 +28,8 @@ class Workspace {
   // --- the server ---
 
   /// Test data of the seed in constants and inputs; packed constants, scratch and outputs poisoned; nothing of
-  /// an earlier artifact left anywhere.
-  void fill(const std::string& seed);
+  /// an earlier artifact left anywhere. `work`: largest_tensor() elements to work in.
+  void fill(const std::string& seed, std::span<float> work);
   /// Poisons the outputs of one place.
   void poison_outputs(int place) const;
   /// The first output that the timed runs left otherwise than the checked run; empty: none.
@@ -61,11 +63,10 @@ class Workspace {
   std::vector<Block> logical_, buffers_, timed_;  ///< `timed_`: of outputs, the others are empty
   std::vector<std::vector<Block>> slots_;          ///< inputs and outputs, the others are empty
   std::vector<size_t> guards_;                     ///< offsets of closed pages
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, largest_tensor_ = 0;
   std::byte* memory_ = nullptr;
   std::vector<void*> prepare_, checked_;
   std::vector<std::vector<void*>> places_;
-  std::vector<float> work_;
 };
 
 }  // namespace hone

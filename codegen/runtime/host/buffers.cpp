@@ -1,13 +1,11 @@
 // Fills an artifact's buffers with generated data, and runs reference artifacts on the same data.
 #include "codegen/runtime/host/host.h"
 #include "codegen/runtime/host/test_data.h"
-#include "codegen/runtime/host/temporary.h"
 
 namespace hone {
 
 Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artifact,
-                                                     const std::vector<const void*>& logical,
-                                                     BufferArena* arena) {
+                                                     const std::vector<const void*>& logical) {
   const Signature& signature = artifact.signature();
   HONE_CHECK(logical.size() == signature.constants.size());
   std::vector<GuardedBuffer> packed;
@@ -15,7 +13,7 @@ Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artif
   for (const void* p : logical) pointers.push_back(const_cast<void*>(p));
   for (const BufferSpec& spec : signature.buffers) {
     if (spec.role != Role::constant) continue;
-    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
+    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes));
     poison(buffer.data(), buffer.size());
     pointers.push_back(buffer.data());
     packed.push_back(std::move(buffer));
@@ -27,34 +25,33 @@ Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artif
 namespace {
 
 Result<std::vector<GuardedBuffer>> generated_constants(const LoadedArtifact& artifact,
-                                                       const std::string& seed, BufferArena* arena) {
+                                                       const std::string& seed) {
   std::vector<GuardedBuffer> plain;
   std::vector<const void*> pointers;
   for (const LogicalConstant& constant : artifact.signature().constants) {
-    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(plain_bytes(constant), arena));
+    HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(plain_bytes(constant)));
     fill_constant(constant, seed, buffer.data());
     pointers.push_back(buffer.data());
     plain.push_back(std::move(buffer));
   }
-  return prepare_constants(artifact, pointers, arena);
+  return prepare_constants(artifact, pointers);
 }
 
 }  // namespace
 
-Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed,
-                                     BufferArena* arena) {
+Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed) {
   const Signature& signature = artifact.signature();
-  HONE_TRY(std::vector<GuardedBuffer> constants, generated_constants(artifact, seed, arena));
+  HONE_TRY(std::vector<GuardedBuffer> constants, generated_constants(artifact, seed));
   ArtifactBuffers buffers;
   size_t next_constant = 0;
   for (const BufferSpec& spec : signature.buffers) {
     if (spec.role == Role::constant) {
       buffers.owned.push_back(std::move(constants[next_constant++]));
     } else {
-      HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes, arena));
+      HONE_TRY(GuardedBuffer buffer, GuardedBuffer::allocate(spec.bytes));
       if (spec.role == Role::input) {
-        const TemporaryFloats plain(element_count(spec.type.shape), arena);
-        fill_input(spec, seed, plain.floats(), buffer.data());
+        std::vector<float> plain(static_cast<size_t>(element_count(spec.type.shape)));
+        fill_input(spec, seed, plain, buffer.data());
       } else {
         poison(buffer.data(), buffer.size());
       }
@@ -71,11 +68,10 @@ void poison_outputs(const Signature& signature, const ArtifactBuffers& buffers) 
       poison(buffers.owned[i].data(), buffers.owned[i].size());
 }
 
-Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed,
-                                      BufferArena* arena) {
+Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed) {
   const Signature& signature = reference.signature();
   if (!signature.reference) return fail("the artifact is no reference", signature.task);
-  HONE_TRY(const ArtifactBuffers buffers, make_buffers(reference, seed, arena));
+  HONE_TRY(const ArtifactBuffers buffers, make_buffers(reference, seed));
   reference.run(buffers.pointers.data());
   ReferenceOutput output;
   for (size_t i = 0; i < signature.buffers.size(); ++i) {

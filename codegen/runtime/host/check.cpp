@@ -8,7 +8,6 @@
 
 #include "codegen/runtime/host/host.h"
 #include "codegen/runtime/host/offsets.h"
-#include "codegen/runtime/host/temporary.h"
 #include "codegen/runtime/host/test_data.h"
 
 namespace hone {
@@ -110,10 +109,11 @@ bool right_values(std::span<const float> y, const ReferenceView& reference, cons
 }
 
 void check_values(const BufferSpec& spec, const std::byte* buffer, const ReferenceView& reference,
-                  const ErrorBound& bound, BufferArena* arena, CheckReport& report) {
-  const TemporaryFloats plain(element_count(spec.type.shape), arena);
-  unpack(spec, buffer, plain.floats());
-  const std::span<const float> y = plain.floats();
+                  const ErrorBound& bound, std::span<float> work, CheckReport& report) {
+  const auto elements = static_cast<size_t>(element_count(spec.type.shape));
+  std::vector<float> owned(work.size() < elements ? elements : 0);
+  const std::span<float> y = owned.empty() ? work.first(elements) : std::span(owned);
+  unpack(spec, buffer, y);
   if (y.size() != reference.value.size() || y.size() != reference.magnitude.size()) {
     report.reason = fmt::format("output '{}' has {} elements, the reference {}", spec.name, y.size(),
                                 reference.value.size());
@@ -157,13 +157,12 @@ void check_values(const BufferSpec& spec, const std::byte* buffer, const Referen
 
 }  // namespace
 
-CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference,
-                  BufferArena* arena) {
-  return check(signature, std::span<void* const>(buffers.pointers), reference, arena);
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference) {
+  return check(signature, std::span<void* const>(buffers.pointers), reference);
 }
 
 CheckReport check(const Signature& signature, std::span<void* const> buffers, ReferenceView reference,
-                  BufferArena* arena) {
+                  std::span<float> work) {
   CheckReport report;
   bool found = false;
   for (size_t i = 0; i < signature.buffers.size() && report.reason.empty(); ++i) {
@@ -176,7 +175,7 @@ CheckReport check(const Signature& signature, std::span<void* const> buffers, Re
     }
     found = true;
     const auto* buffer = static_cast<const std::byte*>(buffers[i]);
-    check_values(spec, buffer, reference, signature.bound, arena, report);
+    check_values(spec, buffer, reference, signature.bound, work, report);
     if (report.reason.empty()) check_margins(spec, buffer, report);
   }
   if (!found && report.reason.empty()) report.reason = "the artifact has no output";

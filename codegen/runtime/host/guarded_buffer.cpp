@@ -10,31 +10,12 @@
 
 namespace hone {
 
-std::byte* BufferArena::next(size_t bytes) const {
-  if (bytes > pages.size() - used) return nullptr;
-  std::byte* first = pages.data() + used;
-#ifdef MADV_POPULATE_READ
-  (void)madvise(first, bytes, MADV_POPULATE_READ);  // maps many pages at a time, for writing too
-#endif
-  return first;
-}
-
-Result<GuardedBuffer> GuardedBuffer::allocate(int64_t bytes, BufferArena* arena) {
+Result<GuardedBuffer> GuardedBuffer::allocate(int64_t bytes) {
   HONE_CHECK(bytes >= 0);
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t aligned = (static_cast<size_t>(bytes) + 63) / 64 * 64;
   const size_t inner = (aligned + page - 1) / page * page;
   const size_t mapped = inner + 2 * page;
-  if (std::byte* first = arena == nullptr ? nullptr : arena->next(mapped)) {
-    const bool guarded =
-        mprotect(first, page, PROT_NONE) == 0 && mprotect(first + page + inner, page, PROT_NONE) == 0;
-    if (!guarded) return fail(std::string("cannot guard a buffer: ") + std::strerror(errno));
-    arena->used += mapped;
-    GuardedBuffer buffer;
-    buffer.bytes_ = static_cast<int64_t>(aligned);
-    buffer.data_ = first + page + (inner - aligned);
-    return buffer;
-  }
   void* mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED)
     return fail("cannot map " + std::to_string(mapped) + " bytes: " + std::strerror(errno));

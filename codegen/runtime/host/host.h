@@ -16,21 +16,11 @@
 
 namespace hone {
 
-/// Pages that several short-lived processes use one after the other: the kernel need not find, clear and
-/// charge them anew for each. Shared memory; what lies in it is anything.
-struct BufferArena {
-  std::span<std::byte> pages;  ///< begins at a page
-  size_t used = 0;
-  /// The next `bytes` of it, whole pages that are all mapped at once; nullptr if there are not so many left.
-  /// They stay the next ones until `used` grows.
-  std::byte* next(size_t bytes) const;
-};
-
 /// A 64-byte aligned buffer that ends just before an inaccessible page (and starts after one).
 class GuardedBuffer {
  public:
-  /// From `arena` while it has room, which is never given back there; else fresh memory of zeros.
-  static Result<GuardedBuffer> allocate(int64_t bytes, BufferArena* arena = nullptr);
+  /// Zeros.
+  static Result<GuardedBuffer> allocate(int64_t bytes);
   GuardedBuffer(GuardedBuffer&&) noexcept;
   GuardedBuffer& operator=(GuardedBuffer&&) noexcept;
   ~GuardedBuffer();
@@ -95,8 +85,7 @@ class LoadedArtifact {
 /// Packs constants: `logical` has one plain float32 array per entry of signature().constants; gives one
 /// buffer per entry of signature().buffers whose role is constant, in order.
 Result<std::vector<GuardedBuffer>> prepare_constants(const LoadedArtifact& artifact,
-                                                     const std::vector<const void*>& logical,
-                                                     BufferArena* arena = nullptr);
+                                                     const std::vector<const void*>& logical);
 
 /// Buffers of one artifact, filled for a check or a measurement with data of one seed (generator name
 /// "seed/buffer"); constants generated and prepared, outputs and scratch poisoned.
@@ -104,8 +93,7 @@ struct ArtifactBuffers {
   std::vector<GuardedBuffer> owned;
   std::vector<void*> pointers;  ///< in the order of the signature
 };
-Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed,
-                                     BufferArena* arena = nullptr);
+Result<ArtifactBuffers> make_buffers(const LoadedArtifact& artifact, const std::string& seed);
 
 /// Poisons outputs and scratch again, for another checked run.
 void poison_outputs(const Signature& signature, const ArtifactBuffers& buffers);
@@ -120,8 +108,7 @@ struct ReferenceView {
   ReferenceView(std::span<const double> v, std::span<const double> m) : value(v), magnitude(m) {}
   ReferenceView(const ReferenceOutput& output) : value(output.value), magnitude(output.magnitude) {}
 };
-Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed,
-                                      BufferArena* arena = nullptr);
+Result<ReferenceOutput> run_reference(const LoadedArtifact& reference, const std::string& seed);
 
 /// What a check found. `ok` with the errors seen, or a reason that says which rule broke and where.
 struct CheckReport {
@@ -130,13 +117,12 @@ struct CheckReport {
   double worst_factor = 0;  ///< largest |y - r| / (epsilon m)
   std::string reason;  ///< "element [0,3,1,7] is 0.25, reference 0.31: 812 x epsilon x magnitude, bound 64"
 };
-/// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched. `arena`: memory
-/// to work in.
-CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference,
-                  BufferArena* arena = nullptr);
-/// The same for buffers that somebody else owns, in the order of the signature.
+/// After a run into poisoned outputs: values, padding lanes finite, halo and slack untouched.
+CheckReport check(const Signature& signature, const ArtifactBuffers& buffers, ReferenceView reference);
+/// The same for buffers that somebody else owns, in the order of the signature. `work`: memory to work in, as many
+/// elements as the largest output has; fresh memory is taken where it is smaller.
 CheckReport check(const Signature& signature, std::span<void* const> buffers, ReferenceView reference,
-                  BufferArena* arena = nullptr);
+                  std::span<float> work = {});
 
 /// A compiled model in this process, loaded by our own loader from memory that was verified.
 class LoadedModel {

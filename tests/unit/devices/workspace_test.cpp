@@ -41,6 +41,10 @@ struct Placed {
     std::memset(pages.data(), 0x5e, pages.bytes());  // what an earlier candidate left
     workspace.place(pages.data());
   }
+  void fill() {
+    std::vector<float> work(workspace.largest_tensor());
+    workspace.fill("seed", work);
+  }
   Workspace workspace;
   Pages pages;
 };
@@ -82,7 +86,7 @@ TEST(Workspace, PlacesAreAsManyAsFit) {
 
 TEST(Workspace, NothingOfAnEarlierArtifactIsLeft) {
   Placed placed(*Workspace::plan(signature(), 7, 1 << 20, plenty));
-  placed.workspace.fill("seed");
+  placed.fill();
   ASSERT_TRUE(placed.workspace.map());
   // All pages that are not closed.
   size_t left = 0;
@@ -110,7 +114,7 @@ TEST(Workspace, NothingOfAnEarlierArtifactIsLeft) {
 
 TEST(Workspace, OutputsOfTimedRunsThatDifferAreNamed) {
   Placed placed(*Workspace::plan(signature(), 1, 0, plenty));
-  placed.workspace.fill("seed");
+  placed.fill();
   EXPECT_EQ(placed.workspace.differing_output(), "") << "both are poisoned alike";
   *static_cast<float*>(placed.workspace.at(0)[2]) = 1;
   EXPECT_EQ(placed.workspace.differing_output(), "y");
