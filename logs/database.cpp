@@ -67,8 +67,8 @@ std::filesystem::path journal_path(const std::filesystem::path& log) { return lo
 Digest record_identity(const Record& record) {
   if (!record.artifact.empty()) return measurement_id(record);
   std::string text = "unbuilt";
-  for (const std::string* part :
-       {&record.task_key, &record.target, &record.formulation, &record.parameters, &record.ports}) {
+  for (const std::string* part : {&record.task_key, &record.candidate.target, &record.candidate.formulation,
+                                  &record.candidate.parameters, &record.candidate.ports}) {
     text += '\n';
     text += *part;
   }
@@ -81,8 +81,8 @@ bool LogQuery::matches(const Record& record) const {
   auto fits = [](const std::string& wanted, const std::string& has) {
     return wanted.empty() || wanted == has;
   };
-  return fits(target, record.target) && fits(board_model, record.board_model) && fits(ports, record.ports) &&
-         (!threads || *threads == record.measurement.threads) &&
+  return fits(target, record.candidate.target) && fits(board_model, record.board.model) &&
+         fits(ports, record.candidate.ports) && (!threads || *threads == record.measurement.threads) &&
          (!mode || *mode == record.measurement.mode) &&
          (!ok_only || record.measurement.status == MeasureStatus::ok) &&
          (task_keys.empty() ||
@@ -164,17 +164,17 @@ const Record* LogDatabase::best(const BestQuery& query) const {
   for (const size_t row : rows->second) {
     const Record& record = records_[row];
     const Measurement& measured = record.measurement;
-    if (record.target != query.target || measured.threads != query.threads ||
-        (!query.ports.empty() && record.ports != query.ports) ||
+    if (record.candidate.target != query.target || measured.threads != query.threads ||
+        (!query.ports.empty() && record.candidate.ports != query.ports) ||
         (query.mode && measured.mode != *query.mode) ||
         (query.formulations && std::find(query.formulations->begin(), query.formulations->end(),
-                                         record.formulation) == query.formulations->end()) ||
-        (!query.board_model.empty() && record.board_model != query.board_model))
+                                         record.candidate.formulation) == query.formulations->end()) ||
+        (!query.board_model.empty() && record.board.model != query.board_model))
       continue;
-    Showing& showing =
-        candidates[{record.formulation, record.parameters, record.ports, record.board_model, measured.mode}];
+    Showing& showing = candidates[{record.candidate.formulation, record.candidate.parameters,
+                                   record.candidate.ports, record.board.model, measured.mode}];
     if (measured.status == MeasureStatus::ok)
-      (record.final ? showing.finals : showing.trials).push_back(&record);
+      (record.from.final ? showing.finals : showing.trials).push_back(&record);
     else if (measured.status != MeasureStatus::raced_out && is_candidates_fault(measured.status))
       showing.at_fault = true;
   }
@@ -206,8 +206,8 @@ std::vector<const Record*> LogDatabase::best_of(const std::vector<Digest>& task_
 std::vector<std::string> LogDatabase::board_models(std::string_view target) const {
   std::set<std::string> models;
   for (const Record& record : records_)
-    if (record.target == target && record.measurement.status == MeasureStatus::ok)
-      models.insert(record.board_model);
+    if (record.candidate.target == target && record.measurement.status == MeasureStatus::ok)
+      models.insert(record.board.model);
   return {models.begin(), models.end()};
 }
 
@@ -221,11 +221,11 @@ std::vector<std::string> LogDatabase::verify() const {
     };
     if (!is_digest(record.task_key))
       fault("task key '" + record.task_key + "' is no digest");
-    else if (record.task_key != digest_of(record.task_text))
+    else if (record.task_key != digest_of(record.candidate.task))
       fault("the task key is not the digest of the task");
     if (!record.artifact.empty() && !is_digest(record.artifact))
       fault("artifact '" + record.artifact + "' is no digest");
-    if (record.target.empty()) fault("no target");
+    if (record.candidate.target.empty()) fault("no target");
     if (measured.status != MeasureStatus::ok && measured.status != MeasureStatus::raced_out &&
         measured.message.empty())
       fault(std::string(to_text(measured.status)) + " without a message");

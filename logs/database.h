@@ -11,7 +11,7 @@
 
 #include "codegen/base/result.h"
 #include "logs/identity_set.h"
-#include "measure/measurement.h"
+#include "measure/record.h"
 
 namespace hone {
 

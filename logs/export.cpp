@@ -4,6 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace hone {
 namespace {
@@ -20,72 +22,56 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-template <class Numbers>
-Json numbers(const Numbers& values) {
+template <class Value>
+Json json_of(const Value& value) {
+  if constexpr (std::is_enum_v<Value>)
+    return to_text(value);
+  else if constexpr (std::is_floating_point_v<Value>)
+    return std::isfinite(value) ? Json(value) : Json(nullptr);
+  else
+    return value;
+}
+template <class Element>
+Json json_of(const std::vector<Element>& values) {
   Json out = Json::array();
-  for (auto value : values) out.push_back(number(value));
+  for (const Element& value : values) out.push_back(json_of(value));
   return out;
+}
+
+std::string csv_of(const Json& value) {
+  if (value.is_array()) return std::to_string(value.size());
+  if (value.is_string()) return quoted(value.get_ref<const std::string&>());
+  if (value.is_boolean()) return value.get<bool>() ? "1" : "0";
+  return value.is_null() ? "" : value.dump();
+}
+
+/// Calls visit(column, value) for every column of a record.
+template <class Visit>
+void for_each_value(const Record& record, Visit&& visit) {
+  for_each_column([&](const Column& column, auto member) { visit(column, json_of(member(record))); });
 }
 
 }  // namespace
 
 void export_csv(const std::vector<const Record*>& records, std::ostream& out) {
-  out << "task,summary,target,board_model,formulation,parameters,ports,threads,mode,trial,final,repetition,"
-         "status,message,"
-         "median_ns,spread,samples,relative_l2,unix_ms\n";
-  for (const Record* record : records) {
-    const Measurement& measured = record->measurement;
-    out << record->task_key << ',' << quoted(record->task_summary) << ',' << quoted(record->target) << ','
-        << quoted(record->board_model) << ',' << quoted(record->formulation) << ','
-        << quoted(record->parameters) << ',' << quoted(record->ports) << ',' << measured.threads << ','
-        << to_text(measured.mode) << ',' << record->trial << ',' << (record->final ? 1 : 0) << ','
-        << record->repetition << ',' << to_text(measured.status) << ',' << quoted(measured.message) << ','
-        << Json(measured.median_ns).dump() << ',' << Json(measured.spread).dump() << ','
-        << measured.samples_ns.size() << ',' << Json(measured.relative_l2).dump() << ',' << record->unix_ms
-        << '\n';
-  }
+  const auto row = [&](const Record& record, auto text_of) {
+    const char* separator = "";
+    for_each_value(record, [&](const Column& column, const Json& value) {
+      out << std::exchange(separator, ",") << text_of(column, value);
+    });
+    out << '\n';
+  };
+  row(Record(), [](const Column& column, const Json&) {
+    return column.element == nullptr ? std::string(column.name) : std::string(column.element) + "_count";
+  });
+  for (const Record* record : records)
+    row(*record, [](const Column&, const Json& value) { return csv_of(value); });
 }
 
 void export_json_lines(const std::vector<const Record*>& records, std::ostream& out) {
   for (const Record* record : records) {
-    const Measurement& measured = record->measurement;
-    const Health& health = measured.health;
     Json line;
-    line["task_key"] = record->task_key;
-    line["task"] = record->task_text;
-    line["summary"] = record->task_summary;
-    line["target"] = record->target;
-    line["formulation"] = record->formulation;
-    line["parameters"] = record->parameters;
-    line["schedule"] = record->schedule;
-    line["ports"] = record->ports;
-    line["space_version"] = record->space_version;
-    line["board_model"] = record->board_model;
-    line["board_id"] = record->board_id;
-    line["artifact"] = record->artifact;
-    line["status"] = to_text(measured.status);
-    line["message"] = measured.message;
-    line["threads"] = measured.threads;
-    line["mode"] = to_text(measured.mode);
-    line["median_ns"] = number(measured.median_ns);
-    line["spread"] = number(measured.spread);
-    line["samples_ns"] = numbers(measured.samples_ns);
-    line["relative_l2"] = number(measured.relative_l2);
-    line["worst_factor"] = number(measured.worst_factor);
-    line["reference_before_ns"] = number(health.reference_before_ns);
-    line["reference_after_ns"] = number(health.reference_after_ns);
-    line["temperature_celsius"] = number(health.temperature_celsius);
-    line["frequency_mhz"] = number(health.frequency_mhz);
-    line["final"] = record->final;
-    line["repetition"] = record->repetition;
-    line["trial"] = record->trial;
-    line["feature_version"] = record->feature_version;
-    line["features"] = numbers(record->features);
-    line["job"] = record->job;
-    line["tuner"] = record->tuner;
-    line["unix_ms"] = record->unix_ms;
+    for_each_value(*record, [&](const Column& column, Json value) { line[column.name] = std::move(value); });
     out << line.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   }
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "codegen/base/result.h"
-#include "measure/measurement.h"
+#include "measure/record.h"
 
 namespace hone {
 

@@ -1,4 +1,4 @@
-// Texts, statistics and the identity of measurements.
+// Texts and statistics of measurements.
 #include "measure/measurement.h"
 
 #include <algorithm>
@@ -67,14 +67,6 @@ void summarise(Measurement& measurement) {
   measurement.median_ns = quantile(ordered, 0.5);
   if (measurement.median_ns > 0)
     measurement.spread = (quantile(ordered, 0.75) - quantile(ordered, 0.25)) / measurement.median_ns;
-}
-
-Digest measurement_id(const Record& record) {
-  const Measurement& m = record.measurement;
-  std::string text = "measurement v1\n" + record.artifact + "\n" + record.board_id + "\n" +
-                     std::string(to_text(m.mode)) + "\n" + std::to_string(m.threads) + "\n" +
-                     (record.final ? "final" : "search") + "\n" + std::to_string(record.repetition) + "\n";
-  return digest_of(text);
 }
 
 }  // namespace hone

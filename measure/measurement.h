@@ -1,5 +1,4 @@
-// What a measurement and a record are. Plain data, shared by runner, scheduler, tuner and log; task,
-// formulation and schedule are opaque text here.
+// What a measurement is. Plain data, shared by runner, scheduler, tuner and log.
 #pragma once
 
 #include <chrono>
@@ -8,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "codegen/base/digest.h"
 #include "codegen/base/result.h"
 
 namespace hone {
@@ -58,26 +56,36 @@ struct Measurement {
 /// Fills median_ns and spread from samples_ns.
 void summarise(Measurement& measurement);
 
-/// One row of a log: Candidate + Board + Measurement + provenance.
-struct Record {
-  Digest task_key;
-  std::string task_text, task_summary;
-  std::string target;  ///< canonical text
-  std::string formulation, parameters, schedule, ports;
-  int space_version = 1;
-  std::string board_model, board_id;
-  Digest artifact;
-  Measurement measurement;
-  bool final = false;  ///< a re-measured finalist rather than a search trial
-  int repetition = 0;
-  uint64_t trial = 0;           ///< 0 is what the target alone implies
-  std::vector<float> features;  ///< of the lowered loop nest
-  int feature_version = 0;
-  std::string job, tuner;
-  int64_t unix_ms = 0;
+/// One quantity of a measurement or a record, as logs and exports call it.
+struct Column {
+  const char* name;
+  const char* unit;  ///< empty: a text, a number of things, or a ratio
+  /// It came after protocol 4: it travels and is journaled by its name, beside the fields that the schema
+  /// has.
+  bool by_name = false;
+  const char* element = nullptr;  ///< of a list: what one of its values is called
 };
-/// (artifact, board, mode, threads, search or final, repetition): one commit per id.
-Digest measurement_id(const Record& record);
+
+/// Calls visit(Column, member), member(Measurement&) being a reference to the value. A new quantity needs a
+/// member and a line here, and whoever measures it: messages, journals, logs and exports take what this table
+/// has.
+template <class Visit>
+void for_each_measurement_column(Visit&& visit) {
+  visit(Column{"status", ""}, [](auto& m) -> auto& { return m.status; });
+  visit(Column{"message", ""}, [](auto& m) -> auto& { return m.message; });
+  visit(Column{"threads", ""}, [](auto& m) -> auto& { return m.threads; });
+  visit(Column{"mode", ""}, [](auto& m) -> auto& { return m.mode; });
+  visit(Column{.name = "samples_ns", .unit = "ns", .element = "sample"},
+        [](auto& m) -> auto& { return m.samples_ns; });
+  visit(Column{"median_ns", "ns"}, [](auto& m) -> auto& { return m.median_ns; });
+  visit(Column{"spread", ""}, [](auto& m) -> auto& { return m.spread; });
+  visit(Column{"relative_l2", ""}, [](auto& m) -> auto& { return m.relative_l2; });
+  visit(Column{"worst_factor", ""}, [](auto& m) -> auto& { return m.worst_factor; });
+  visit(Column{"reference_before_ns", "ns"}, [](auto& m) -> auto& { return m.health.reference_before_ns; });
+  visit(Column{"reference_after_ns", "ns"}, [](auto& m) -> auto& { return m.health.reference_after_ns; });
+  visit(Column{"temperature_celsius", "C"}, [](auto& m) -> auto& { return m.health.temperature_celsius; });
+  visit(Column{"frequency_mhz", "MHz"}, [](auto& m) -> auto& { return m.health.frequency_mhz; });
+}
 
 /// The sampling loop's parameters; see measure/sampling.h.
 struct SamplingParameters {

@@ -203,7 +203,10 @@ struct Measured {
   uploadMs @11 :Float64;            # where the board's time went: waiting for these bytes alone
   checkMs @12 :Float64;
   runMs @13 :Float64;
+  more @14 :List(Quantity);         # columns that came later
 }
+# A column of a log by its name: see for_each_column in measure/record.h. Names that a program does not know say nothing to it.
+struct Quantity { name @0 :Text; value @1 :Float64; }
 
 struct Committed { ids @0 :List(Text); }
 
@@ -417,4 +420,5 @@ struct Record {
   referenceAfterNs @24 :Float64 = -1;
   temperatureCelsius @25 :Float64 = -1;
   frequencyMhz @26 :Float64 = -1;
+  more @27 :List(Quantity);         # columns that came later
 }

@@ -12,7 +12,7 @@
 
 #include "codegen/base/digest.h"
 #include "codegen/base/result.h"
-#include "measure/measurement.h"
+#include "measure/record.h"
 
 namespace hone::wire {
 
@@ -38,6 +38,7 @@ struct Limits {
   static constexpr size_t lanes = 256;  ///< parts and lanes of one job
   static constexpr size_t labels = 256;
   static constexpr size_t history = 256;  ///< changes of one board's state
+  static constexpr size_t quantities = 256;
   static constexpr size_t nesting = 16;
 };
 
@@ -79,18 +80,11 @@ struct WorkerState {
   double temperature_celsius = -1, frequency_mhz = -1;
 };
 
-/// A Candidate as texts.
-struct Candidate {
-  std::string task, target, formulation;
-  uint32_t space_version = 0;
-  std::string ports, parameters, schedule;
-};
-
 /// Blobs that follow: the shared object if `artifact` is set and status is ok; then the reference's if
 /// `reference` is new.
 struct Built {
   LeaseRef lease;
-  Candidate candidate;
+  CandidateText candidate;
   uint64_t trial = 0;
   MeasureStatus status = MeasureStatus::ok;  ///< ok, build_error or build_timeout
   std::string message;
@@ -117,7 +111,7 @@ struct Measured {
   LeaseRef lease;
   Digest id;
   Measurement
-      measurement;  ///< threads, mode, median and spread do not travel: summarise() and the request give them
+      measurement;  ///< threads, mode, median and spread do not travel: the request and summarise() give them
   double upload_ms = 0;  ///< that the board waited for its bytes, with nothing else to run
   double check_ms = 0, run_ms = 0;
 };
@@ -251,12 +245,12 @@ struct Round {
   std::vector<Record> top;        ///< best so far, best first
   std::vector<std::string> seen;  ///< "formulation parameters" texts measured or in flight
   uint64_t first_trial = 0;
-  std::vector<Candidate> rebuild;       ///< not empty: build exactly these again, propose nothing
+  std::vector<CandidateText> rebuild;   ///< not empty: build exactly these again, propose nothing
   std::vector<std::string> hints = {};  ///< best points of like tasks, nearest first: proposed early, fitted
   std::vector<uint32_t> seen_versions =
       {};  ///< space version of each of `seen`; 0 or missing: the present one
   /// Not empty: say the features of exactly these (Built::trial: which), propose and build nothing.
-  std::vector<Candidate> featurise = {};
+  std::vector<CandidateText> featurise = {};
 };
 
 struct MeasureRequest {
@@ -424,7 +418,8 @@ Result<Bytes> encode(const Message& message);
 /// anything beyond Limits.
 Result<Message> decode(std::span<const std::byte> bytes);
 
-/// A Record alone, as the journal stores it: the same schema and limits.
+/// A Record alone, as the journal stores it: the same schema and limits. Columns of measure/record.h that a
+/// program does not know are left out.
 Result<Bytes> encode_record(const Record& record);
 Result<Record> decode_record(std::span<const std::byte> bytes);
 

@@ -2,8 +2,12 @@
 // schema. `put` and `get` throw Malformed (or kj::Exception); encode and decode turn both into Errors.
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "measure/wire.h"
@@ -59,6 +63,19 @@ std::vector<Number> get_numbers(const char* what, Reader reader, size_t limit) {
   return values;
 }
 
+/// A whole number that is none, or does not fit, is malformed.
+template <class Number>
+Number number_of(double value) {
+  if constexpr (std::is_integral_v<Number>) {
+    constexpr double most = static_cast<double>(uint64_t{1} << 53);
+    const double lowest =
+        std::is_signed_v<Number> ? std::max(-most, double(std::numeric_limits<Number>::lowest())) : 0;
+    const double highest = std::min(most, static_cast<double>(std::numeric_limits<Number>::max()));
+    if (!(value >= lowest && value <= highest)) throw Malformed{"a quantity is out of range"};
+  }
+  return static_cast<Number>(value);
+}
+
 inline void put_texts(const char* what, const std::vector<std::string>& values,
                       capnp::List<capnp::Text>::Builder builder) {
   for (size_t i = 0; i < values.size(); ++i) builder.set(static_cast<unsigned>(i), text(what, values[i]));
@@ -78,10 +95,74 @@ inline unsigned sized(const char* what, size_t count, size_t limit) {
   return static_cast<unsigned>(count);
 }
 
+/// Whether a value can travel as a Quantity.
+template <class Value>
+constexpr bool is_quantity = std::is_arithmetic_v<Value> && !std::is_same_v<Value, bool>;
+
+/// The columns of `for_each` that came after the schema's fields, but for those whose value is that of an
+/// empty row. `for_each`: for_each_column or for_each_measurement_column.
+template <class Row, class ForEach, class Message>
+void put_more(ForEach for_each, const Row& row, Message message) {
+  const Row empty;
+  std::vector<std::pair<const char*, double>> more;
+  for_each([&](const Column& column, auto member) {
+    if constexpr (is_quantity<std::decay_t<decltype(member(row))>>) {
+      if (column.by_name && member(row) != member(empty))
+        more.emplace_back(column.name, static_cast<double>(member(row)));
+    }
+  });
+  if (more.empty()) return;
+  auto list = message.initMore(static_cast<unsigned>(more.size()));
+  for (unsigned i = 0; i < more.size(); ++i) {
+    list[i].setName(more[i].first);
+    list[i].setValue(more[i].second);
+  }
+}
+template <class Row, class ForEach, class Message>
+void get_more(ForEach for_each, Message message, Row& row) {
+  cap("quantities", message.getMore().size(), Limits::quantities);
+  for (auto quantity : message.getMore()) {
+    const std::string name = text("a quantity's name", quantity.getName());
+    for_each([&](const Column& column, auto member) {
+      using Value = std::decay_t<decltype(member(row))>;
+      if constexpr (is_quantity<Value>) {
+        if (column.by_name && column.name == name) member(row) = number_of<Value>(quantity.getValue());
+      }
+    });
+  }
+}
+
+/// What a board says of a measurement: the same fields in a message and in a record.
+template <class Message>
+void put_measurement(const Measurement& from, Message to) {
+  to.setStatus(literal(to_text(from.status)));
+  to.setMessage(text("message", from.message));
+  put_numbers("samples", from.samples_ns, Limits::samples,
+              to.initSamplesNs(sized("samples", from.samples_ns.size(), Limits::samples)));
+  to.setRelativeL2(from.relative_l2);
+  to.setWorstFactor(from.worst_factor);
+  to.setReferenceBeforeNs(from.health.reference_before_ns);
+  to.setReferenceAfterNs(from.health.reference_after_ns);
+  to.setTemperatureCelsius(from.health.temperature_celsius);
+  to.setFrequencyMhz(from.health.frequency_mhz);
+}
+template <class Message>
+void get_measurement(Message from, Measurement& to) {
+  to.status = status_of(from.getStatus());
+  to.message = text("message", from.getMessage());
+  to.samples_ns = get_numbers<double>("samples", from.getSamplesNs(), Limits::samples);
+  to.relative_l2 = from.getRelativeL2();
+  to.worst_factor = from.getWorstFactor();
+  to.health.reference_before_ns = from.getReferenceBeforeNs();
+  to.health.reference_after_ns = from.getReferenceAfterNs();
+  to.health.temperature_celsius = from.getTemperatureCelsius();
+  to.health.frequency_mhz = from.getFrequencyMhz();
+}
+
 void put(const LeaseRef&, schema::LeaseRef::Builder);
 void get(schema::LeaseRef::Reader, LeaseRef&);
-void put(const Candidate&, schema::Candidate::Builder);
-void get(schema::Candidate::Reader, Candidate&);
+void put(const CandidateText&, schema::Candidate::Builder);
+void get(schema::Candidate::Reader, CandidateText&);
 void put(const Record&, schema::Record::Builder);
 void get(schema::Record::Reader, Record&);
 void put(const Hello&, schema::Hello::Builder);

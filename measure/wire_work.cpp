@@ -111,36 +111,19 @@ void get(schema::RoundDone::Reader from, RoundDone& to) {
 }
 
 void put(const Measured& from, schema::Measured::Builder to) {
-  const Measurement& m = from.measurement;
   put(from.lease, to.initLease());
   to.setId(text("id", from.id));
-  to.setStatus(literal(to_text(m.status)));
-  to.setMessage(text("message", m.message));
-  put_numbers("samples", m.samples_ns, Limits::samples,
-              to.initSamplesNs(sized("samples", m.samples_ns.size(), Limits::samples)));
-  to.setRelativeL2(m.relative_l2);
-  to.setWorstFactor(m.worst_factor);
-  to.setReferenceBeforeNs(m.health.reference_before_ns);
-  to.setReferenceAfterNs(m.health.reference_after_ns);
-  to.setTemperatureCelsius(m.health.temperature_celsius);
-  to.setFrequencyMhz(m.health.frequency_mhz);
+  put_measurement(from.measurement, to);
+  put_more([](auto visit) { for_each_measurement_column(visit); }, from.measurement, to);
   to.setUploadMs(from.upload_ms);
   to.setCheckMs(from.check_ms);
   to.setRunMs(from.run_ms);
 }
 void get(schema::Measured::Reader from, Measured& to) {
-  Measurement& m = to.measurement;
   get(from.getLease(), to.lease);
   to.id = text("id", from.getId());
-  m.status = status_of(from.getStatus());
-  m.message = text("message", from.getMessage());
-  m.samples_ns = get_numbers<double>("samples", from.getSamplesNs(), Limits::samples);
-  m.relative_l2 = from.getRelativeL2();
-  m.worst_factor = from.getWorstFactor();
-  m.health.reference_before_ns = from.getReferenceBeforeNs();
-  m.health.reference_after_ns = from.getReferenceAfterNs();
-  m.health.temperature_celsius = from.getTemperatureCelsius();
-  m.health.frequency_mhz = from.getFrequencyMhz();
+  get_measurement(from, to.measurement);
+  get_more([](auto visit) { for_each_measurement_column(visit); }, from, to.measurement);
   to.upload_ms = from.getUploadMs();
   to.check_ms = from.getCheckMs();
   to.run_ms = from.getRunMs();
@@ -182,8 +165,8 @@ void get(schema::Round::Reader from, Round& to) {
   to.seen_versions = get_numbers<uint32_t>("seen versions", from.getSeenVersions(), Limits::texts);
   to.hints = get_texts("hints", from.getHints());
   to.first_trial = from.getFirstTrial();
-  to.rebuild = get_list<Candidate>("candidates", from.getRebuild(), Limits::leases);
-  to.featurise = get_list<Candidate>("rows", from.getFeaturise(), Limits::leases);
+  to.rebuild = get_list<CandidateText>("candidates", from.getRebuild(), Limits::leases);
+  to.featurise = get_list<CandidateText>("rows", from.getFeaturise(), Limits::leases);
 }
 
 void put(const MeasureRequest& from, schema::Measurement::Builder to) {

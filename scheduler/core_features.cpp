@@ -43,9 +43,7 @@ bool Core::make_featurising(const PeerId& tuner, Job& job, size_t lane_index) {
   round.mode = lane.mode;
   while (!model.stale.empty() && round.featurise.size() < kBatch) {
     const Record& record = row(model.stale.front());
-    round.featurise.push_back({record.task_text, record.target, record.formulation,
-                               static_cast<uint32_t>(record.space_version), record.ports, record.parameters,
-                               record.schedule});
+    round.featurise.push_back(record.candidate);
     what.featurising.push_back(model.stale.front());
     model.stale.pop_front();
   }

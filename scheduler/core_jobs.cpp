@@ -214,7 +214,7 @@ void Core::load(Job& job, Lane& lane) {
   for (const std::vector<Record>* records :
        {static_cast<const std::vector<Record>*>(&transfer_), &log_.records()})
     for (const Record& record : *records) {
-      if (record.features.empty() || !is_near(record.target)) continue;
+      if (record.features.empty() || !is_near(record.candidate.target)) continue;
       ++model.records_since;
       model.version = record.feature_version;
     }

@@ -50,7 +50,7 @@ void Core::query(const PeerId& peer, const wire::Query& query) {
     std::set<Digest> keys(query.task_keys.begin(), query.task_keys.end());
     if (keys.empty())
       for (const Record& record : log_.records())
-        if (record.target == query.target) keys.insert(record.task_key);
+        if (record.candidate.target == query.target) keys.insert(record.task_key);
     BestQuery best;
     best.target = query.target;
     for (const Record* record : log_.best_of({keys.begin(), keys.end()}, best))
@@ -92,11 +92,12 @@ void Core::pull_log(const PeerId& peer, const wire::PullLog& wanted) {
       break;
     const auto is_of = [&](const Lane& lane) { return lane.task_of(record).has_value(); };
     if ((job != nullptr && std::ranges::none_of(job->lanes, is_of)) ||
-        (!wanted.target.empty() && record.target != wanted.target))
+        (!wanted.target.empty() && record.candidate.target != wanted.target))
       continue;
-    bytes += 512 + record.task_text.size() + record.schedule.size() + record.ports.size() +
-             record.features.size() * sizeof(float) + record.measurement.samples_ns.size() * sizeof(double) +
-             record.measurement.message.size() + record.target.size();
+    bytes += 512 + record.candidate.task.size() + record.candidate.schedule.size() +
+             record.candidate.ports.size() + record.features.size() * sizeof(float) +
+             record.measurement.samples_ns.size() * sizeof(double) + record.measurement.message.size() +
+             record.candidate.target.size();
     chunk.records.push_back(record);
   }
   send(peer, std::move(chunk));

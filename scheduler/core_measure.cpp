@@ -14,7 +14,7 @@ void Core::queue_measurement(Job& job, size_t lane, size_t index, Record record,
   work.lane = lane;
   work.task = index;
   ++task.measuring;
-  std::string key = candidate_key(record.formulation, record.parameters);
+  std::string key = candidate_key(record.candidate);
   task.pending.insert(key);
   work.what = MeasureWork{std::move(record), task.reference, std::move(key), 0, {}, {}};
   auto& queue = measure_queues_[{job.id, lane}];
@@ -84,8 +84,8 @@ bool Core::lease_measurement(const PeerId& runner) {
         if (peer.role == wire::Role::tuner) hungry_tuners_.insert(peer_id);
       continue;
     }
-    measure.record.board_model = board.board.model;
-    measure.record.board_id = board.board.id;
+    measure.record.board.model = board.board.model;
+    measure.record.board.id = board.board.id;
     measure.id = record_identity(measure.record);
     if (log_.contains(measure.id)) {
       ++counters_.duplicates;  // another job measured it in the meantime
@@ -114,18 +114,18 @@ wire::MeasureRequest Core::request_of(const Work& work) const {
   request.artifact = record.artifact;
   request.reference = measure.reference;
   request.task_key = record.task_key;
-  request.seed = record.final ? "finals" : "search";  // finalists must be right on other data too
+  request.seed = record.from.final ? "finals" : "search";  // finalists must be right on other data too
   request.mode = record.measurement.mode;
   request.threads = static_cast<uint32_t>(record.measurement.threads);
-  request.sampling = record.final ? settings_.final_sampling : settings_.sampling;
+  request.sampling = record.from.final ? settings_.final_sampling : settings_.sampling;
   const TaskState& task = jobs_.at(work.job).lanes[work.lane].tasks[work.task];
-  if (!record.final && record.trial != 0 && !task.best_after.empty())
+  if (!record.from.final && record.from.trial != 0 && !task.best_after.empty())
     request.best_ns = task.best_after.back();
-  if (const Shown* best = task.best(); record.final && best != nullptr && !best->finals.empty())
+  if (const Shown* best = task.best(); record.from.final && best != nullptr && !best->finals.empty())
     request.best_ns = best->figure;
   request.upload_ms = static_cast<uint32_t>(settings_.upload.count());
   request.run_ms = static_cast<uint32_t>(settings_.run.count());
-  request.final = record.final;
+  request.final = record.from.final;
   return request;
 }
 
@@ -143,7 +143,7 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     send(peer, wire::Committed{{said.id}});
     return;
   }
-  if (issued->second.board_id != peers_.at(peer).board.id) {
+  if (issued->second.board.id != peers_.at(peer).board.id) {
     ++counters_.stale;
     return;
   }
@@ -186,7 +186,7 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     job.stages.check_ms += said.check_ms;
     job.stages.run_ms += said.run_ms;
     const double whole = said.check_ms + said.run_ms;
-    if (!issued->second.final) lane.tasks[place->second.task].boards_ms += whole;
+    if (!issued->second.from.final) lane.tasks[place->second.task].boards_ms += whole;
     lane.measure_ms = lane.measure_ms == 0 ? whole : 0.9 * lane.measure_ms + 0.1 * whole;
     job.board_ms += whole;
     board_share_.charge(claim_of(job), whole - std::get<MeasureWork>(place->second.what).charged);
@@ -257,7 +257,7 @@ void Core::commit(Record record) {
 }
 
 void Core::commit_as(const Digest& id, Record record) {
-  record.unix_ms = now_.unix_ms;
+  record.from.unix_ms = now_.unix_ms;
   issued_.erase(id);
   if (log_.contains(id)) return;
   for (auto& [job_id, job] : jobs_) {
@@ -276,12 +276,12 @@ void Core::commit_as(const Digest& id, Record record) {
     if (status != MeasureStatus::ok && status != MeasureStatus::raced_out)
       note_failure(job, status, record.measurement.message);
   }
-  Model& model = models_[record.target];
+  Model& model = models_[record.candidate.target];
   ++model.records_since;
   out_.records.push_back(record);
   out_.identities.push_back(id);
   committing_[id] = last_commit_ = ++sequence_;
-  const std::string target = record.target;
+  const std::string target = record.candidate.target;
   const int version = record.feature_version;
   const bool has_features = !record.features.empty();
   log_.add(std::move(record), id);
@@ -342,8 +342,8 @@ void Core::make_finals(Job& job, size_t lane, size_t index) {
   for (const std::string& key : task.finalists) {
     const Shown& shown = task.candidates.at(key);
     Record record = task.whole(shown);
-    record.final = true;
-    record.repetition = shown.final_repetitions;
+    record.from.final = true;
+    record.from.repetition = shown.final_repetitions;
     Measurement blank;
     blank.threads = record.measurement.threads;
     blank.mode = record.measurement.mode;

@@ -53,13 +53,11 @@ bool Core::make_rebuild(const PeerId& tuner) {
       if (work == works_.end()) continue;  // cancelled in the meantime
       const Record& record = std::get<MeasureWork>(work->second.what).record;
       rebuilding.push_back(work->first);
-      const auto is_same = [&](const wire::Candidate& other) {
-        return other.formulation == record.formulation && other.parameters == record.parameters;
+      const auto is_same = [&](const CandidateText& other) {
+        return other.formulation == record.candidate.formulation &&
+               other.parameters == record.candidate.parameters;
       };
-      if (std::ranges::none_of(round.rebuild, is_same))
-        round.rebuild.push_back({record.task_text, record.target, record.formulation,
-                                 static_cast<uint32_t>(record.space_version), record.ports, record.parameters,
-                                 record.schedule});
+      if (std::ranges::none_of(round.rebuild, is_same)) round.rebuild.push_back(record.candidate);
     }
     if (first->second.empty()) rebuilds_.erase(first);
     if (rebuilding.empty()) continue;
@@ -108,8 +106,8 @@ void Core::rebuilt(Work& work, const wire::Built& built, std::vector<wire::Bytes
     const auto place = works_.find(id);
     if (place == works_.end()) return true;
     const Record& record = std::get<MeasureWork>(place->second.what).record;
-    const bool is_this =
-        record.formulation == built.candidate.formulation && record.parameters == built.candidate.parameters;
+    const bool is_this = record.candidate.formulation == built.candidate.formulation &&
+                         record.candidate.parameters == built.candidate.parameters;
     if (is_this) matching.push_back(id);
     return is_this;
   });
@@ -189,7 +187,7 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
   round.count = *count;
   const bool tried_zero = task.zero_rounds >= settings_.round_attempts ||
                           std::any_of(task.candidates.begin(), task.candidates.end(),
-                                      [](const auto& entry) { return entry.second.record.trial == 0; });
+                                      [](const auto& entry) { return entry.second.record.from.trial == 0; });
   if (!task.has_time() && !tried_zero) {
     ++task.zero_rounds;
     round.first_trial = 0;
@@ -207,7 +205,7 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
     round.top.push_back(task.whole(*shown));
   std::map<std::string, uint32_t> seen;
   for (const auto& [key, shown] : task.candidates)
-    seen[key] = static_cast<uint32_t>(shown.record.space_version);
+    seen[key] = static_cast<uint32_t>(shown.record.candidate.space_version);
   for (const auto* present : {&task.pending, &task.aliases})
     for (const std::string& key : *present) seen[key] = 0;
   for (const auto& [key, version] : seen) {
@@ -268,30 +266,24 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
 
   Record record;
   record.task_key = task.key;
-  record.task_text = round.task;
   record.task_summary = task.task.summary;
-  record.target = round.target;
-  record.formulation = built.candidate.formulation;
-  record.parameters = built.candidate.parameters;
-  record.schedule = built.candidate.schedule;
-  record.ports = round.ports;
-  record.space_version = static_cast<int>(built.candidate.space_version);
-  record.board_model = lane_of(*work).board_model;
+  record.candidate = built.candidate;
+  record.board.model = lane_of(*work).board_model;
   record.measurement.threads = static_cast<int>(round.threads);
   record.measurement.mode = round.mode;
-  record.trial = built.trial;
   record.features = built.features;
   record.feature_version = static_cast<int>(built.feature_version);
-  record.job = job.request.name;
-  record.tuner = peers_.at(peer).name;
+  record.from.trial = built.trial;
+  record.from.job = job.request.name;
+  record.from.tuner = peers_.at(peer).name;
   accept_built(*work, built, std::move(record), std::move(blobs));
 }
 
 void Core::accept_built(Work& work, const wire::Built& built, Record record, std::vector<wire::Bytes> blobs) {
   Job& job = jobs_.at(work.job);
   TaskState& task = task_of(work);
-  const std::string key = candidate_key(record.formulation, record.parameters);
-  if (task.knows(key, record.space_version)) {
+  const std::string key = candidate_key(record.candidate);
+  if (task.knows(key, record.candidate.space_version)) {
     ++counters_.duplicates;
     return;
   }
@@ -302,7 +294,7 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
   if (built.status != MeasureStatus::ok) {
     record.measurement.status = built.status;
     record.measurement.message = built.message;
-    record.board_model.clear();  // it was on none, and fails for all alike
+    record.board.model.clear();  // it was on none, and fails for all alike
     commit(std::move(record));
     return;
   }
@@ -322,11 +314,11 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
                                      ? "the tuner sent no reference for the check"
                                      : "the tuner sent other bytes than the artifact it named";
     record.artifact.clear();
-    record.board_model.clear();
+    record.board.model.clear();
     commit(std::move(record));
     return;
   }
-  const bool first = record.trial == 0;
+  const bool first = record.from.trial == 0;
   task.pending_artifacts.insert(record.artifact);
   queue_measurement(job, work.lane, work.task, std::move(record), first);
 }

@@ -11,7 +11,7 @@
 
 #include "cost_model/ranking/ranking.h"
 #include "logs/journal.h"
-#include "measure/measurement.h"
+#include "measure/record.h"
 #include "measure/wire.h"
 
 namespace hone::scheduler {

@@ -12,30 +12,16 @@ namespace {
 Record slim(const Record& record) {
   Record out;
   out.task_key = record.task_key;
-  out.formulation = record.formulation;
-  out.parameters = record.parameters;
-  out.schedule = record.schedule;
-  out.space_version = record.space_version;
-  out.board_model = record.board_model;
-  out.board_id = record.board_id;
+  out.candidate.formulation = record.candidate.formulation;
+  out.candidate.parameters = record.candidate.parameters;
+  out.candidate.schedule = record.candidate.schedule;
+  out.candidate.space_version = record.candidate.space_version;
   out.artifact = record.artifact;
-  const Measurement& m = record.measurement;
-  out.measurement.status = m.status;
-  out.measurement.message = m.message;
-  out.measurement.threads = m.threads;
-  out.measurement.mode = m.mode;
-  out.measurement.median_ns = m.median_ns;
-  out.measurement.spread = m.spread;
-  out.measurement.relative_l2 = m.relative_l2;
-  out.measurement.worst_factor = m.worst_factor;
-  out.measurement.health = m.health;
-  out.final = record.final;
-  out.repetition = record.repetition;
-  out.trial = record.trial;
+  out.board = record.board;
+  out.measurement = record.measurement;
+  out.measurement.samples_ns = std::vector<double>();
+  out.from = record.from;
   out.feature_version = record.feature_version;
-  out.job = record.job;
-  out.tuner = record.tuner;
-  out.unix_ms = record.unix_ms;
   return out;
 }
 
@@ -84,6 +70,10 @@ bool is_legal(JobState from, JobState to) {
   }
 }
 
+std::string candidate_key(const CandidateText& candidate) {
+  return candidate_key(candidate.formulation, candidate.parameters);
+}
+
 std::string candidate_key(const std::string& formulation, const std::string& parameters) {
   return parameters.empty() ? formulation : formulation + " " + parameters;
 }
@@ -91,17 +81,18 @@ std::string candidate_key(const std::string& formulation, const std::string& par
 void TaskState::observe(const Record& record, bool is_new) {
   ranked_for_ = 0;
   const Measurement& measured = record.measurement;
-  const auto place = candidates.try_emplace(candidate_key(record.formulation, record.parameters)).first;
+  const auto place = candidates.try_emplace(candidate_key(record.candidate)).first;
   Shown& shown = place->second;
   const bool was_good = shown.good, had_finals = !shown.finals.empty();
   const double figure_before = shown.figure;
   // The same parameters in a newer space are other code: what was known of them no longer counts.
-  if (!shown.record.task_key.empty() && record.space_version > shown.record.space_version) shown = {};
+  if (!shown.record.task_key.empty() && record.candidate.space_version > shown.record.candidate.space_version)
+    shown = {};
   const bool is_fault = is_candidates_fault(measured.status);
-  next_trial = std::max(next_trial, record.trial + 1);
+  next_trial = std::max(next_trial, record.from.trial + 1);
   if (is_fault) shown.failed = true;
-  if (record.final) {
-    shown.final_repetitions = std::max(shown.final_repetitions, record.repetition + 1);
+  if (record.from.final) {
+    shown.final_repetitions = std::max(shown.final_repetitions, record.from.repetition + 1);
     if (measured.status == MeasureStatus::ok) shown.finals.push_back(measured.median_ns);
     if (shown.record.task_key.empty()) shown.record = slim(record);
   } else {
@@ -109,10 +100,10 @@ void TaskState::observe(const Record& record, bool is_new) {
   }
   if (common_.task_key.empty()) {
     common_.task_key = record.task_key;
-    common_.task_text = record.task_text;
+    common_.candidate.task = record.candidate.task;
     common_.task_summary = record.task_summary;
-    common_.target = record.target;
-    common_.ports = record.ports;
+    common_.candidate.target = record.candidate.target;
+    common_.candidate.ports = record.candidate.ports;
   }
   shown.good = !shown.failed && (shown.good || measured.status == MeasureStatus::ok);
   shown.figure = shown.finals.empty() ? shown.record.measurement.median_ns : median_of(shown.finals);
@@ -125,13 +116,13 @@ void TaskState::observe(const Record& record, bool is_new) {
     best_key_ = place->first;
   const Shown* fastest = best();
   best_ns = fastest == nullptr ? 0 : fastest->figure;
-  if (shown.good && shown.record.trial == 0 && (zero_key_.empty() || place->first < zero_key_))
+  if (shown.good && shown.record.from.trial == 0 && (zero_key_.empty() || place->first < zero_key_))
     zero_key_ = place->first;
-  else if (place->first == zero_key_ && !(shown.good && shown.record.trial == 0))
+  else if (place->first == zero_key_ && !(shown.good && shown.record.from.trial == 0))
     find_zero();
   const Shown* zero = trial_zero();
   first_ns = zero == nullptr ? 0 : zero->figure;
-  if (record.final) return;
+  if (record.from.final) return;
   if (measured.status == MeasureStatus::ok || measured.status == MeasureStatus::raced_out) {
     if (!artifacts.insert(record.artifact).second) return;
     if (measured.status == MeasureStatus::ok) times.push_back(measured.median_ns);
@@ -156,13 +147,11 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
   const auto middle = good.begin() + static_cast<std::ptrdiff_t>(std::min(count, good.size()));
   std::partial_sort(good.begin(), middle, good.end(), [](const Shown* a, const Shown* b) {
     if (a->figure != b->figure) return a->figure < b->figure;
-    return candidate_key(a->record.formulation, a->record.parameters) <
-           candidate_key(b->record.formulation, b->record.parameters);
+    return candidate_key(a->record.candidate) < candidate_key(b->record.candidate);
   });
   good.erase(middle, good.end());
   ranked_.clear();
-  for (const Shown* shown : good)
-    ranked_.push_back(candidate_key(shown->record.formulation, shown->record.parameters));
+  for (const Shown* shown : good) ranked_.push_back(candidate_key(shown->record.candidate));
   ranked_for_ = count;
   return good;
 }
@@ -170,7 +159,7 @@ std::vector<const Shown*> TaskState::top(size_t count) const {
 bool TaskState::next_finals(const Settings& settings) {
   if (final_round++ == 0) {
     for (const Shown* shown : top(static_cast<size_t>(settings.finalists)))
-      finalists.push_back(candidate_key(shown->record.formulation, shown->record.parameters));
+      finalists.push_back(candidate_key(shown->record.candidate));
     if (!zero_key_.empty() && std::ranges::find(finalists, zero_key_) == finalists.end())
       finalists.push_back(zero_key_);
     return !finalists.empty() && settings.repetitions > 0;
@@ -207,7 +196,7 @@ void TaskState::find_best() {
 void TaskState::find_zero() {
   zero_key_.clear();
   for (const auto& [key, shown] : candidates) {
-    if (!shown.good || shown.record.trial != 0) continue;
+    if (!shown.good || shown.record.from.trial != 0) continue;
     zero_key_ = key;
     return;
   }
@@ -219,17 +208,17 @@ const Shown* TaskState::trial_zero() const { return zero_key_.empty() ? nullptr 
 
 Record TaskState::whole(const Shown& shown) const {
   Record record = shown.record;
-  record.task_text = common_.task_text;
+  record.candidate.task = common_.candidate.task;
   record.task_summary = common_.task_summary;
-  record.target = common_.target;
-  record.ports = common_.ports;
+  record.candidate.target = common_.candidate.target;
+  record.candidate.ports = common_.candidate.ports;
   return record;
 }
 
 bool TaskState::knows(const std::string& key, int space_version) const {
   if (pending.contains(key) || aliases.contains(key)) return true;
   const auto found = candidates.find(key);
-  return found != candidates.end() && found->second.record.space_version >= space_version;
+  return found != candidates.end() && found->second.record.candidate.space_version >= space_version;
 }
 
 uint64_t Lane::trials() const {
@@ -240,11 +229,11 @@ uint64_t Lane::trials() const {
 
 std::optional<size_t> Lane::task_of(const Record& record) const {
   const bool is_elsewhere =
-      !record.artifact.empty() && !record.board_model.empty() && record.board_model != board_model;
-  if (is_elsewhere || record.target != target_text ||
+      !record.artifact.empty() && !record.board.model.empty() && record.board.model != board_model;
+  if (is_elsewhere || record.candidate.target != target_text ||
       record.measurement.threads != static_cast<int>(threads) || record.measurement.mode != mode)
     return std::nullopt;
-  return find_task(record.task_key, record.ports);
+  return find_task(record.task_key, record.candidate.ports);
 }
 
 std::optional<size_t> Lane::find_task(const Digest& key, const std::string& ports) const {

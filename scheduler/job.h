@@ -15,7 +15,7 @@
 
 #include "codegen/base/digest.h"
 #include "codegen/base/target.h"
-#include "measure/measurement.h"
+#include "measure/record.h"
 #include "measure/wire.h"
 #include "scheduler/effects.h"
 #include "scheduler/settings.h"
@@ -107,6 +107,7 @@ struct TaskState {
 
 /// Text of a candidate within its task: "formulation parameters", as rounds list what was seen.
 std::string candidate_key(const std::string& formulation, const std::string& parameters);
+std::string candidate_key(const CandidateText& candidate);
 
 /// A job on one model of boards with one target: what is best there is found there, with a budget of its own.
 /// A job has one for each model that fits.

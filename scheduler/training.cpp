@@ -15,9 +15,9 @@ bool has_time(const Measurement& measured) {
 /// Whether a model may learn from this record, whatever the version of its features.
 bool is_lesson(const Record& record, NearTargets& is_near) {
   const Measurement& measured = record.measurement;
-  return !record.features.empty() && !record.final &&
+  return !record.features.empty() && !record.from.final &&
          (has_time(measured) ? measured.median_ns > 0 : is_candidates_fault(measured.status)) &&
-         is_near(record.target);
+         is_near(record.candidate.target);
 }
 
 }  // namespace
@@ -34,9 +34,9 @@ std::optional<TrainRequest> training_rows(const std::vector<const std::vector<Re
       const Measurement& measured = record.measurement;
       if (record.feature_version != version || !is_lesson(record, is_near)) continue;
       if (!request.rows.add(record.features)) continue;
-      const std::string group = record.task_key + "\n" + record.target + "\n" + record.ports + "\n" +
-                                record.board_id + "\n" + std::to_string(measured.threads) +
-                                std::string(to_text(measured.mode));
+      const std::string group = record.task_key + "\n" + record.candidate.target + "\n" +
+                                record.candidate.ports + "\n" + record.board.id + "\n" +
+                                std::to_string(measured.threads) + std::string(to_text(measured.mode));
       request.groups.push_back(groups.try_emplace(group, static_cast<int>(groups.size())).first->second);
       request.scores.push_back(has_time(measured) ? 1e6 / measured.median_ns : 0);
       times += has_time(measured) ? 1 : 0;
@@ -53,7 +53,8 @@ std::deque<FeatureRow> stale_rows(const std::vector<const std::vector<Record>*>&
   for (size_t log = 0; log < logs.size(); ++log)
     for (size_t i = logs[log]->size(); i-- > 0 && rows < settings.train_rows;) {
       const Record& record = (*logs[log])[i];
-      if (record.feature_version > version || record.schedule.empty() || !is_lesson(record, is_near))
+      if (record.feature_version > version || record.candidate.schedule.empty() ||
+          !is_lesson(record, is_near))
         continue;
       ++rows;
       if (record.feature_version < version) stale.push_back({log > 0, i});

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "measure/measurement.h"
+#include "measure/record.h"
 #include "scheduler/effects.h"
 #include "scheduler/settings.h"
 

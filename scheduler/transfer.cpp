@@ -97,20 +97,20 @@ std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>
       const auto [place, is_new] = distances.try_emplace(record.task_summary, 0);
       if (is_new) place->second = task_distance(task.summary, record.task_summary);
       double distance = place->second;
-      if (distance > kMostDistance || !is_near(record.target)) continue;
-      const bool same_place = record.target == request.target &&
-                              (request.board_model.empty() || record.board_model == request.board_model);
-      const bool same_use = record.ports == task.ports && record.measurement.mode == request.mode &&
+      if (distance > kMostDistance || !is_near(record.candidate.target)) continue;
+      const bool same_place = record.candidate.target == request.target &&
+                              (request.board_model.empty() || record.board.model == request.board_model);
+      const bool same_use = record.candidate.ports == task.ports && record.measurement.mode == request.mode &&
                             record.measurement.threads == static_cast<int>(request.threads);
       // What the job's own log holds of the task is measured already; what another log does is worth a try.
       if (log == logs.front() && same_place && same_use && record.task_key == key) continue;
-      distance += (record.target == request.target ? 0 : kOtherTarget) + (same_use ? 0 : kOtherConditions);
-      const std::string group = record.task_key + record.ports + record.target + record.board_model +
-                                std::to_string(record.measurement.threads) +
+      distance +=
+          (record.candidate.target == request.target ? 0 : kOtherTarget) + (same_use ? 0 : kOtherConditions);
+      const std::string group = record.task_key + record.candidate.ports + record.candidate.target +
+                                record.board.model + std::to_string(record.measurement.threads) +
                                 std::string(to_text(record.measurement.mode));
       Group& points = groups.try_emplace(group, Group{distance, {}}).first->second;
-      double& best =
-          points.points.try_emplace(candidate_key(record.formulation, record.parameters), kFar).first->second;
+      double& best = points.points.try_emplace(candidate_key(record.candidate), kFar).first->second;
       best = std::min(best, record.measurement.median_ns);
     }
   std::vector<NearPoint> result;
@@ -135,7 +135,7 @@ std::vector<std::string> hints_for(const Lane& lane, size_t index, const Setting
     const double distance = task_distance(task.task.summary, other.task.summary);
     if (distance > kMostDistance) continue;
     for (const Shown* shown : other.top(kPointsOfOne))
-      points.push_back({distance, candidate_key(shown->record.formulation, shown->record.parameters)});
+      points.push_back({distance, candidate_key(shown->record.candidate)});
   }
   sort_and_cut(points, settings.hints);
   std::vector<std::string> result;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "measure/measurement.h"
+#include "measure/record.h"
 #include "measure/wire.h"
 #include "scheduler/settings.h"
 

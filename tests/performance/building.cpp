@@ -32,12 +32,13 @@ double ms_since(std::chrono::steady_clock::time_point start) {
 }
 
 Status build(const Record& record, Stages& stages) {
-  HONE_TRY(const Task task, parse_task(record.task_text));
-  HONE_TRY(const Target target, parse_target(record.target));
-  HONE_TRY(const Ports ports, parse_ports(record.ports));
-  HONE_TRY(const Parameters parameters, parse_parameters(record.parameters));
-  const Formulation* formulation = find_formulation(record.formulation);
-  if (formulation == nullptr) return fail("there is no formulation of this name", record.formulation);
+  HONE_TRY(const Task task, parse_task(record.candidate.task));
+  HONE_TRY(const Target target, parse_target(record.candidate.target));
+  HONE_TRY(const Ports ports, parse_ports(record.candidate.ports));
+  HONE_TRY(const Parameters parameters, parse_parameters(record.candidate.parameters));
+  const Formulation* formulation = find_formulation(record.candidate.formulation);
+  if (formulation == nullptr)
+    return fail("there is no formulation of this name", record.candidate.formulation);
   auto start = std::chrono::steady_clock::now();
   HONE_TRY(const Candidate candidate, make_candidate(task, target, *formulation, ports, parameters));
   HONE_TRY(const LoweredCandidate lowered, lower_candidate(candidate));
@@ -60,9 +61,9 @@ Status build(const Record& record, Stages& stages) {
 /// What a point costs that is looked at and not built: all points of the record's spaces, at most 1,024, in
 /// ms each.
 Result<double> describe_all(const Record& record) {
-  HONE_TRY(Task task, parse_task(record.task_text));
-  HONE_TRY(Target target, parse_target(record.target));
-  HONE_TRY(Ports ports, parse_ports(record.ports));
+  HONE_TRY(Task task, parse_task(record.candidate.task));
+  HONE_TRY(Target target, parse_target(record.candidate.target));
+  HONE_TRY(Ports ports, parse_ports(record.candidate.ports));
   HONE_TRY(TaskSpace space, TaskSpace::make(std::move(task), std::move(target), std::move(ports)));
   int64_t points = 0;
   const auto start = std::chrono::steady_clock::now();
@@ -88,8 +89,8 @@ int run(const char* log, size_t every, bool passes) {
   std::map<std::string, Stages> by_formulation;
   for (size_t i = 0; i < database->records().size(); i += every) {
     const Record& record = database->records()[i];
-    if (record.final) continue;
-    if (auto built = build(record, by_formulation[record.formulation]); !built)
+    if (record.from.final) continue;
+    if (auto built = build(record, by_formulation[record.candidate.formulation]); !built)
       fmt::print("{}\n", built.error().text());
   }
   fmt::print("{:14} {:>5} {:>9} {:>9} {:>9} {:>9} {:>12}   ms, means; all of compile also as its median\n",

@@ -135,8 +135,10 @@ void build_all(std::vector<Wanted>& wanted, const Options& options, const Board&
     return task + "\n" + ports + "\n" + to_text(point);
   };
   for (const Record& record : log.records()) {
-    const auto parameters = parse_parameters(record.parameters);
-    if (parameters) known.insert(name(record.task_key, record.ports, {record.formulation, *parameters}));
+    const auto parameters = parse_parameters(record.candidate.parameters);
+    if (parameters)
+      known.insert(
+          name(record.task_key, record.candidate.ports, {record.candidate.formulation, *parameters}));
   }
   for (Wanted& want : wanted) {
     if (queue.stopped()) return;
@@ -158,21 +160,21 @@ void build_all(std::vector<Wanted>& wanted, const Options& options, const Board&
       if (!artifact) continue;
       Record record;
       record.task_key = want.task.key;
-      record.task_text = want.task.text;
+      record.candidate.task = want.task.text;
       record.task_summary = summary(want.task);
-      record.target = to_text(board.target);
-      record.formulation = point.formulation;
-      record.parameters = to_text(point.parameters);
-      record.schedule = to_text(candidate->schedule);
-      record.ports = ports;
-      record.space_version = formulation->space_version;
-      record.board_model = board.model;
-      record.board_id = board.id;
+      record.candidate.target = to_text(board.target);
+      record.candidate.formulation = point.formulation;
+      record.candidate.parameters = to_text(point.parameters);
+      record.candidate.schedule = to_text(candidate->schedule);
+      record.candidate.ports = ports;
+      record.candidate.space_version = formulation->space_version;
+      record.board.model = board.model;
+      record.board.id = board.id;
       record.artifact = artifact->digest;
-      record.trial = static_cast<uint64_t>(made - 1);
+      record.from.trial = static_cast<uint64_t>(made - 1);
       record.features = described->features;
       record.feature_version = feature_version;
-      record.job = whole ? "exhaustive" : "random";
+      record.from.job = whole ? "exhaustive" : "random";
       queue.put({std::move(record), std::move(*artifact)});
     }
     fmt::print(stderr, "{}: {} of {} points are distinct{}\n", summary(want.task), made,
@@ -191,7 +193,7 @@ void build_again(const Options& options, const Board& board, const LogDatabase& 
   }
   std::vector<const Record*> near;
   for (const Record& record : log.records())
-    if (record.measurement.status == MeasureStatus::ok && record.repetition == 0 && !record.final &&
+    if (record.measurement.status == MeasureStatus::ok && record.from.repetition == 0 && !record.from.final &&
         record.measurement.median_ns <= best[record.task_key] * (1 + options.within))
       near.push_back(&record);
   search::Random random(options.seed);
@@ -202,12 +204,12 @@ void build_again(const Options& options, const Board& board, const LogDatabase& 
     for (const Record* old : near) {
       if (queue.stopped()) return;
       Record record = *old;
-      record.repetition = repetition;
+      record.from.repetition = repetition;
       if (log.contains(record_identity(record))) continue;
-      const auto task = parse_task(record.task_text);
-      const auto ports = parse_ports(record.ports);
-      const auto parameters = parse_parameters(record.parameters);
-      const Formulation* formulation = find_formulation(record.formulation);
+      const auto task = parse_task(record.candidate.task);
+      const auto ports = parse_ports(record.candidate.ports);
+      const auto parameters = parse_parameters(record.candidate.parameters);
+      const Formulation* formulation = find_formulation(record.candidate.formulation);
       if (!task || !ports || !parameters || formulation == nullptr) continue;
       const auto candidate = make_candidate(*task, board.target, *formulation, *ports, *parameters);
       auto artifact = candidate ? compile(*candidate) : pass(candidate.error());
@@ -228,12 +230,12 @@ Status condense(const std::filesystem::path& from, const std::filesystem::path& 
   std::map<Digest, std::vector<double>> medians;
   for (const Record& record : log.records()) {
     Record first = record;
-    first.repetition = 0;
+    first.from.repetition = 0;
     medians[record_identity(first)].push_back(record.measurement.median_ns);
   }
   LogDatabase small;
   for (Record record : log.records()) {
-    if (record.repetition != 0) continue;
+    if (record.from.repetition != 0) continue;
     Measurement all;
     all.samples_ns = medians.at(record_identity(record));
     summarise(all);
@@ -241,7 +243,7 @@ Status condense(const std::filesystem::path& from, const std::filesystem::path& 
     summarise(record.measurement);
     record.features.clear();
     record.measurement.health = {};
-    record.unix_ms = 0;
+    record.from.unix_ms = 0;
     small.add(std::move(record));
   }
   return small.write(to);
@@ -285,7 +287,7 @@ Status collect(const Options& options) {
     Record& record = job->record;
     auto reference = references.find(record.task_key);
     if (reference == references.end()) {
-      const auto task = parse_task(record.task_text);
+      const auto task = parse_task(record.candidate.task);
       HONE_CHECK(task);
       auto compiled = compile_reference(*task, board.target);
       if (!compiled) {
@@ -301,7 +303,7 @@ Status collect(const Options& options) {
     request.seed = "search";
     request.mode = mode;
     request.sampling.race_factor = options.race;
-    request.best_ns = options.race > 0 && record.repetition == 0 ? best[record.task_key] : 0;
+    request.best_ns = options.race > 0 && record.from.repetition == 0 ? best[record.task_key] : 0;
     record.measurement =
         device->measure(request, job->artifact.shared_object, reference->second.shared_object).measurement;
     summarise(record.measurement);

@@ -21,9 +21,9 @@ struct Context {
 
 Result<Context> context_of(const Record& record) {
   Context context;
-  HONE_TRY(context.task, parse_task(record.task_text));
-  HONE_TRY(context.target, parse_target(record.target));
-  HONE_TRY(context.ports, parse_ports(record.ports));
+  HONE_TRY(context.task, parse_task(record.candidate.task));
+  HONE_TRY(context.target, parse_target(record.candidate.target));
+  HONE_TRY(context.ports, parse_ports(record.candidate.ports));
   return context;
 }
 
@@ -59,9 +59,9 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
       const Measurement& measured = record.measurement;
       const bool has_time =
           measured.status == MeasureStatus::ok || measured.status == MeasureStatus::raced_out;
-      if (!has_time || record.final || measured.median_ns <= 0) continue;
-      const std::string group = record.task_key + "\n" + record.ports + "\n" + record.board_id + "\n" +
-                                std::string(to_text(measured.mode)) + std::to_string(measured.threads);
+      if (!has_time || record.from.final || measured.median_ns <= 0) continue;
+      const std::string group = record.task_key + "\n" + record.candidate.ports + "\n" + record.board.id +
+                                "\n" + std::string(to_text(measured.mode)) + std::to_string(measured.threads);
       const auto [entry, is_new] = place.emplace(group, tasks.size());
       if (is_new) {
         HONE_TRY(Context context, context_of(record));
@@ -76,25 +76,26 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
         tasks.push_back(std::move(task));
       }
       RecordedTask& task = tasks[entry->second];
-      const std::string name = group + "\n" + record.formulation + " " + record.parameters;
+      const std::string name =
+          group + "\n" + record.candidate.formulation + " " + record.candidate.parameters;
       if (const auto known = points.find(name); known != points.end()) {
-        if (record.repetition > 0) times[known->second].push_back(measured.median_ns);
+        if (record.from.repetition > 0) times[known->second].push_back(measured.median_ns);
         continue;
       }
       Context& context = contexts[entry->second];
       const Result<loop::Program> program =
-          lowering.lower({record.task_text, record.target, record.formulation, 0, record.ports,
-                          record.parameters, record.schedule});
-      const Result<Parameters> parameters = parse_parameters(record.parameters);
+          lowering.lower({record.candidate.task, record.candidate.target, record.candidate.formulation, 0,
+                          record.candidate.ports, record.candidate.parameters, record.candidate.schedule});
+      const Result<Parameters> parameters = parse_parameters(record.candidate.parameters);
       if (!program || !parameters) continue;
       RecordedPoint point;
-      point.point = {record.formulation, *parameters};
+      point.point = {record.candidate.formulation, *parameters};
       point.features = features_of(*program, context.target);
       point.first_ns = measured.median_ns;
       point.cost = static_cost(*program, context.target);
       point.program = digest_of(loop::to_text(*program));
       if (!programs.insert(group + point.program).second) continue;
-      task.whole = record.job == "exhaustive";
+      task.whole = record.from.job == "exhaustive";
       const std::pair place_of_point(entry->second, task.points.size());
       points.emplace(name, place_of_point);
       times[place_of_point].push_back(measured.median_ns);

@@ -67,10 +67,10 @@ TEST(Arm64, ARunnerUnderQemuTunesItsTargetBesideThisMachinesAndTheBuiltModelIsRi
   EXPECT_THAT(database->verify(), testing::IsEmpty());
   int arm = 0, host = 0;
   for (const Record& record : database->records()) {
-    const bool is_arm = record.target.find("aarch64") != std::string::npos;
+    const bool is_arm = record.candidate.target.find("aarch64") != std::string::npos;
     if (record.measurement.status != MeasureStatus::ok) continue;
-    EXPECT_EQ(is_arm, record.board_model.ends_with("(emulated)"))
-        << record.board_model << " " << record.target;
+    EXPECT_EQ(is_arm, record.board.model.ends_with("(emulated)"))
+        << record.board.model << " " << record.candidate.target;
     ++(is_arm ? arm : host);
   }
   EXPECT_GE(arm, 15);

@@ -80,7 +80,7 @@ TEST_F(Clock, ThatJumpsByDaysToAndFroDisturbsNoLeaseNoLimitAndNoRecord) {
   std::set<int64_t> offsets;
   for (const Record& record : database->records())
     for (const int64_t offset : {int64_t{0}, day, -day, 400 * day, -3 * day})
-      if (std::abs(record.unix_ms - now - offset * 1000) < 3600 * 1000) offsets.insert(offset);
+      if (std::abs(record.from.unix_ms - now - offset * 1000) < 3600 * 1000) offsets.insert(offset);
   EXPECT_EQ(offsets, (std::set<int64_t>{0, day, -day, 400 * day, -3 * day}));
 }
 

@@ -184,7 +184,7 @@ TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
   const auto log = LogDatabase::open(scratch_ / "log.h5");
   ASSERT_TRUE(log);
   for (const Record& record : log->records()) {
-    const std::string& name = names[record.trial % names.size()];
+    const std::string& name = names[record.from.trial % names.size()];
     found[name].insert(record.measurement.status);
     EXPECT_TRUE(expected.at(name).contains(record.measurement.status))
         << name << ": " << to_text(record.measurement.status) << ": " << record.measurement.message;

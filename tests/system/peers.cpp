@@ -86,7 +86,7 @@ void FakeTuner::work() {
 }
 
 void FakeTuner::build(Peer& peer, const wire::Round& round) {
-  const auto send = [&](const wire::Candidate& candidate, uint64_t trial) {
+  const auto send = [&](const CandidateText& candidate, uint64_t trial) {
     wire::Built built;
     built.lease = round.lease;
     built.candidate = candidate;
@@ -101,7 +101,7 @@ void FakeTuner::build(Peer& peer, const wire::Round& round) {
     (void)peer.send(built, blobs);
   };
   if (!build_)  // what it gives for a trial is not known again
-    for (const wire::Candidate& lost : round.rebuild) send(lost, 0);
+    for (const CandidateText& lost : round.rebuild) send(lost, 0);
   const std::set<std::string> seen(round.seen.begin(), round.seen.end());
   uint32_t proposed = 0;
   for (uint64_t value = round.seed % 1000; proposed < round.count; value = value * 7 + 13) {

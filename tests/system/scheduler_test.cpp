@@ -64,8 +64,8 @@ TEST_F(Scheduler, RunsAJobToItsEndAndCompactsItsLog) {
   std::map<std::string, Count> counts;  // by task
   for (const Record& record : database->records()) {
     Count& count = counts[record.task_summary];
-    ++(record.final ? count.finals : count.trials);
-    if (!record.final && record.measurement.status == MeasureStatus::ok) ++count.good;
+    ++(record.from.final ? count.finals : count.trials);
+    if (!record.from.final && record.measurement.status == MeasureStatus::ok) ++count.good;
   }
   ASSERT_EQ(counts.size(), 3u);
   size_t all = 0;
@@ -120,8 +120,8 @@ TEST_F(Scheduler, RunsOneJobOnBoardsOfTwoModelsAtOnce) {
   std::map<std::string, std::set<std::string>> boards;
   std::map<std::string, size_t> trials;
   for (const Record& record : database->records()) {
-    boards[record.board_model].insert(record.board_id);
-    if (!record.final) ++trials[record.board_model];
+    boards[record.board.model].insert(record.board.id);
+    if (!record.from.final) ++trials[record.board.model];
   }
   for (const char* model : {"fast-board", "slow-board"}) {
     EXPECT_EQ(boards[model].size(), 2u) << model << ": boards of one model share its work";

@@ -177,7 +177,7 @@ TEST(Tune, TriesTheBestOfATransferredLogFirstAndLeavesThatLogAlone) {
   // measurement.
   std::map<std::string, const Record*> best;
   for (const Record& record : teacher->records()) {
-    if (record.final || record.measurement.status != MeasureStatus::ok) continue;
+    if (record.from.final || record.measurement.status != MeasureStatus::ok) continue;
     const Record*& of_task = best[record.task_key];
     if (of_task == nullptr || record.measurement.median_ns < of_task->measurement.median_ns)
       of_task = &record;
@@ -185,17 +185,17 @@ TEST(Tune, TriesTheBestOfATransferredLogFirstAndLeavesThatLogAlone) {
   std::map<std::string, size_t> trials, found;
   for (const Record& record : log->records()) {
     const auto known = best.find(record.task_key);
-    if (known == best.end() || record.final) continue;
+    if (known == best.end() || record.from.final) continue;
     ++trials[record.task_key];
-    if (record.trial <= 16 && record.formulation == known->second->formulation &&
-        record.parameters == known->second->parameters)
+    if (record.from.trial <= 16 && record.candidate.formulation == known->second->candidate.formulation &&
+        record.candidate.parameters == known->second->candidate.parameters)
       ++found[record.task_key];
   }
   size_t searched = 0;
   for (const auto& [task, count] : trials) {
     if (count < 6) continue;  // not much more than trial 0
     ++searched;
-    EXPECT_EQ(found[task], 1u) << best[task]->task_summary << ": " << best[task]->parameters;
+    EXPECT_EQ(found[task], 1u) << best[task]->task_summary << ": " << best[task]->candidate.parameters;
   }
   EXPECT_GT(searched, 0u);
   expect_sound(scratch);

@@ -7,16 +7,16 @@ namespace hone::wire {
 Record example_record() {
   Record r;
   r.task_key = std::string(64, 'a');
-  r.task_text = "task text";
+  r.candidate.task = "task text";
   r.task_summary = "conv3x3 64>64";
-  r.target = "triple=x86_64-linux-gnu";
-  r.formulation = "direct";
-  r.parameters = "oc=2 ow=14";
-  r.schedule = "split ow 14 peel -> ow.o ow.i";
-  r.ports = "x aBcd16b";
-  r.space_version = 3;
-  r.board_model = "AMD";
-  r.board_id = "board";
+  r.candidate.target = "triple=x86_64-linux-gnu";
+  r.candidate.formulation = "direct";
+  r.candidate.parameters = "oc=2 ow=14";
+  r.candidate.schedule = "split ow 14 peel -> ow.o ow.i";
+  r.candidate.ports = "x aBcd16b";
+  r.candidate.space_version = 3;
+  r.board.model = "AMD";
+  r.board.id = "board";
   r.artifact = std::string(64, 'b');
   r.measurement.status = MeasureStatus::crashed;
   r.measurement.message = "SIGSEGV";
@@ -28,20 +28,20 @@ Record example_record() {
   r.measurement.relative_l2 = 1e-7;
   r.measurement.worst_factor = 12;
   r.measurement.health = {200000, 200001, 55, 3000};
-  r.final = true;
-  r.repetition = 4;
-  r.trial = 77;
+  r.from.final = true;
+  r.from.repetition = 4;
+  r.from.trial = 77;
   r.features = {1, 2.5f, -3};
   r.feature_version = 5;
-  r.job = "job 1";
-  r.tuner = "tuner 1";
-  r.unix_ms = 1700000000000;
+  r.from.job = "job 1";
+  r.from.tuner = "tuner 1";
+  r.from.unix_ms = 1700000000000;
   return r;
 }
 
 std::vector<std::pair<std::string, Message>> examples() {
   const LeaseRef lease{7, 3};
-  const Candidate candidate{"task", "target", "direct", 2, "ports", "oc=2", "split"};
+  const CandidateText candidate{"task", "target", "direct", 2, "ports", "oc=2", "split"};
   Round round{lease,
               1,
               "task",

@@ -63,9 +63,10 @@ Lookup lookup_in(LogDatabase opened, const Target& target, int threads, const st
     }
     std::optional<Choice> choice;
     if (record != nullptr) {
-      auto parameters = parse_parameters(record->parameters);
+      auto parameters = parse_parameters(record->candidate.parameters);
       if (parameters)
-        choice = Choice{record->formulation, std::move(*parameters), record->measurement.median_ns * 1e-9};
+        choice = Choice{record->candidate.formulation, std::move(*parameters),
+                        record->measurement.median_ns * 1e-9};
     }
     return (*known)[task.key] = choice;
   });

@@ -4,7 +4,7 @@
 
 namespace hone {
 
-Result<const RecordLowering::Formed*> RecordLowering::formed(const wire::Candidate& candidate) {
+Result<const RecordLowering::Formed*> RecordLowering::formed(const CandidateText& candidate) {
   const auto key = std::tie(candidate.task, candidate.target, candidate.ports, candidate.formulation);
   const auto found = formed_.find(key);
   if (found != formed_.end()) return &found->second;
@@ -17,13 +17,13 @@ Result<const RecordLowering::Formed*> RecordLowering::formed(const wire::Candida
   return &formed_.emplace(key, Formed{std::move(target), std::move(formulated)}).first->second;
 }
 
-Result<loop::Program> RecordLowering::lower(const wire::Candidate& candidate) {
+Result<loop::Program> RecordLowering::lower(const CandidateText& candidate) {
   HONE_TRY(const Formed* formed, this->formed(candidate));
   HONE_TRY(const Schedule schedule, parse_schedule(candidate.schedule));
   return loop::lower(formed->formulated.run, schedule);
 }
 
-Result<std::vector<float>> RecordLowering::features(const wire::Candidate& candidate) {
+Result<std::vector<float>> RecordLowering::features(const CandidateText& candidate) {
   HONE_TRY(const loop::Program program, lower(candidate));
   HONE_TRY(const Formed* formed, this->formed(candidate));
   return features_of(program, formed->target);

@@ -20,16 +20,16 @@ namespace hone {
 class RecordLowering {
  public:
   /// Errors: a text that does not parse, a formulation or steps that there are no more.
-  Result<loop::Program> lower(const wire::Candidate& candidate);
+  Result<loop::Program> lower(const CandidateText& candidate);
   /// features_of() the same; the target is the candidate's.
-  Result<std::vector<float>> features(const wire::Candidate& candidate);
+  Result<std::vector<float>> features(const CandidateText& candidate);
 
  private:
   struct Formed {
     Target target;
     Formulated formulated;
   };
-  Result<const Formed*> formed(const wire::Candidate& candidate);
+  Result<const Formed*> formed(const CandidateText& candidate);
 
   std::map<std::tuple<std::string, std::string, std::string, std::string>, Formed> formed_;
 };

@@ -13,10 +13,10 @@ SearchInput search_input(const TaskSpace& space, const wire::Round& round, const
   SearchInput input;
   input.spaces = space.spaces();
   for (const Record& record : round.top) {
-    const Result<Parameters> parameters = parse_parameters(record.parameters);
-    const Formulation* formulation = find_formulation(record.formulation);
-    if (formulation && record.space_version < formulation->space_version) continue;
-    if (parameters) input.top.push_back({record.formulation, *parameters});
+    const Result<Parameters> parameters = parse_parameters(record.candidate.parameters);
+    const Formulation* formulation = find_formulation(record.candidate.formulation);
+    if (formulation && record.candidate.space_version < formulation->space_version) continue;
+    if (parameters) input.top.push_back({record.candidate.formulation, *parameters});
   }
   // In another version of a space the same text is another point.
   for (size_t i = 0; i < round.seen.size(); ++i) {

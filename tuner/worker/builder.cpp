@@ -120,7 +120,7 @@ Status answer_featurising(int fd, const wire::Round& round) {
   return write_frame(fd, done);
 }
 
-Result<Artifact> compile_request(wire::Candidate& request) {
+Result<Artifact> compile_request(CandidateText& request) {
   HONE_TRY(const Task task, parse_task(request.task));
   HONE_TRY(const Target target, parse_target(request.target));
   if (request.formulation == reference_formulation) return compile_reference(task, target);

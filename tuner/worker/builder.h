@@ -4,7 +4,7 @@
 
 namespace hone {
 
-/// Name of the reference in wire::Candidate::formulation.
+/// Name of the reference in CandidateText::formulation.
 inline constexpr const char* reference_formulation = "reference";
 
 /// Serves `fd` until it is closed; gives the process's exit code. Requests and answers:

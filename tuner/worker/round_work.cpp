@@ -74,7 +74,7 @@ void RoundWork::rebuild(Active& active) {
   active.phase = Phase::building;
   reference_of(active.round);
   uint64_t trial = active.round.first_trial;
-  for (const wire::Candidate& candidate : active.round.rebuild) {
+  for (const CandidateText& candidate : active.round.rebuild) {
     wire::Built built;
     built.lease = active.round.lease;
     built.trial = trial++;

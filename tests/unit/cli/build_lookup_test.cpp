@@ -26,14 +26,14 @@ class BuildLookup : public testing::Test {
     const Candidate candidate = default_candidate(task_, target_).value();
     Record r;
     r.task_key = task_.key;
-    r.task_text = task_.text;
-    r.target = to_text(target_);
-    r.formulation = candidate.formulation;
-    r.parameters = to_text(candidate.parameters);
-    r.schedule = to_text(candidate.schedule);
-    r.ports = to_text(candidate.ports);
-    r.board_model = board;
-    r.board_id = "id";
+    r.candidate.task = task_.text;
+    r.candidate.target = to_text(target_);
+    r.candidate.formulation = candidate.formulation;
+    r.candidate.parameters = to_text(candidate.parameters);
+    r.candidate.schedule = to_text(candidate.schedule);
+    r.candidate.ports = to_text(candidate.ports);
+    r.board.model = board;
+    r.board.id = "id";
     r.artifact = digest_of(std::to_string(median_ns) + board + std::to_string(threads));
     r.measurement.threads = threads;
     r.measurement.samples_ns.assign(5, median_ns);
@@ -57,8 +57,8 @@ class BuildLookup : public testing::Test {
 
 TEST_F(BuildLookup, TakesTheFastestCandidate) {
   Record slow = record(3000), fast = record(2000);
-  slow.parameters = "tile=4";
-  fast.parameters = "tile=8";
+  slow.candidate.parameters = "tile=4";
+  fast.candidate.parameters = "tile=8";
   const auto choice = lookup({slow, fast, record(2500)})(task_);
   ASSERT_TRUE(choice);
   EXPECT_DOUBLE_EQ(choice->seconds, 2e-6);
@@ -95,9 +95,9 @@ TEST_F(BuildLookup, TakesTheBestThatStrictModePermits) {
               "%0 = conv %x %w {strides=[1,1] pads=[1,1,1,1] dilations=[1,1] groups=1}\noutput %0\n")
               .value();
   Record winograd = record(2000), direct = record(3000), slow = record(4000);
-  winograd.formulation = "winograd4";
-  direct.formulation = slow.formulation = "direct";
-  slow.parameters = "tile=4";
+  winograd.candidate.formulation = "winograd4";
+  direct.candidate.formulation = slow.candidate.formulation = "direct";
+  slow.candidate.parameters = "tile=4";
   EXPECT_EQ(lookup({winograd, direct, slow})(task_)->formulation, "winograd4");
   const auto strict = lookup({winograd, direct, slow}, 1, {.strict = true})(task_);
   ASSERT_TRUE(strict);

@@ -37,8 +37,10 @@ Measurement failure(MeasureStatus status, const std::string& message) {
 }
 
 BestQuery query_for(const Record& record) {
-  return {
-      .task_key = record.task_key, .target = record.target, .threads = 1, .board_model = record.board_model};
+  return {.task_key = record.task_key,
+          .target = record.candidate.target,
+          .threads = 1,
+          .board_model = record.board.model};
 }
 
 TEST(LogDatabase, GivesBackEveryFieldItWrote) {
@@ -143,17 +145,17 @@ TEST(LogDatabase, FindsTheFastestOfTheRightTargetThreadsAndBoard) {
   log.add(make_record(3, 700));
   Record other_board = make_record(6, 100), other_target = make_record(9, 100),
          threads = make_record(12, 100);
-  other_board.board_model = "Intel";
-  other_target.target = "triple=aarch64-linux-gnu";
+  other_board.board.model = "Intel";
+  other_target.candidate.target = "triple=aarch64-linux-gnu";
   threads.measurement.threads = 2;
   for (Record* record : {&other_board, &other_target, &threads}) log.add(*record);
   const Record* best = log.best(query_for(make_record(0)));
   ASSERT_NE(best, nullptr);
-  EXPECT_EQ(best->parameters, "ow=3");
+  EXPECT_EQ(best->candidate.parameters, "ow=3");
   BestQuery any_board = query_for(make_record(0));
   any_board.board_model.clear();
-  EXPECT_EQ(log.best(any_board)->board_model, "Intel");
-  EXPECT_THAT(log.board_models(make_record(0).target), testing::ElementsAre("AMD EPYC", "Intel"));
+  EXPECT_EQ(log.best(any_board)->board.model, "Intel");
+  EXPECT_THAT(log.board_models(make_record(0).candidate.target), testing::ElementsAre("AMD EPYC", "Intel"));
   BestQuery no_such = query_for(make_record(0));
   no_such.target = "triple=riscv64";
   EXPECT_EQ(log.best(no_such), nullptr);
@@ -171,16 +173,16 @@ TEST(LogDatabase, PutsFinalsBeforeTrialsAndTheirMedianCounts) {
   log.add(make_record(3, 600));
   for (int repetition = 0; repetition < 3; ++repetition) {
     Record lucky = make_record(0, repetition == 0 ? 400 : 800), steady = make_record(3, 610);
-    lucky.final = steady.final = true;
-    lucky.repetition = steady.repetition = repetition;
+    lucky.from.final = steady.from.final = true;
+    lucky.from.repetition = steady.from.repetition = repetition;
     EXPECT_TRUE(log.add(lucky));
     EXPECT_TRUE(log.add(steady));
   }
   log.add(make_record(6, 450));
   const Record* best = log.best(query_for(make_record(0)));
   ASSERT_NE(best, nullptr);
-  EXPECT_EQ(best->parameters, "ow=3");
-  EXPECT_TRUE(best->final);
+  EXPECT_EQ(best->candidate.parameters, "ow=3");
+  EXPECT_TRUE(best->from.final);
 }
 
 TEST(LogDatabase, NeverGivesACandidateThatFailedItsCheckAsAFinalist) {
@@ -188,10 +190,10 @@ TEST(LogDatabase, NeverGivesACandidateThatFailedItsCheckAsAFinalist) {
   log.add(make_record(0, 500));
   log.add(make_record(3, 600));
   Record wrong = make_record(0);
-  wrong.final = true;
+  wrong.from.final = true;
   wrong.measurement = failure(MeasureStatus::wrong_answer, "element 7");
   log.add(wrong);
-  EXPECT_EQ(log.best(query_for(make_record(0)))->parameters, "ow=3");
+  EXPECT_EQ(log.best(query_for(make_record(0)))->candidate.parameters, "ow=3");
 }
 
 TEST(LogDatabase, AnswersForAListOfTasksWithNothingWhereNothingIsKnown) {
@@ -201,9 +203,9 @@ TEST(LogDatabase, AnswersForAListOfTasksWithNothingWhereNothingIsKnown) {
   const auto found = log.best_of({make_record(1).task_key, digest_of("unknown"), make_record(0).task_key},
                                  query_for(make_record(0)));
   ASSERT_EQ(found.size(), 3u);
-  EXPECT_EQ(found[0]->parameters, "ow=1");
+  EXPECT_EQ(found[0]->candidate.parameters, "ow=1");
   EXPECT_EQ(found[1], nullptr);
-  EXPECT_EQ(found[2]->parameters, "ow=0");
+  EXPECT_EQ(found[2]->candidate.parameters, "ow=0");
 }
 
 TEST(LogDatabase, KeepsOneRecordPerMeasurementWhenLogsAreMerged) {
@@ -420,7 +422,8 @@ TEST(Export, CsvQuotesAndJsonLinesHoldEveryField) {
   export_csv(log.query({}), csv);
   export_json_lines(log.query({}), json);
   EXPECT_THAT(csv.str(), HasSubstr("\"conv3x3, \"\"quoted\"\" 1\""));
-  EXPECT_THAT(csv.str(), HasSubstr("status,message,median_ns"));
+  EXPECT_THAT(csv.str(), HasSubstr("task_key,task_text,task_summary,"));
+  EXPECT_THAT(csv.str(), HasSubstr("mode,sample_count,median_ns,"));
   EXPECT_THAT(json.str(), HasSubstr("\"parameters\":\"ow=1\""));
   EXPECT_THAT(json.str(), HasSubstr("\"worst_factor\":null"));
   const std::string lines = json.str();

@@ -6,23 +6,23 @@
 #include <filesystem>
 #include <string>
 
-#include "measure/measurement.h"
+#include "measure/record.h"
 
 namespace hone::test {
 
 inline Record make_record(int number, double median_ns = 1000) {
   Record record;
-  record.task_text = "task v1 conv " + std::to_string(number % 3);
-  record.task_key = digest_of(record.task_text);
+  record.candidate.task = "task v1 conv " + std::to_string(number % 3);
+  record.task_key = digest_of(record.candidate.task);
   record.task_summary = "conv3x3, \"quoted\" " + std::to_string(number % 3);
-  record.target = "triple=x86_64-linux-gnu cpu=znver5 vector=512x32 features=+avx512f";
-  record.formulation = "direct";
-  record.parameters = "ow=" + std::to_string(number);
-  record.schedule = "split ow 14 peel -> ow.o ow.i\nreorder oc oh";
-  record.ports = "x:nchw16c y:nchw16c";
-  record.space_version = 2;
-  record.board_model = "AMD EPYC";
-  record.board_id = "board-1";
+  record.candidate.target = "triple=x86_64-linux-gnu cpu=znver5 vector=512x32 features=+avx512f";
+  record.candidate.formulation = "direct";
+  record.candidate.parameters = "ow=" + std::to_string(number);
+  record.candidate.schedule = "split ow 14 peel -> ow.o ow.i\nreorder oc oh";
+  record.candidate.ports = "x:nchw16c y:nchw16c";
+  record.candidate.space_version = 2;
+  record.board.model = "AMD EPYC";
+  record.board.id = "board-1";
   record.artifact = digest_of("artifact " + std::to_string(number));
   record.measurement.samples_ns = {median_ns * 0.99, median_ns, median_ns * 1.02, median_ns, median_ns};
   summarise(record.measurement);
@@ -31,12 +31,12 @@ inline Record make_record(int number, double median_ns = 1000) {
   record.measurement.health.reference_before_ns = 500;
   record.measurement.health.temperature_celsius = 61.5;
   record.measurement.mode = TimingMode::dram;
-  record.trial = static_cast<uint64_t>(number);
+  record.from.trial = static_cast<uint64_t>(number);
   record.features = {1.5f, static_cast<float>(number), -2.25f};
   record.feature_version = 3;
-  record.job = "squeezenet";
-  record.tuner = "tuner-1";
-  record.unix_ms = 1700000000000 + number;
+  record.from.job = "squeezenet";
+  record.from.tuner = "tuner-1";
+  record.from.unix_ms = 1700000000000 + number;
   return record;
 }
 

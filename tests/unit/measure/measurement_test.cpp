@@ -1,5 +1,5 @@
 // Texts, statistics and identity of measurements.
-#include "measure/measurement.h"
+#include "measure/record.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -69,7 +69,7 @@ TEST(Summarise, NoSamplesGiveNoFigure) {
 TEST(MeasurementId, EachPartOfTheIdentityCountsAndNothingElse) {
   Record record;
   record.artifact = "a";
-  record.board_id = "b";
+  record.board.id = "b";
   const Digest id = measurement_id(record);
   auto changed = [&](auto change) {
     Record other = record;
@@ -77,13 +77,13 @@ TEST(MeasurementId, EachPartOfTheIdentityCountsAndNothingElse) {
     return measurement_id(other) != id;
   };
   EXPECT_TRUE(changed([](Record& r) { r.artifact = "c"; }));
-  EXPECT_TRUE(changed([](Record& r) { r.board_id = "c"; }));
+  EXPECT_TRUE(changed([](Record& r) { r.board.id = "c"; }));
   EXPECT_TRUE(changed([](Record& r) { r.measurement.mode = TimingMode::dram; }));
   EXPECT_TRUE(changed([](Record& r) { r.measurement.threads = 2; }));
-  EXPECT_TRUE(changed([](Record& r) { r.final = true; }));
-  EXPECT_TRUE(changed([](Record& r) { r.repetition = 1; }));
+  EXPECT_TRUE(changed([](Record& r) { r.from.final = true; }));
+  EXPECT_TRUE(changed([](Record& r) { r.from.repetition = 1; }));
   EXPECT_FALSE(changed([](Record& r) { r.measurement.samples_ns = {1}; }));
-  EXPECT_FALSE(changed([](Record& r) { r.job = "j"; }));
+  EXPECT_FALSE(changed([](Record& r) { r.from.job = "j"; }));
   EXPECT_EQ(id.size(), 64u);
 }
 

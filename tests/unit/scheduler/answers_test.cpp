@@ -80,13 +80,13 @@ TEST(TaskState, KnowsItsBestAsIfItLookedAtAllCandidates) {
       const auto number = random() % 12;
       Record record;
       record.task_key = digest_of(job_task.task);
-      record.formulation = "direct";
-      record.parameters = "p=" + std::to_string(number);
-      record.artifact = digest_of(record.parameters);
-      record.trial = number;
-      record.final = random() % 4 == 0;
-      record.repetition = i;
-      record.space_version = 1 + static_cast<int>(i / 40);
+      record.candidate.formulation = "direct";
+      record.candidate.parameters = "p=" + std::to_string(number);
+      record.artifact = digest_of(record.candidate.parameters);
+      record.from.trial = number;
+      record.from.final = random() % 4 == 0;
+      record.from.repetition = i;
+      record.candidate.space_version = 1 + static_cast<int>(i / 40);
       record.measurement.status = random() % 8 == 0 ? MeasureStatus::wrong_answer : MeasureStatus::ok;
       record.measurement.median_ns = record.measurement.status == MeasureStatus::ok ? 100 + random() % 50 : 0;
       task.observe(record, true);
@@ -95,7 +95,7 @@ TEST(TaskState, KnowsItsBestAsIfItLookedAtAllCandidates) {
       for (const auto& [key, shown] : task.candidates) {
         if (!shown.good) continue;
         const bool has_finals = !shown.finals.empty();
-        if (shown.record.trial == 0) zero = shown.figure;
+        if (shown.record.from.trial == 0) zero = shown.figure;
         if (best == 0 || (has_finals && !best_final) || (has_finals == best_final && shown.figure < best)) {
           best = shown.figure;
           best_final = has_finals;

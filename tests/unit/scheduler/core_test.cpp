@@ -383,7 +383,7 @@ TEST(Jobs, AreTheSameAfterARestartFromTheirJournal) {
   after.say("runner again", hello);
   after.say("runner again", before.result(before.request));
   ASSERT_EQ(after.records.size(), 1u);
-  EXPECT_EQ(after.records[0].parameters, "p=zero");
+  EXPECT_EQ(after.records[0].candidate.parameters, "p=zero");
   // Epochs go on above those of the first life.
   after.hello("tuner", wire::Role::tuner);
   EXPECT_GT(after.last<wire::Want>("tuner")->rounds.at(0).lease.epoch, before.request.lease.epoch);

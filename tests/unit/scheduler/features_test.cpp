@@ -21,13 +21,13 @@ LogDatabase log_of(int version) {
   const wire::JobRequest request = make_request(1, 10);
   for (int i = 0; i < kRows; ++i) {
     Record record;
-    record.task_text = "another task";
-    record.task_key = digest_of(record.task_text);
-    record.target = request.target;
-    record.formulation = "direct";
-    record.parameters = "p=" + std::to_string(i);
-    record.schedule = "steps of " + std::to_string(i);
-    record.artifact = digest_of(record.parameters);
+    record.candidate.task = "another task";
+    record.task_key = digest_of(record.candidate.task);
+    record.candidate.target = request.target;
+    record.candidate.formulation = "direct";
+    record.candidate.parameters = "p=" + std::to_string(i);
+    record.candidate.schedule = "steps of " + std::to_string(i);
+    record.artifact = digest_of(record.candidate.parameters);
     record.measurement.samples_ns = {1000.0 + i, 1000.0 + i, 1000.0 + i};
     summarise(record.measurement);
     record.features = version == kNow ? features_of(i) : std::vector<float>{9, 9};

@@ -287,7 +287,7 @@ TEST(TheLog, IsPulledInChunksOfDurableRecords) {
   hand.say("client", wire::PullLog{hand.round.job, 0, hand.round.target});
   auto chunk = *hand.last<wire::LogChunk>("client");
   ASSERT_EQ(chunk.records.size(), 1u);
-  EXPECT_EQ(chunk.records[0].parameters, "p=zero");
+  EXPECT_EQ(chunk.records[0].candidate.parameters, "p=zero");
   EXPECT_EQ(chunk.next, 1u);
   EXPECT_EQ(chunk.total, 1u);
   hand.say("client", wire::PullLog{0, 1, ""});
@@ -334,12 +334,13 @@ TEST(LostArtifacts, AreBuiltAgainForTheFinalsAfterARestart) {
   EXPECT_GT(world.rebuilt, 0u);
   const Record* best = nullptr;
   for (const Record& record : world.disk())
-    if (!record.final && record.measurement.status == MeasureStatus::ok &&
+    if (!record.from.final && record.measurement.status == MeasureStatus::ok &&
         (best == nullptr || record.measurement.median_ns < best->measurement.median_ns))
       best = &record;
   ASSERT_NE(best, nullptr);
   EXPECT_TRUE(std::ranges::any_of(world.disk(), [&](const Record& record) {
-    return record.final && record.parameters == best->parameters && record.artifact == best->artifact;
+    return record.from.final && record.candidate.parameters == best->candidate.parameters &&
+           record.artifact == best->artifact;
   })) << "the fastest of before the restart is among the finalists";
 }
 

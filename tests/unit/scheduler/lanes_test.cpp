@@ -14,7 +14,7 @@ using testing::IsEmpty;
 
 size_t trials_on(const std::vector<Record>& records, const std::string& model) {
   return static_cast<size_t>(std::ranges::count_if(records, [&](const Record& record) {
-    return record.board_model == model && !record.final && !record.artifact.empty();
+    return record.board.model == model && !record.from.final && !record.artifact.empty();
   }));
 }
 
@@ -117,8 +117,8 @@ TEST(Lanes, AreOnePerTargetWithTheTasksOfThatTarget) {
   EXPECT_EQ(hand.last<wire::Want>("here")->measurements.at(0).artifact, digest_of("x86 code"));
   hand.say("there", hand.result(hand.last<wire::Want>("there")->measurements.at(0)));
   ASSERT_EQ(hand.records.size(), 1u);
-  EXPECT_EQ(hand.records[0].board_model, "Arm board");
-  EXPECT_EQ(hand.records[0].target, request.also[0].target);
+  EXPECT_EQ(hand.records[0].board.model, "Arm board");
+  EXPECT_EQ(hand.records[0].candidate.target, request.also[0].target);
 }
 
 TEST(Lanes, OfATargetWithoutABoardAreWaitedForAndThenNamed) {
@@ -185,7 +185,7 @@ TEST(Lanes, AllLearnOfACandidateThatCannotBeBuilt) {
   failed.message = "no register is left";
   hand.say("tuner", failed);
   ASSERT_EQ(hand.records.size(), 1u);
-  EXPECT_EQ(hand.records[0].board_model, "") << "it was on no board";
+  EXPECT_EQ(hand.records[0].board.model, "") << "it was on no board";
   const Job& job = hand.core.jobs().at(round.job);
   ASSERT_EQ(job.lanes.size(), 2u);
   for (const Lane& lane : job.lanes) EXPECT_TRUE(lane.tasks[0].knows("direct p=bad", 1)) << lane.board_model;

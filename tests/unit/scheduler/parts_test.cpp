@@ -18,14 +18,14 @@ using testing::HasSubstr;
 Record make_record(const wire::JobTask& task, int number, double ns,
                    MeasureStatus status = MeasureStatus::ok) {
   Record record;
-  record.task_text = task.task;
+  record.candidate.task = task.task;
   record.task_key = digest_of(task.task);
-  record.target = "target";
-  record.formulation = "direct";
-  record.parameters = "p=" + std::to_string(number);
-  record.ports = task.ports;
+  record.candidate.target = "target";
+  record.candidate.formulation = "direct";
+  record.candidate.parameters = "p=" + std::to_string(number);
+  record.candidate.ports = task.ports;
   record.artifact = digest_of(task.task + std::to_string(number));
-  record.trial = static_cast<uint64_t>(number);
+  record.from.trial = static_cast<uint64_t>(number);
   record.measurement.status = status;
   record.measurement.samples_ns = {ns, ns, ns, ns, ns};
   record.features = {static_cast<float>(number), 2};
@@ -54,8 +54,8 @@ std::vector<std::string> after_finals(TaskState& task, const std::map<int, doubl
                                       const Settings& settings) {
   for (const auto& [number, time] : ns) {
     Record record = make_record(task.task, number, time);
-    record.final = true;
-    record.repetition = task.candidates.at("direct p=" + std::to_string(number)).final_repetitions;
+    record.from.final = true;
+    record.from.repetition = task.candidates.at("direct p=" + std::to_string(number)).final_repetitions;
     task.observe(record, true);
   }
   return task.next_finals(settings) ? task.finalists : std::vector<std::string>();
@@ -94,7 +94,7 @@ TEST(Finals, AreJudgedWithinARepetitionAndNotByAFasterMinuteOfAnEarlierRun) {
   TaskState task = make_lane(1).tasks[0];
   for (int i = 0; i < 6; ++i) task.observe(make_record(task.task, i, 2000 - 10 * i), true);
   Record earlier = make_record(task.task, 1, 1500);
-  earlier.final = true;
+  earlier.from.final = true;
   task.observe(earlier, false);
   ASSERT_TRUE(task.next_finals({}));
   EXPECT_THAT(after_finals(task, {{1, 1960}, {5, 1950}, {4, 1955}, {0, 2100}}, {}),
@@ -221,7 +221,7 @@ TEST(TaskState, CountsATrialOncePerArtifactAndFinalsNot) {
   observe(lane, 0, 0, 1000);
   observe(lane, 0, 0, 1000);
   Record final = make_record(lane.tasks[0].task, 0, 1100);
-  final.final = true;
+  final.from.final = true;
   lane.tasks[0].observe(final, true);
   lane.tasks[0].observe(make_record(lane.tasks[0].task, 1, 5000, MeasureStatus::raced_out), true);
   lane.tasks[0].observe(make_record(lane.tasks[0].task, 2, 0, MeasureStatus::run_timeout), true);
@@ -236,7 +236,7 @@ TEST(TaskState, ForgetsACandidateThatFailsAsAFinalist) {
   observe(lane, 0, 0, 1000);
   observe(lane, 0, 1, 500);
   Record wrong = make_record(lane.tasks[0].task, 1, 0, MeasureStatus::wrong_answer);
-  wrong.final = true;
+  wrong.from.final = true;
   lane.tasks[0].observe(wrong, true);
   EXPECT_EQ(lane.tasks[0].best_ns, 1000);
 }
@@ -259,7 +259,7 @@ TEST(Training, TakesOneTargetAndFeatureVersionWithFailuresAsZero) {
   Record old = make_record(task, 3, 10), strange = make_record(task, 4, 10),
          unwell = make_record(task, 5, 10, MeasureStatus::board_unhealthy);
   old.feature_version = 0;
-  strange.target = "another";
+  strange.candidate.target = "another";
   for (const Record& record : {old, strange, unwell}) log.add(record);
   const auto request = training_rows({&log.records()}, "target", 1, {});
   ASSERT_TRUE(request);
@@ -323,7 +323,7 @@ TEST(JobsJournal, GivesBackJobsStatesAndWhatWasIssued) {
   EXPECT_EQ(job.lanes, state.lanes);
   EXPECT_EQ(job.measured_before, 3u);
   EXPECT_TRUE(job.loaded);
-  EXPECT_EQ(again->issued.at(digest_of("id")).parameters, "p=5");
+  EXPECT_EQ(again->issued.at(digest_of("id")).candidate.parameters, "p=5");
 }
 
 TEST(JobsJournal, RefusesTornAndUnknownEntries) {

@@ -82,7 +82,7 @@ TEST(Runs, EndInTimeWithFinalsMeasured) {
   EXPECT_GE((world.now - before).count(), 8000);
   EXPECT_EQ(world.last_event().reason, "the time is up");
   EXPECT_TRUE(std::any_of(world.disk().begin(), world.disk().end(),
-                          [](const Record& record) { return record.final; }));
+                          [](const Record& record) { return record.from.final; }));
 }
 
 TEST(Runs, MeasureTheThreeBestAndTrialZeroAgainInterleaved) {
@@ -93,15 +93,15 @@ TEST(Runs, MeasureTheThreeBestAndTrialZeroAgainInterleaved) {
   ASSERT_TRUE(world.run(Time(60000)));
   std::vector<const Record*> finals;
   for (const Record& record : world.disk())
-    if (record.final) finals.push_back(&record);
+    if (record.from.final) finals.push_back(&record);
   ASSERT_GT(finals.size(), 4u);
   std::set<std::string> distinct;
   for (size_t i = 0; i < finals.size(); ++i) {
-    EXPECT_EQ(finals[i]->repetition > 0, i >= 4) << "the repetitions take turns";
+    EXPECT_EQ(finals[i]->from.repetition > 0, i >= 4) << "the repetitions take turns";
     if (i > 0) {
-      EXPECT_GE(finals[i]->repetition, finals[i - 1]->repetition);
+      EXPECT_GE(finals[i]->from.repetition, finals[i - 1]->from.repetition);
     }
-    distinct.insert(finals[i]->parameters);
+    distinct.insert(finals[i]->candidate.parameters);
   }
   EXPECT_EQ(distinct.size(), 4u);
   EXPECT_TRUE(distinct.contains("p=0")) << "trial 0 is among them";
@@ -134,7 +134,8 @@ TEST(Runs, LetNoSlowerFinalistWinWhenTheFastestArtifactWasLostInARestart) {
     for (const Record& record : world.disk())
       if (record.measurement.status == MeasureStatus::ok)
         fastest = std::min(fastest, record.measurement.median_ns);
-    const Record* best = log.best({.task_key = world.disk()[0].task_key, .target = world.disk()[0].target});
+    const Record* best =
+        log.best({.task_key = world.disk()[0].task_key, .target = world.disk()[0].candidate.target});
     ASSERT_NE(best, nullptr);
     EXPECT_LE(best->measurement.median_ns, fastest * 1.05) << seed;
     EXPECT_THAT(world.broken, testing::IsEmpty());

@@ -22,11 +22,11 @@ Record record_of(const std::string& summary, const std::string& parameters, doub
   Record record;
   record.task_summary = summary;
   record.task_key = digest_of(summary);
-  record.target = to_text(test::make_target());
-  record.board_model = "Test board";
-  record.formulation = "direct";
-  record.parameters = parameters;
-  record.ports = "ports";
+  record.candidate.target = to_text(test::make_target());
+  record.board.model = "Test board";
+  record.candidate.formulation = "direct";
+  record.candidate.parameters = parameters;
+  record.candidate.ports = "ports";
   record.measurement.median_ns = ns;
   record.features = {1, 2};
   record.feature_version = 1;
@@ -79,17 +79,17 @@ TEST(NearPoints, AreNotTheTasksOwnNorThoseThatFailedNorOfStrangeTargets) {
          failed = record_of("conv1x1 128>256 28x28", "t=2", 10),
          strange = record_of("conv1x1 128>256 28x28", "t=3", 10);
   failed.measurement.status = MeasureStatus::crashed;
-  strange.target = cousin("generic", 512);
+  strange.candidate.target = cousin("generic", 512);
   const std::vector<Record> log = {own, failed, strange};
   wire::JobRequest request = make_request(0, 0);
   request.board_model = "Test board";
   request.mode = own.measurement.mode;
   wire::JobTask task;
   task.summary = own.task_summary;
-  task.ports = own.ports;
+  task.ports = own.candidate.ports;
   EXPECT_THAT(near_points({&log}, request, task, own.task_key, {}), testing::IsEmpty());
   Record elsewhere = own;
-  elsewhere.board_model = "Another board";
+  elsewhere.board.model = "Another board";
   const std::vector<Record> other = {elsewhere};
   EXPECT_EQ(near_points({&other}, request, task, own.task_key, {}).size(), 1u)
       << "another board's best is a hint";
@@ -101,16 +101,17 @@ TEST(NearPoints, AreNotTheTasksOwnNorThoseThatFailedNorOfStrangeTargets) {
 
 TEST(TrainingRows, TakeOtherLogsAndNearTargetsInGroupsOfTheirOwn) {
   Record near = record_of("conv1x1 8", "t=1", 100), strange = near;
-  near.target = cousin("znver5", 256);
-  strange.target = cousin("generic", 512);
+  near.candidate.target = cousin("znver5", 256);
+  strange.candidate.target = cousin("generic", 512);
   const std::vector<Record> own = {record_of("conv1x1 8", "t=1", 200)}, transfer = {near, strange};
-  const auto rows = training_rows({&own, &transfer}, own[0].target, 1, {});
+  const auto rows = training_rows({&own, &transfer}, own[0].candidate.target, 1, {});
   ASSERT_TRUE(rows);
   EXPECT_THAT(rows->groups, testing::ElementsAre(0, 1));
   EXPECT_THAT(rows->scores, testing::ElementsAre(5000, 10000));
   Settings few;
   few.train_rows = 1;
-  EXPECT_FALSE(training_rows({&own, &transfer}, own[0].target, 1, few)) << "one time orders nothing";
+  EXPECT_FALSE(training_rows({&own, &transfer}, own[0].candidate.target, 1, few))
+      << "one time orders nothing";
 }
 
 TEST(TargetSpeed, EndsTheSearchOnceFinalsAgree) {
@@ -128,7 +129,7 @@ TEST(TargetSpeed, EndsTheSearchOnceFinalsAgree) {
   EXPECT_LE(ms, 0.13);
   EXPECT_LT(world.last_event().trials, 100u) << "no longer than that took";
   EXPECT_TRUE(std::any_of(world.disk().begin(), world.disk().end(),
-                          [](const Record& record) { return record.final; }));
+                          [](const Record& record) { return record.from.final; }));
   EXPECT_THAT(world.broken, testing::IsEmpty());
 
   const size_t records = world.disk().size();
@@ -153,12 +154,12 @@ TEST(TargetSpeed, OutOfReachEndsWhenEveryTaskIsFinished) {
 TEST(SpaceVersion, ANewerOneIsMeasuredAgainAndTheOldTimeForgotten) {
   TaskState task;
   Record old = record_of("conv1x1 8", "t=1", 100);
-  old.space_version = 1;
+  old.candidate.space_version = 1;
   task.observe(old, false);
   EXPECT_TRUE(task.knows("direct t=1", 1));
   EXPECT_FALSE(task.knows("direct t=1", 2));
   Record young = record_of("conv1x1 8", "t=1", 300);
-  young.space_version = 2;
+  young.candidate.space_version = 2;
   young.artifact = "another";
   task.observe(young, true);
   EXPECT_TRUE(task.knows("direct t=1", 2));

@@ -37,7 +37,7 @@ TaskSpace conv_space() {
 }
 
 /// As a log keeps it.
-wire::Candidate make_candidate_text(const Task& task, const Point& point) {
+CandidateText make_candidate_text(const Task& task, const Point& point) {
   const Formulation& formulation = *find_formulation(point.formulation);
   const auto schedule = formulation.schedule(task, target(), ports_of(task), point.parameters);
   return {task.text,
@@ -91,10 +91,10 @@ TEST(RecordLowering, GivesARecordTheFeaturesThatItsPointHasNow) {
 TEST(RecordLowering, SaysWhatThereIsNoMore) {
   const Task task = conv_task();
   const TaskSpace space = conv_space();
-  wire::Candidate candidate =
+  CandidateText candidate =
       make_candidate_text(task, {space.spaces()[0].formulation, space.spaces()[0].first});
   RecordLowering lowering;
-  wire::Candidate strange = candidate;
+  CandidateText strange = candidate;
   strange.formulation = "forgotten";
   EXPECT_THAT(lowering.features(strange).error().text(), testing::HasSubstr("no formulation of this name"));
   strange = candidate;
