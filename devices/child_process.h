@@ -58,6 +58,7 @@ class ChildProcess {
   /// that its threads find their cores again and wait there, as they do between samples. What lies in shared
   /// memory can be read meanwhile, but not for longer than that.
   int64_t go(int64_t settle_ns = 0);
+  pid_t id() const { return process_; }
   /// What the kernel accounts for, all threads together: time on a processor, and time that they were ready to run
   /// and others had it (0 where the kernel does not say).
   struct Time {

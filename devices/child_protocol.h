@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "measure/measurement.h"
+
 namespace hone {
 
 inline constexpr uint32_t child_magic = 0x686f6e65;
@@ -73,7 +75,7 @@ struct ServerReply {
   int32_t code = 0;           ///< exit code or signal
   uint32_t of_reference = 0;  ///< the reference's child failed, so the candidate's never ran
   double fork_ms = 0, reference_ms = 0, fill_ms = 0, check_ms = 0, batch_ms = 0, whole_ms = 0;
-  double reference_before_ns = -1, reference_after_ns = -1;  ///< the reference kernel in the server
+  Health health;  ///< what the server saw of the board while the child ran
   char message[256] = {};                                    ///< if not_started: why
   ServerVerdict verdict;
   ChildReport report;

@@ -279,12 +279,12 @@ void Examination::measure(const ChildRequest& request, std::span<const std::byte
   const ChildWork task{request, environment_, artifact, subject->signature, *workspace, unused(*workspace),
                        request.run_ms, report(), orders()};
   // The board's pulse is taken here: a candidate could say that the board is slow.
-  reply.reference_before_ns = reference_kernel_ns();
+  reply.health.reference_before_ns = reference_kernel_ns();
   auto child = run(request.run_ms, reply, [&] { measure_in_child(task); });
   if (!child) return;
   reply.end = ChildEnd::finished;
   look(request, *subject, *workspace, seed, expected->view(), *child, reply);
-  reply.reference_after_ns = reference_kernel_ns();
+  reply.health.reference_after_ns = reference_kernel_ns();
 }
 
 }  // namespace hone

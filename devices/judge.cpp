@@ -128,8 +128,7 @@ Measurement judge(const ServerReply& reply, int64_t run_ms) {
       verdict.given ? failed(static_cast<MeasureStatus>(verdict.status), verdict.message) : judge_end(reply, run_ms);
   m.relative_l2 = verdict.relative_l2;
   m.worst_factor = verdict.worst_factor;
-  m.health.reference_before_ns = reply.reference_before_ns;
-  m.health.reference_after_ns = reply.reference_after_ns;
+  m.health = reply.health;
   if (!reply.of_reference) return m;
   if (verdict.given) return failed(m.status, "the reference that came with it is refused: " + m.message);
   const std::string how = std::string(to_text(m.status)) + ": " + m.message;

@@ -89,7 +89,7 @@ TEST_F(Judge, AReferenceThatCrashesIsNoFaultOfTheBoardEither) {
 TEST_F(Judge, TheBoardsPulseIsTheServersWordNotTheChilds) {
   reply->report.reference_ns = 1e9;
   EXPECT_LT(judged().health.reference_before_ns, 0);
-  reply->reference_before_ns = 100, reply->reference_after_ns = 101;
+  reply->health.reference_before_ns = 100, reply->health.reference_after_ns = 101;
   EXPECT_EQ(judged().health.reference_before_ns, 100);
   EXPECT_EQ(judged().health.reference_after_ns, 101);
 }
