@@ -10,6 +10,7 @@
 // A value with a range of its own for test data says so: "%v = constant f32[64] in [0.5,1.5]".
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -139,7 +140,9 @@ Graph fold_constants(Graph graph);    ///< nodes whose inputs are all constants;
 Graph fold_batch_norm(Graph graph);   ///< into the convolution or dense layer before it (or a mul and an add)
 Graph remove_dead_code(Graph graph);  ///< unread values and nodes; identity reshapes and transposes
 Graph channel_shuffle(Graph graph);   ///< reshape, transpose, reshape that permute channels, as one node
+/// Is shown the graph after each pass of `simplify`.
+using PassObserver = std::function<void(std::string_view pass, const Graph& graph)>;
 /// All of the above, until nothing changes.
-Graph simplify(Graph graph);
+Graph simplify(Graph graph, const PassObserver& observer = nullptr);
 
 }  // namespace hone

@@ -58,5 +58,10 @@ struct FusedOp {
 /// their own, as long as nothing else reads what lies between (x * sigmoid(x) is taken whole); of two anchors
 /// that meet in a residual addition the earlier one takes it, and runs after the other.
 std::vector<FusedOp> partition(const Graph& graph);
+/// A partition for people, two lines per operator:
+///
+///   0  conv3x3 3>16 32x32 +relu     stem     task 6fd0a96b1c0e
+///      %2 from x=%x w=%w b=%b: conv %0, add %1, relu %2
+std::string to_text(const Graph& graph, const std::vector<FusedOp>& ops);
 
 }  // namespace hone

@@ -35,6 +35,10 @@ struct ObjectCode {
 Result<ObjectCode> emit(const std::vector<EmitFunction>& functions, const Target& target,
                         const EmitOptions& options);
 
+/// The linked libraries as they name themselves: "LLVM 19.1.7, Debian LLD 19.1.7". With others the same
+/// program may become other bytes.
+std::string llvm_version();
+
 /// In-process lld; calls are serialised. Needs no libraries and leaves none needed; undefined symbols are
 /// errors.
 Result<std::vector<std::byte>> link_shared(const std::vector<std::vector<std::byte>>& objects,

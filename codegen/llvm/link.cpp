@@ -2,6 +2,7 @@
 // pipe.
 #include <fcntl.h>
 #include <lld/Common/Driver.h>
+#include <llvm-c/Core.h>
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Support/CrashRecoveryContext.h>
 #include <llvm/Support/raw_ostream.h>
@@ -18,6 +19,9 @@
 #include "codegen/llvm/emit.h"
 
 LLD_HAS_DRIVER(elf)
+namespace lld {
+std::string getLLDVersion();  // its header is packaged without a file that it includes
+}
 
 namespace hone {
 
@@ -112,6 +116,13 @@ Result<std::string> run_lld(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+std::string llvm_version() {
+  unsigned major = 0, minor = 0, patch = 0;
+  LLVMGetVersion(&major, &minor, &patch);
+  return "LLVM " + std::to_string(major) + '.' + std::to_string(minor) + '.' + std::to_string(patch) + ", " +
+         lld::getLLDVersion();
+}
 
 Result<std::vector<std::byte>> link_shared(const std::vector<std::vector<std::byte>>& objects,
                                            const Target& target,

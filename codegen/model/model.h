@@ -77,6 +77,8 @@ struct Plan {
 /// the options do not permit is not taken.
 Result<Plan> plan(const Graph& graph, const Target& target, const Lookup& lookup,
                   const PlanOptions& options = {});
+/// A plan for people: the buffers with their steps and places, the steps with their buffers, the borders.
+std::string to_text(const Plan& plan);
 /// Memory that something takes, known before any is taken; saturating. `largest`: the largest tensor, with
 /// its type.
 struct MemoryNeed {

@@ -4,16 +4,40 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 namespace hone::test {
 
-void expect_golden(const std::string& name, const std::string& text) {
-  std::string path = std::string(HONE_SOURCE_DIR) + "/tests/golden/" + name;
+namespace {
+
+std::string path_of(const std::string& name) {
+  return std::string(HONE_SOURCE_DIR) + "/tests/golden/" + name;
+}
+
+}  // namespace
+
+bool updates_golden() {
   const char* update = std::getenv("HONE_UPDATE_GOLDEN");
-  if (update && std::string(update) == "1") {
-    std::ofstream(path, std::ios::binary) << text;
+  return update && std::string(update) == "1";
+}
+
+std::string golden_first_line(const std::string& name) {
+  std::ifstream file(path_of(name), std::ios::binary);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+void expect_golden(const std::string& name, const std::string& text) {
+  const std::string path = path_of(name);
+  if (updates_golden()) {
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    std::ofstream file(path, std::ios::binary);
+    file << text;
+    file.close();
+    EXPECT_TRUE(file) << "cannot write " << path;
     return;
   }
   std::ifstream file(path, std::ios::binary);
