@@ -66,6 +66,7 @@ std::string line(const Digest& digest, const std::string& key, const std::string
   return text + ' ' + title + '\n';
 }
 
+/// Code and table say how far away the other lies: a change of one's size may change both digests.
 class Replay : public testing::TestWithParam<test::Network> {};
 
 TEST_P(Replay, GivesTheRecordedCode) {

@@ -47,7 +47,7 @@ void expect_golden(const std::string& name, const std::string& text) {
   }
   std::stringstream expected;
   expected << file.rdbuf();
-  EXPECT_EQ(text, expected.str()) << "differs from " << path << "; HONE_UPDATE_GOLDEN=1 rewrites it";
+  EXPECT_EQ(expected.str(), text) << "differs from " << path << "; HONE_UPDATE_GOLDEN=1 rewrites it";
 }
 
 }  // namespace hone::test
