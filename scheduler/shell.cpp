@@ -205,7 +205,7 @@ class Shell {
   /// commit.
   void commit() {
     const TimePoint time = std::chrono::steady_clock::now();
-    const bool is_empty = batch_.empty() && held_.empty() && wanted_ <= durable_;
+    const bool is_empty = batch_.empty() && held_.empty() && issued_.empty() && wanted_ <= durable_;
     if (!committer_.idle() || (is_empty && time < look_again_)) return;
     if (!trouble_.empty() && time < try_again_) return;
     look_again_ = time + settings_.look_at_files;
