@@ -72,10 +72,10 @@ void FakeTuner::work() {
       if (const auto* want = std::get_if<wire::Want>(&*received->message))
         for (const wire::Round& round : want->rounds) build(*peer, round);
       // A scheduler that was started anew does not know this tuner.
-      if (std::holds_alternative<wire::NotUnderstood>(*received->message)) heard -= milliseconds(2000);
+      if (std::holds_alternative<wire::NotUnderstood>(*received->message)) heard -= milliseconds(4000);
     }
     const auto now = std::chrono::steady_clock::now();
-    if (now - heard > milliseconds(1000)) {
+    if (now - heard > milliseconds(3000)) {
       (void)peer->reconnect();
       greet();
     } else if (now - spoke > milliseconds(100)) {
@@ -128,7 +128,7 @@ void Client::reconnect() {
 }
 
 bool Client::until(const std::function<bool()>& condition) {
-  const TimePoint give_up = in(milliseconds(60000));
+  const TimePoint give_up = in(std::chrono::minutes(3));
   TimePoint heard = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() < give_up) {
     if (auto received = peer_.receive(in(milliseconds(100)))) {
@@ -155,8 +155,6 @@ bool Client::ended() {
 Witness::Witness(std::string endpoint, const std::string& script) {
   options_.scheduler = std::move(endpoint);
   options_.name = "witness";
-  options_.silence = milliseconds(500);
-  options_.hello_timeout = milliseconds(500);
   script_ = *parse_simulation_script(script);
   thread_ = std::thread([this] { work(); });
 }

@@ -51,7 +51,7 @@ class Client {
   }
   void stop() { ASSERT_TRUE(peer_.send(wire::Stop{job_})); }
   void reconnect();
-  /// Until `condition` on the newest event; false after a minute.
+  /// Until `condition` on the newest event; false after three minutes.
   bool until(const std::function<bool()>& condition);
   bool ended();
   uint64_t job() const { return job_; }

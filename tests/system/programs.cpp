@@ -101,7 +101,7 @@ pid_t Running::child(const std::string& name) const {
 bool Running::running() const { return !readable(pidfd_, std::chrono::milliseconds(0)); }
 
 Finished Running::finish() {
-  if (!readable(pidfd_, std::chrono::minutes(2))) kill(pid_, SIGKILL);
+  if (!readable(pidfd_, std::chrono::minutes(4))) kill(pid_, SIGKILL);
   int status = 0;
   waitpid(pid_, &status, 0);
   pid_ = -1;
@@ -116,7 +116,7 @@ bool wait_until(const std::filesystem::path& folder, const Running& running,
                 const std::function<bool()>& condition) {
   const int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   inotify_add_watch(notify, folder.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-  const auto give_up = Clock::now() + std::chrono::minutes(1);
+  const auto give_up = Clock::now() + std::chrono::minutes(3);
   bool met = condition();
   while (!met && running.running() && Clock::now() < give_up) {
     if (readable(notify, std::chrono::milliseconds(200))) {
@@ -133,7 +133,7 @@ bool wait_until(const std::filesystem::path& folder, const Running& running,
 bool ends(pid_t pid) {
   const int fd = open_pid(pid);
   if (fd < 0) return true;
-  const bool ended = readable(fd, std::chrono::seconds(20));
+  const bool ended = readable(fd, std::chrono::minutes(1));
   close(fd);
   return ended;
 }

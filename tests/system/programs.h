@@ -42,7 +42,7 @@ class Running {
   /// Its child whose program is called `name`; 0 if there is none.
   pid_t child(const std::string& name) const;
   bool running() const;
-  /// Waits for its end; kills it after two minutes, so that a hang is a failure and not a stall.
+  /// Waits for its end; kills it after four minutes, so that a hang is a failure and not a stall.
   Finished finish();
 
  private:
@@ -57,12 +57,12 @@ Finished hone(std::vector<std::string> arguments, const Scratch& scratch);
 /// Makes NAME.key and NAME.pub in `scratch`, and puts the key on the list there in this role; "": on none.
 void make_key(const Scratch& scratch, const std::string& name, const std::string& role);
 
-/// Checks `condition` whenever something in `folder` changes, and now and then; false after a minute or when
-/// `running` ends.
+/// Checks `condition` whenever something in `folder` changes, and now and then; false after three minutes or
+/// when `running` ends.
 bool wait_until(const std::filesystem::path& folder, const Running& running,
                 const std::function<bool()>& condition);
 
-/// Whether the process is gone, after at most some seconds.
+/// Whether the process is gone, after at most a minute.
 bool ends(pid_t pid);
 
 std::filesystem::path tiny_model();

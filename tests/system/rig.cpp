@@ -30,8 +30,8 @@ Launcher with_environment(std::vector<std::string> variables) {
 
 std::vector<std::string> Rig::scheduler_arguments(std::vector<std::string> more) const {
   std::vector<std::string> arguments = {
-      "--listen",   endpoint(), "--log",           log(),    "--heartbeat-ms",   "50",   "--loss-ms", "400",
-      "--lease-ms", "1000",     "--settle-trials", "100000", "--worker-wait-ms", "30000"};
+      "--listen",   endpoint(), "--log",           log(),    "--heartbeat-ms",   "50",   "--loss-ms", "20000",
+      "--lease-ms", "20000",    "--settle-trials", "100000", "--worker-wait-ms", "30000"};
   for (size_t i = 0; i + 1 < more.size(); i += 2) {
     const auto known = std::find(arguments.begin(), arguments.end(), more[i]);
     if (known != arguments.end())

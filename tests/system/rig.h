@@ -23,8 +23,8 @@ class Rig : public testing::Test {
  protected:
   std::string endpoint() const { return "ipc://" + (scratch_ / "socket").string(); }
   std::filesystem::path log() const { return scratch_ / "log.h5"; }
-  /// Heartbeats of 50 ms; a worker is lost after 400 ms, a lease after a second. `more`: pairs of an option
-  /// and its value, which replace those.
+  /// Heartbeats of 50 ms; workers and leases are lost after 20 seconds, so that nobody is where a busy machine
+  /// does not let a program run for a while. `more`: pairs of an option and its value, which replace those.
   std::vector<std::string> scheduler_arguments(std::vector<std::string> more = {}) const;
   std::unique_ptr<Running> scheduler(std::vector<std::string> more = {}, Launcher launcher = {});
   /// One simulated board or several, of one process.
@@ -40,6 +40,8 @@ class Rig : public testing::Test {
   /// launched it.
   void expect_sound(Running& server, pid_t process = 0);
 
+  /// For tests of faults that are to be noticed soon, in which it does not matter who else is lost.
+  const std::vector<std::string> soon_lost_ = {"--loss-ms", "400", "--lease-ms", "1000"};
   Scratch scratch_;
 };
 
