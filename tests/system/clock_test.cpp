@@ -47,7 +47,8 @@ TEST_F(Clock, ThatJumpsByDaysToAndFroDisturbsNoLeaseNoLimitAndNoRecord) {
   WallClock clock(scratch_ / "clock");
   ASSERT_TRUE(clock.works());
   auto server = scheduler({}, clock.launcher());
-  auto rack = boards("seed 3\ntime_ns 1000000 2000000\npace 1\n", 3, "boards", clock.launcher());
+  // Measurements of some 200 ms: with all jumps done the job is not over, even if each came a second late.
+  auto rack = boards("seed 3\ntime_ns 10000000 20000000\npace 1\n", 3, "boards", clock.launcher());
   Running tuner("hone-tuner", {"--scheduler", endpoint()}, scratch_, clock.launcher());
   // A limit on the job's time that any jump would exceed.
   Running client(
@@ -57,16 +58,14 @@ TEST_F(Clock, ThatJumpsByDaysToAndFroDisturbsNoLeaseNoLimitAndNoRecord) {
   int jumps = 0;
   for (const int64_t offset : {day, -day, 400 * day, -3 * day, int64_t{0}}) {
     const size_t before = records().size();
-    ASSERT_TRUE(wait_until(scratch_.path(), client, [&] { return records().size() >= before + 20; }))
+    ASSERT_TRUE(wait_until(scratch_.path(), client, [&] { return records().size() >= before + 8; }))
         << "after " << jumps << " jumps: " << scheduler_said() << text_of(scratch_ / "client.err");
     clock.set(offset);
     ++jumps;
   }
   const Finished finished = client.finish();
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  EXPECT_THAT(scheduler_said(), testing::Not(testing::HasSubstr("lost ")))
-      << "a lease went by the wall clock";
-  EXPECT_THAT(scheduler_said(), testing::Not(testing::HasSubstr("is Bad")));
+  expect_no_board_was_blamed();  // no lease went by the wall clock
   const Finished shown = hone({"jobs", "list", "--scheduler", endpoint()}, scratch_);
   EXPECT_THAT(shown.out, testing::HasSubstr("Completed")) << shown.err;
   EXPECT_THAT(shown.out, testing::Not(testing::HasSubstr("-"))) << "a negative time";
@@ -91,7 +90,7 @@ TEST_F(Clock, ThatJumpsWhileNobodyListensLeavesTheJobAsOldAsItWas) {
   auto rack = boards("seed 3\ntime_ns 1000000 2000000\npace 1\n", 2);
   FakeTuner tuner(endpoint());
   Client client(endpoint());
-  wire::JobRequest job = request(200);
+  wire::JobRequest job = request(1000000);
   job.limit_seconds = 600;
   client.submit(job);
   ASSERT_TRUE(client.until([&] { return client.job() != 0 && records().size() >= 40; }));
@@ -105,8 +104,9 @@ TEST_F(Clock, ThatJumpsWhileNobodyListensLeavesTheJobAsOldAsItWas) {
     ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= before + 20; }))
         << scheduler_said();
   }
+  client.stop();
   ASSERT_TRUE(client.ended());
-  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
+  EXPECT_EQ(client.event().state, "Stopped") << client.event().reason;
   EXPECT_GE(client.event().seconds, 0);
   EXPECT_LT(client.event().seconds, 600);
   expect_sound(*server);

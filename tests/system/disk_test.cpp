@@ -15,7 +15,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
-using testing::Not;
 
 const char* const strace = "/usr/bin/strace";
 constexpr const char* script = "seed 3\ntime_ns 1000000 2000000\npace 1\n";
@@ -35,12 +34,6 @@ class Disk : public Rig {
   void expect_acknowledged_is_kept(const Witness& witness, const std::filesystem::path& log) {
     const std::set<Digest> kept = records_of(log);
     for (const Digest& id : witness.acknowledged()) EXPECT_TRUE(kept.contains(id)) << "acknowledged and lost";
-  }
-  void expect_no_board_was_blamed() {
-    EXPECT_THAT(scheduler_said(), Not(HasSubstr("lost boards")));
-    EXPECT_THAT(scheduler_said(), Not(HasSubstr("lost witness")));
-    EXPECT_THAT(scheduler_said(), Not(HasSubstr("is Bad")));
-    EXPECT_THAT(scheduler_said(), Not(HasSubstr("set aside")));
   }
   void expect_sound_log(const std::filesystem::path& log) {
     const auto database = LogDatabase::open(log);

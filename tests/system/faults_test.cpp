@@ -42,7 +42,7 @@ class Faults : public Rig {
 };
 
 TEST_F(Faults, ALabOfFaultyBoardsAndStrangersCompletesWithOneRecordPerMeasurement) {
-  auto server = scheduler();
+  auto server = scheduler(soon_lost_);
   auto rack = boards(
       "seed 3\ntime_ns 100000 1000000\npace 1\nfault crashed 0.05\nspeed 0.5 2\n"
       "often 0.4 reboot 150\noften 0.4 silent 250\noften 0.3 frozen 600\nat 300 slow 1.2\n",
@@ -65,26 +65,28 @@ TEST_F(Faults, ALabOfFaultyBoardsAndStrangersCompletesWithOneRecordPerMeasuremen
 }
 
 TEST_F(Faults, AJobWaitsWhileAllBoardsAreGoneAndGoesOnWhenTheyAreBack) {
-  auto server = scheduler();
+  auto server = scheduler(soon_lost_);
   const std::string script = "seed 3\ntime_ns 1000000 2000000\npace 1\n";
   auto rack = boards(script, 4);
   FakeTuner tuner(endpoint());
   Client client(endpoint());
-  client.submit(request(200));
+  client.submit(request(1000000));
   ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= 40; }));
   rack->signal(SIGKILL);
   EXPECT_EQ(rack->finish().exit_code, 128 + SIGKILL);
   ASSERT_TRUE(
       client.until([&] { return client.event().boards == 0 && client.event().state == "InProgress"; }));
   rack = boards(script, 4);
+  const uint64_t before = client.event().trials;
+  ASSERT_TRUE(client.until([&] { return client.event().trials >= before + 40; })) << scheduler_said();
+  client.stop();
   ASSERT_TRUE(client.ended());
-  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
-  EXPECT_EQ(client.event().trials, 200u);
+  EXPECT_EQ(client.event().state, "Stopped") << client.event().reason;
   expect_sound(*server);
 }
 
 TEST_F(Faults, AStoppedRunnerLosesItsWorkAndItsLateResultsCountOnce) {
-  auto server = scheduler();
+  auto server = scheduler(soon_lost_);
   const std::string script = "time_ns 3000000 6000000\npace 1\n";
   auto first = boards("seed 3\n" + script, 1, "first"), second = boards("seed 4\n" + script, 1, "second");
   FakeTuner tuner(endpoint());
@@ -104,26 +106,30 @@ TEST_F(Faults, AStoppedRunnerLosesItsWorkAndItsLateResultsCountOnce) {
 }
 
 TEST_F(Faults, ASchedulerThatStoodStillBlamesNobody) {
-  auto server = scheduler();
+  auto server = scheduler({"--loss-ms", "2500", "--lease-ms", "2500"});
   auto rack = boards("seed 3\ntime_ns 1000000 2000000\npace 1\n", 8);
   FakeTuner tuner(endpoint());
   Client client(endpoint());
-  client.submit(request(300));
+  client.submit(request(1000000));
   ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= 20; }));
   server->signal(SIGSTOP);
-  const TimePoint later = in(milliseconds(800));  // twice the loss time: the fault is the time itself
+  const TimePoint later = in(milliseconds(4000));  // longer than the loss time: the fault is the time itself
   ASSERT_TRUE(client.until([&] { return std::chrono::steady_clock::now() >= later; }));
   server->signal(SIGCONT);
+  const size_t before = records().size();
+  ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return records().size() >= before + 40; }))
+      << scheduler_said();
+  expect_no_board_was_blamed();
+  ASSERT_TRUE(client.until([&] { return client.job() != 0; }));
+  client.stop();
   ASSERT_TRUE(client.ended());
-  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
-  EXPECT_THAT(text_of(scratch_ / "hone-scheduler.err"), Not(HasSubstr("lost ")));
   expect_sound(*server);
 }
 
 TEST_F(Faults, AThrottledBoardsTimesAreNotKeptAndAnotherGoesOnWithItsWork) {
   auto server = scheduler();
   const std::string script = "seed 3\ntime_ns 1000000 2000000\npace 1\n";
-  auto cool = boards(script, 1, "cool"), hot = boards(script + "at 1500 slow 4\n", 1, "hot");
+  auto cool = boards(script, 1, "cool"), hot = boards(script + "at 5000 slow 4\n", 1, "hot");
   FakeTuner tuner(endpoint());
   Client client(endpoint());
   client.submit(request(100000));
@@ -136,7 +142,7 @@ TEST_F(Faults, AThrottledBoardsTimesAreNotKeptAndAnotherGoesOnWithItsWork) {
   ASSERT_TRUE(client.until([&] { return client.job() != 0; }));
   client.stop();
   ASSERT_TRUE(client.ended());
-  EXPECT_THAT(scheduler_said(), Not(HasSubstr("board cool-1 is Bad")));
+  EXPECT_THAT(scheduler_said(), Not(HasSubstr("board cool/1 is Bad")));
   expect_sound(*server);
   const auto log = LogDatabase::open(scratch_ / "log.h5");
   ASSERT_TRUE(log);
@@ -150,7 +156,7 @@ TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
   const std::filesystem::path fixtures = std::string(HONE_BINARY_DIR) + "/tests/unit/devices";
   const std::vector<std::string> names = {"good", "segfault", "illegal", "endless",   "sigterm", "bomb",
                                           "fork", "output",   "socket",  "recursion", "nan",     "slow"};
-  auto server = scheduler({"--run-ms", "700"});
+  auto server = scheduler({"--run-ms", "4000"});
   Running runner("hone-runner", {"--scheduler", endpoint(), "--name", "board"}, scratch_);
   auto file = [&](const std::string& name) { return bytes_of(text_of(fixtures / (name + ".so"))); };
   FakeTuner tuner(endpoint(), [&](const wire::Round&, uint64_t trial) {

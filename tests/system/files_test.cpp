@@ -264,14 +264,19 @@ TEST_F(LogFiles, ThatAreDeletedWhileTheyAreInUseAreThereAgainAndNothingIsLost) {
   Witness witness(endpoint(), script);
   FakeTuner tuner(endpoint());
   Client client(endpoint());
-  client.submit(request(300));
-  ASSERT_TRUE(client.until([&] { return client.event().trials >= 100; })) << scheduler_said();
+  client.submit(request(1000000));
+  ASSERT_TRUE(client.until([&] { return client.event().trials >= 100 && !witness.acknowledged().empty(); }))
+      << scheduler_said();
   fs::remove(journal());
   fs::remove(jobs());
-  ASSERT_TRUE(client.ended()) << scheduler_said();
-  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
   for (const std::string& file : {journal(), jobs()})
-    EXPECT_THAT(scheduler_said(), HasSubstr(file + ": was deleted while it was in use, and is there again"));
+    ASSERT_TRUE(said(*server, "hone-scheduler.err",
+                     file + ": was deleted while it was in use, and is there again"))
+        << scheduler_said();
+  const uint64_t before = client.event().trials;
+  ASSERT_TRUE(client.until([&] { return client.event().trials >= before + 100; })) << scheduler_said();
+  client.stop();
+  ASSERT_TRUE(client.ended()) << scheduler_said();
   // All of them once more, compacted and with nothing left to write, and then not even a chance to end in
   // order.
   const auto are_there = [](const std::vector<std::string>& files) {
@@ -284,16 +289,15 @@ TEST_F(LogFiles, ThatAreDeletedWhileTheyAreInUseAreThereAgainAndNothingIsLost) {
   for (const std::string& file : files) fs::remove(file);
   ASSERT_TRUE(wait_until(scratch_.path(), *server, [&] { return are_there(files); })) << scheduler_said();
   const std::set<Digest> acknowledged = witness.acknowledged();
-  EXPECT_FALSE(acknowledged.empty());
   server->signal(SIGKILL);
   (void)server->finish();
   const std::set<Digest> kept = records();
-  EXPECT_GE(kept.size(), 300u);
+  EXPECT_GE(kept.size(), 200u);
   for (const Digest& id : acknowledged) EXPECT_TRUE(kept.contains(id)) << "acknowledged and lost";
   auto again = scheduler();
   ASSERT_TRUE(said(*again, "hone-scheduler.err", "listens on")) << scheduler_said();
   const Finished listed = hone({"jobs", "list", "--scheduler", endpoint()}, scratch_);
-  EXPECT_THAT(listed.out, HasSubstr("Completed")) << "the job is known still";
+  EXPECT_THAT(listed.out, HasSubstr("Stopped")) << "the job is known still";
   expect_sound(*again);
 }
 

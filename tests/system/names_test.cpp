@@ -78,10 +78,14 @@ class PeerNames : public Rig {};
 TEST_F(PeerNames, OfJobsAndBoardsAreTextInEveryListAndInTheSchedulersLog) {
   auto server = scheduler();
   std::ofstream(scratch_ / "script") << "seed 3\ntime_ns 1000000 2000000\npace 1\n";
-  Running board("hone-runner",
-                {"--scheduler", endpoint(), "--name", evil, "--label", "rack=" + evil, "--simulate",
-                 scratch_ / "script"},
-                scratch_);
+  const auto runner = [&](const std::string& name) -> std::vector<std::string> {
+    return {"--scheduler", endpoint(), "--name", name, "--label", "rack=" + evil, "--simulate", scratch_ / "script"};
+  };
+  const Finished refused = Running("hone-runner", runner(evil), scratch_).finish();
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("no name for a board"));
+  EXPECT_TRUE(is_clean(refused.err));
+  Running board("hone-runner", runner("board"), scratch_);
   FakeTuner tuner(endpoint());
   Client client(endpoint());
   wire::JobRequest job = request(30);
@@ -89,10 +93,11 @@ TEST_F(PeerNames, OfJobsAndBoardsAreTextInEveryListAndInTheSchedulersLog) {
   job.tasks[0].summary = evil;
   client.submit(job);
   ASSERT_TRUE(client.ended()) << scheduler_said();
+  EXPECT_EQ(client.event().state, "Completed") << client.event().reason;
   const std::string id = std::to_string(client.job());
   const std::vector<std::string> commands[] = {
       {"jobs", "list"}, {"jobs", "describe", id}, {"jobs", "follow", id},      {"boards"},
-      {"status"},       {"status", "--json"},     {"boards", "describe", evil}};
+      {"status"},       {"status", "--json"},     {"boards", "describe", evil}, {"boards", "describe", "board"}};
   for (std::vector<std::string> command : commands) {
     command.insert(command.end(), {"--scheduler", endpoint()});
     const Finished finished = hone(command, scratch_);

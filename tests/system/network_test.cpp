@@ -98,7 +98,7 @@ class Network : public Rig, public testing::WithParamInterface<Loss> {
       const Finished added = hone(add, scratch_);
       ASSERT_EQ(added.exit_code, 0) << added.err;
     }
-    std::ofstream(scratch_ / "script") << "time_ns 1000000 2000000\npace 1\n";
+    std::ofstream(scratch_ / "script") << "time_ns 5000000 10000000\npace 1\n";
   }
   std::unique_ptr<Running> board(const std::string& name, const std::string& end) {
     return std::make_unique<Running>("hone-runner",
@@ -114,7 +114,8 @@ TEST_P(Network, ThatLosesPacketsCostsABoardItsTurnAndNothingElse) {
   if (!cable_.works()) GTEST_SKIP() << "network namespaces (ip netns) are not allowed here";
   make_keys();
   const std::vector<std::string> arguments =
-      scheduler_arguments({"--listen", address, "--key", at("scheduler.key"), "--keys", at("list")});
+      scheduler_arguments({"--listen", address, "--key", at("scheduler.key"), "--keys", at("list"), "--loss-ms",
+                           "1500", "--lease-ms", "3000"});
   Running server("hone-scheduler", arguments, scratch_, cable_.at("a"));
   Running tuner("hone-tuner", with_key({}, "tuner"), scratch_, cable_.at("a"));
   auto near = board("near", "a"), far = board("far", "b");

@@ -69,6 +69,13 @@ nlohmann::json Rig::status(std::vector<std::string> lab) const {
   return shown.exit_code == 0 ? nlohmann::json::parse(shown.last_line()) : nlohmann::json();
 }
 
+void Rig::expect_no_board_was_blamed() const {
+  const std::string said = scheduler_said();
+  EXPECT_THAT(said, testing::Not(testing::ContainsRegex("lost (boards|witness|b1)[^:]*: silent for")));
+  for (const char* blame : {"is Bad", "set aside", "the lease of the measurement ran out"})
+    EXPECT_THAT(said, testing::Not(testing::HasSubstr(blame)));
+}
+
 void Rig::expect_sound(Running& server, pid_t process) {
   if (process != 0)
     ::kill(process, SIGTERM);

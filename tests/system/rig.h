@@ -36,6 +36,9 @@ class Rig : public testing::Test {
   std::string scheduler_said() const { return text_of(scratch_ / "hone-scheduler.err"); }
   /// What `hone status --json` says; `lab`: where, and with which key, if that is not endpoint().
   nlohmann::json status(std::vector<std::string> lab = {}) const;
+  /// Neither a board nor a candidate is to blame for what has happened so far. A board that did not hear of the
+  /// scheduler for a second connects anew: that its old connection is lost is no blame.
+  void expect_no_board_was_blamed() const;
   /// The log at the end: sound, and one record per measurement. `process`: the scheduler's, if `server` only
   /// launched it.
   void expect_sound(Running& server, pid_t process = 0);

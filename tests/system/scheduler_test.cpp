@@ -27,7 +27,7 @@ class Scheduler : public testing::Test {
     return std::make_unique<Running>(
         "hone-scheduler",
         std::vector<std::string>{"--listen", endpoint(), "--log", log(), "--heartbeat-ms", "100", "--loss-ms",
-                                 "800", "--settle-trials", "100000"},
+                                 "3000", "--settle-trials", "100000"},
         scratch_);
   }
   std::unique_ptr<Running> runner() {
@@ -167,7 +167,7 @@ TEST_F(Scheduler, ComesBackWithTheSameJobWheneverItIsKilled) {
 TEST_F(Scheduler, KilledAtEveryWriteOfItsJournalsComesBackAndLosesNothing) {
   if (!std::filesystem::exists("/usr/bin/strace")) GTEST_SKIP() << "strace is not there";
   const std::vector<std::string> arguments = {"--listen",        endpoint(), "--log",     log().string(),
-                                              "--heartbeat-ms",  "100",      "--loss-ms", "800",
+                                              "--heartbeat-ms",  "100",      "--loss-ms", "3000",
                                               "--settle-trials", "100000"};
   auto board = runner();
   FakeTuner tuner(endpoint());

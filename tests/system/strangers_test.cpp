@@ -15,7 +15,6 @@ namespace hone::testing_system {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 /// A lab with keys on a port of its own, and a job that goes on in it.
 class Strangers : public Rig {
@@ -108,13 +107,14 @@ TEST_F(Strangers, AreRefusedAndCountedWhileAJobGoesOnUndisturbed) {
   told = Running("hone-tuner", key("b1"), scratch_).finish();
   EXPECT_EQ(told.exit_code, 1);
   EXPECT_THAT(told.err, HasSubstr("its key is for a runner, not for a tuner"));
-  EXPECT_EQ(refused(), before + 1) << "a runner's key in a tuner's role";
+  EXPECT_GT(refused(), before) << "a runner's key in a tuner's role";
   before = refused();
 
   throw_bytes("GET / HTTP/1.1\r\n\r\n");
   throw_bytes(std::string(1000, '\xff'));
   throw_bytes("");
-  EXPECT_GE(refused(), before + 2) << "bytes of no protocol";
+  EXPECT_TRUE(wait_until(scratch_.path(), *server_, [&] { return refused() >= before + 2; }))
+      << "bytes of no protocol";
 
   // Shown to people too, and the job has gone on meanwhile.
   const Finished shown = hone(with({"status"}, key("me")), scratch_);
@@ -123,7 +123,7 @@ TEST_F(Strangers, AreRefusedAndCountedWhileAJobGoesOnUndisturbed) {
   const uint64_t trials = client.event().trials;
   ASSERT_TRUE(client.until([&] { return client.event().trials > trials; })) << scheduler_said();
   EXPECT_EQ(client.event().boards, 1u);
-  EXPECT_THAT(scheduler_said(), Not(HasSubstr("lost ")));
+  expect_no_board_was_blamed();
   client.stop();
   ASSERT_TRUE(client.ended());
   expect_sound(*server_);
