@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 namespace hone {
 namespace {
@@ -45,6 +46,16 @@ bool matters(const ChildRequest& request, const ChildReport& report) {
                             report.samples_ns + std::min<size_t>(report.sample_count, most_child_samples));
   summarise(claimed);
   return request.best_ns <= 0 || claimed.median_ns <= request.best_ns;
+}
+
+/// Largest resident memory of a process, by the kernel's account; -1: it does not say.
+int64_t peak_memory_of(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  for (std::string word; status >> word;) {
+    int64_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib * 1024;
+  }
+  return -1;
 }
 
 bool is_float32(const Signature& signature) {
@@ -283,6 +294,7 @@ void Examination::measure(const ChildRequest& request, std::span<const std::byte
   auto child = run(request.run_ms, reply, [&] { measure_in_child(task); });
   if (!child) return;
   reply.end = ChildEnd::finished;
+  reply.health.peak_memory_bytes = peak_memory_of(child->id());
   look(request, *subject, *workspace, seed, expected->view(), *child, reply);
   reply.health.reference_after_ns = reference_kernel_ns();
 }

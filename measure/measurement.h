@@ -41,6 +41,7 @@ Result<TimingMode> parse_timing_mode(std::string_view text);
 struct Health {
   double reference_before_ns = -1, reference_after_ns = -1;  ///< median time of the fixed reference kernel
   double temperature_celsius = -1, frequency_mhz = -1;
+  int64_t peak_memory_bytes = -1;  ///< largest resident memory of the process that ran it, buffers included
 };
 
 struct Measurement {
@@ -85,6 +86,8 @@ void for_each_measurement_column(Visit&& visit) {
   visit(Column{"reference_after_ns", "ns"}, [](auto& m) -> auto& { return m.health.reference_after_ns; });
   visit(Column{"temperature_celsius", "C"}, [](auto& m) -> auto& { return m.health.temperature_celsius; });
   visit(Column{"frequency_mhz", "MHz"}, [](auto& m) -> auto& { return m.health.frequency_mhz; });
+  visit(Column{.name = "peak_memory_bytes", .unit = "B", .by_name = true},
+        [](auto& m) -> auto& { return m.health.peak_memory_bytes; });
 }
 
 /// The sampling loop's parameters; see measure/sampling.h.

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -126,6 +128,37 @@ TEST(Wire, FieldsKeepTheirPlaces) {
   const auto& round = std::get<Want>(*read).rounds.at(0);
   EXPECT_EQ(round.top.at(0).measurement.samples_ns, (std::vector<double>{10, 20, 30.5}));
   EXPECT_EQ(round.seen, (std::vector<std::string>{"direct oc=1", "direct oc=2"}));
+}
+
+TEST(Wire, ColumnsThatCameAfterTheSchemaTravelByNameInRecordsAndResults) {
+  Record record = example_record();
+  const size_t before = encode_record(record)->size();
+  record.measurement.health.peak_memory_bytes = 123456789;
+  const auto bytes = encode_record(record);
+  ASSERT_TRUE(bytes);
+  EXPECT_GT(bytes->size(), before) << "what is unknown takes no bytes";
+  EXPECT_EQ(decode_record(*bytes)->measurement.health.peak_memory_bytes, 123456789);
+  auto renamed = *bytes;  // a name that this program does not know
+  const std::string_view name = "peak_memory_bytes";
+  const auto place = std::search(renamed.begin(), renamed.end(), std::as_bytes(std::span(name)).begin(),
+                                 std::as_bytes(std::span(name)).end());
+  ASSERT_NE(place, renamed.end());
+  *place = std::byte{'P'};
+  const auto stranger = decode_record(renamed);
+  ASSERT_TRUE(stranger) << stranger.error().text();
+  EXPECT_EQ(stranger->measurement.health.peak_memory_bytes, -1);
+
+  Measured measured;
+  measured.measurement = record.measurement;
+  const auto read = decode(*encode(measured));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get<Measured>(*read).measurement.health.peak_memory_bytes, 123456789);
+}
+
+TEST(Wire, AQuantityThatDoesNotFitIsMalformed) {
+  Record record = example_record();
+  record.measurement.health.peak_memory_bytes = int64_t{1} << 60;
+  EXPECT_THAT(decode_record(*encode_record(record)).error().text(), testing::HasSubstr("out of range"));
 }
 
 TEST(Wire, RecordsComeBackAsTheyWere) {

@@ -91,6 +91,7 @@ TEST_F(CpuDeviceTest, ARightArtifactIsCheckedAndTimed) {
   EXPECT_LT(m.relative_l2, 1e-5);
   EXPECT_GT(m.health.reference_before_ns, 0);
   EXPECT_GT(m.health.reference_after_ns, 0);
+  EXPECT_GT(m.health.peak_memory_bytes, 100000);
 }
 
 TEST_F(CpuDeviceTest, BothTimingModesAreKept) {

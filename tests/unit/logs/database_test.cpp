@@ -64,6 +64,20 @@ TEST(LogDatabase, GivesBackEveryFieldItWrote) {
   EXPECT_FALSE(std::filesystem::exists(folder.path / "x.h5.new"));
 }
 
+TEST(LogDatabase, GivesBackEveryColumnOfTheTable) {
+  test::Folder folder;
+  Record record = make_record(1);
+  record.measurement.health.peak_memory_bytes = 123456789012;
+  LogDatabase log;
+  log.add(record);
+  ASSERT_TRUE(log.write(folder.path / "x.h5"));
+  auto read = LogDatabase::open(folder.path / "x.h5");
+  ASSERT_TRUE(read) << read.error().text();
+  for_each_column([&](const Column& column, auto member) {
+    EXPECT_EQ(member(read->records().at(0)), member(record)) << column.name;
+  });
+}
+
 TEST(LogDatabase, WritesAnEmptyLogAndReadsItBack) {
   test::Folder folder;
   ASSERT_TRUE(LogDatabase().write(folder.path / "x.h5"));
@@ -426,6 +440,11 @@ TEST(Export, CsvQuotesAndJsonLinesHoldEveryField) {
   EXPECT_THAT(csv.str(), HasSubstr("mode,sample_count,median_ns,"));
   EXPECT_THAT(json.str(), HasSubstr("\"parameters\":\"ow=1\""));
   EXPECT_THAT(json.str(), HasSubstr("\"worst_factor\":null"));
+  const std::string heading = csv.str().substr(0, csv.str().find('\n'));
+  for_each_column([&](const Column& column, auto) {
+    EXPECT_THAT(json.str(), HasSubstr("\"" + std::string(column.name) + "\":"));
+    EXPECT_THAT(heading, HasSubstr(column.element == nullptr ? column.name : column.element));
+  });
   const std::string lines = json.str();
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1);
 }
