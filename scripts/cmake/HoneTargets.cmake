@@ -81,10 +81,12 @@ function(hone_program name)
   target_link_libraries(${name} PRIVATE hone_${library} ${ARG_PACKAGES})
 endfunction()
 
-# hone_tests(NAME [PARTS part/paths...] [PACKAGES ...] [DEPENDS programs...]): one GoogleTest program from every
-# *_test.cpp of the current folder; each TEST becomes one ctest test named NAME.Suite.Claim.
+# hone_tests(NAME [PARTS part/paths...] [PACKAGES ...] [DEPENDS programs...] [GOLDEN filter] [TOGETHER suite]): one
+# GoogleTest program from every *_test.cpp of the current folder; each TEST becomes one ctest test named NAME.Suite.Claim,
+# labelled by its folder below tests/, or golden if the filter matches. A suite that shares what takes long to read is one
+# ctest test, NAME.Suite.
 function(hone_tests name)
-  cmake_parse_arguments(ARG "" "" "PARTS;PACKAGES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "GOLDEN;TOGETHER" "PARTS;PACKAGES;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   if(NOT sources)
     return()
@@ -102,5 +104,18 @@ function(hone_tests name)
   if(ARG_DEPENDS)
     add_dependencies(${name}_tests ${ARG_DEPENDS})
   endif()
-  gtest_discover_tests(${name}_tests TEST_PREFIX ${name}. NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  file(RELATIVE_PATH label ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
+  string(REGEX REPLACE "/.*" "" label ${label})
+  set(others "")
+  if(ARG_GOLDEN)
+    set(others TEST_FILTER "-${ARG_GOLDEN}")
+    gtest_discover_tests(${name}_tests TEST_PREFIX ${name}. NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 TEST_LIST ${name}_golden
+                         TEST_FILTER "${ARG_GOLDEN}" PROPERTIES TIMEOUT 600 LABELS golden)
+  elseif(ARG_TOGETHER)
+    set(others TEST_FILTER "-${ARG_TOGETHER}.*")
+    add_test(NAME ${name}.${ARG_TOGETHER} COMMAND ${name}_tests --gtest_filter=${ARG_TOGETHER}.*)
+    set_tests_properties(${name}.${ARG_TOGETHER} PROPERTIES TIMEOUT 900 LABELS ${label})
+  endif()
+  gtest_discover_tests(${name}_tests TEST_PREFIX ${name}. NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 ${others}
+                       PROPERTIES TIMEOUT 600 LABELS ${label})
 endfunction()

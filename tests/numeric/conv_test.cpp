@@ -116,8 +116,9 @@ TEST(Conv, WinogradOfFourByFourMatchesTheReference) {
 TEST(Conv, WinogradOfTwoByTwoMatchesTheReference) { expect_winograd("winograd2", 7, 25, {3}, {Side::both}); }
 TEST(Conv, WinogradOfSixBySixMatchesTheReference) { expect_winograd("winograd6", 8, 25, {3}, {Side::both}); }
 TEST(Conv, WinogradOfLargerWindowsMatchesTheReference) {
-  expect_winograd("winograd2", 9, 12, {5, 7}, {Side::both});
-  expect_winograd("winograd4", 9, 12, {5}, {Side::both});
+  // Each vector width once: LLVM takes seconds for transforms of this size.
+  expect_winograd("winograd2", 9, 4, {5, 7}, {Side::both});
+  expect_winograd("winograd4", 9, 4, {5}, {Side::both});
 }
 TEST(Conv, WinogradAlongOneSideMatchesTheReference) {
   for (const char* name : {"winograd2", "winograd4", "winograd6"})
