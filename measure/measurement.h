@@ -32,7 +32,7 @@ Result<MeasureStatus> parse_measure_status(std::string_view text);
 /// network.
 bool is_candidates_fault(MeasureStatus status);
 
-/// How constants are made cold before each sample (contract 7).
+/// How constants are made cold before each sample (codegen/CONTRACTS.md, times).
 enum class TimingMode : uint8_t { llc, dram };
 std::string_view to_text(TimingMode mode);
 Result<TimingMode> parse_timing_mode(std::string_view text);

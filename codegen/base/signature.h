@@ -60,8 +60,8 @@ struct PhaseSpec {
 };
 
 /// How far a right answer may lie from the reference: relative L2 of the whole output, and per element
-/// |y - r| <= element_factor * epsilon(float32) * m + tiny, with m the reference's magnitude output (design
-/// contract 7).
+/// |y - r| <= element_factor * epsilon(float32) * m + tiny, with m the reference's magnitude output (see
+/// codegen/CONTRACTS.md, checks).
 struct ErrorBound {
   double relative_l2 = 1e-5;
   double element_factor = 64;

@@ -1,6 +1,6 @@
 // Channel blocks: how wide the channel block of an activation is on a Target, and the layout that follows.
-// The planner and every formulation take V from here, so that neighbours agree without negotiation (design
-// contract 5).
+// The planner and every formulation take V from here, so that neighbours agree without negotiation (see
+// codegen/CONTRACTS.md, layouts).
 #pragma once
 
 #include <cstdint>

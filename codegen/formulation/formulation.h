@@ -72,7 +72,7 @@ struct Formulation {
   bool transforms = false;
   /// Whether it covers the task on this target.
   bool (*applies)(const Task&, const Target&);
-  /// The layouts it reads and writes when it may choose (default placement), see design contract 5.
+  /// The layouts it reads and writes when it may choose (default placement), see CONTRACTS.md, layouts.
   Ports (*layouts)(const Task&, const Target&);
   /// Margins of each input under those layouts.
   std::vector<HaloNeed> (*halo)(const Task&, const Target&);
@@ -102,7 +102,7 @@ Result<const Formulation*> default_formulation(const Task& task, const Target& t
 Ports default_ports(const Formulation& formulation, const Task& task, const Target& target);
 
 /// The reference: unscheduled arithmetic in float64 on plain layouts, with a second output "y.magnitude"
-/// (contract 7).
+/// (CONTRACTS.md, checks).
 struct Reference {
   Computation run, prepare;
   Schedule run_schedule;

@@ -1,4 +1,4 @@
-// The rules of contract 7 as a rewriting, see magnitude.h.
+// The rules of codegen/CONTRACTS.md (checks) as a rewriting, see magnitude.h.
 #include "codegen/formulation/magnitude.h"
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// Magnitudes: how large the numbers were through which the rounding errors of a result passed (design
-// contract 7). A pure rewriting of scalars, and of computations into float64 ones that give each result with
+// Magnitudes: how large the numbers were through which the rounding errors of a result passed (see
+// codegen/CONTRACTS.md, checks). A pure rewriting of scalars, and of computations into float64 ones with
 // its magnitude.
 #pragma once
 

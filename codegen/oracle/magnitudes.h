@@ -1,5 +1,5 @@
-// Private header. Numbers with the magnitude that their rounding errors pass through: the rules of design
-// contract 7, one function each. Formulations obey the same rules when they write reference artifacts
+// Private header. Numbers with the magnitude that their rounding errors pass through: those of
+// codegen/CONTRACTS.md (checks), one function each. Formulations obey the same rules when they write reference artifacts
 // (formulation/magnitude.cpp).
 #pragma once
 

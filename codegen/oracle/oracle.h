@@ -1,5 +1,5 @@
 // Oracle: single elements of a task's output, worked out from the task's text in float64, with the magnitude
-// that their errors pass through (design contract 7). It needs no compiler and believes nobody: runners hold
+// that their errors pass through (CONTRACTS.md, checks). It needs no compiler and believes nobody: runners hold
 // reference artifacts and candidates, which come from elsewhere, to it.
 #pragma once
 

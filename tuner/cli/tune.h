@@ -17,7 +17,7 @@ namespace hone::cli {
 /// "60s", "2m", "1h", "500ms" or plain seconds. Error: anything else, or nothing above zero.
 Result<double> parse_duration(std::string_view text);
 
-/// Whether the model's constants fit half the last-level cache: then they are read from there while it runs.
+/// Whether the model's constants fit a quarter of the last-level cache: then they are read from there while it runs.
 TimingMode timing_mode(const Graph& graph, const Board& board);
 
 /// Whether `board` can run what is compiled for `target`. Error: another architecture, wider vectors, or

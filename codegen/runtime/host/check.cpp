@@ -1,5 +1,5 @@
-// The checker: whether what an artifact wrote is right, and whether it wrote only where it may (design
-// contract 7).
+// The checker: whether what an artifact wrote is right, and whether it wrote only where it may (see
+// codegen/CONTRACTS.md, checks).
 #include <fmt/format.h>
 
 #include <cmath>

@@ -18,7 +18,7 @@ void fill_constant(const LogicalConstant& constant, const std::string& seed, std
 /// tensor has elements.
 void fill_input(const BufferSpec& spec, const std::string& seed, std::span<float> work, std::byte* buffer);
 
-/// Largest |y - r| / (epsilon m) that an element with these values shows (design contract 7); a denormal's
+/// Largest |y - r| / (epsilon m) that an element with these values shows (CONTRACTS.md, checks); a denormal's
 /// worth of difference is none. NaN counts as infinitely wrong, equal infinities as right.
 double error_factor(double value, double reference, double magnitude);
 
