@@ -1,6 +1,6 @@
 // Magnitudes: how large the numbers were through which the rounding errors of a result passed (see
 // codegen/CONTRACTS.md, checks). A pure rewriting of scalars, and of computations into float64 ones with
-// its magnitude.
+// their magnitudes.
 #pragma once
 
 #include <functional>
