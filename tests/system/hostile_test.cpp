@@ -189,7 +189,7 @@ std::vector<wire::Message> nonsense(uint64_t number) {
 }
 
 TEST_F(Hostile, WellFormedNonsenseOfEveryKindAndRoleDisturbsNobody) {
-  auto server = scheduler();
+  auto server = scheduler({"--loss-ms", "3000"});  // a stranger that took a round and left holds it until then
   auto rack = boards("seed 3\ntime_ns 1000000 2000000\npace 1\n", 3);
   FakeTuner tuner(endpoint());
   Client client(endpoint());
