@@ -103,7 +103,7 @@ constexpr bool is_quantity = std::is_arithmetic_v<Value> && !std::is_same_v<Valu
 /// empty row. `for_each`: for_each_column or for_each_measurement_column.
 template <class Row, class ForEach, class Message>
 void put_more(ForEach for_each, const Row& row, Message message) {
-  const Row empty;
+  static const Row empty;
   std::vector<std::pair<const char*, double>> more;
   for_each([&](const Column& column, auto member) {
     if constexpr (is_quantity<std::decay_t<decltype(member(row))>>) {
