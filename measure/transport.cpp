@@ -236,7 +236,7 @@ struct Peer::State {
     if (failures < most_failures) return std::nullopt;
     if (options.give_up_unheard && !was_heard)
       return std::to_string(failures) + " connections in a row were closed in the handshake" +
-             (options.keys ? ": is --server-key the key of the scheduler there?" : "");
+             (options.keys ? ": is --server-key the key of the scheduler there, and does that use keys?" : "");
     // ZeroMQ would try again at once, for ever, and be counted and noted each time.
     rest();
     return std::nullopt;
