@@ -160,9 +160,11 @@ Batch::Result Batch::time(ChildProcess& child, ChildOrders& orders, double least
     sum_ns += std::max(1.0, took);
     result.calls += places;
     ++done;
-    if (done < parameters_.least_rounds && sum_ns < parameters_.enough_ns) continue;
-    // Its fastest round holds: what a board does beside makes rounds slower, never faster. That is why a claim which
-    // holds is through, and one which does not gets more rounds, until one of them finds the board idle.
+    const bool enough = done >= parameters_.most_rounds ||
+                        (done >= parameters_.least_rounds && sum_ns >= parameters_.least_ns) ||
+                        (done >= 2 && sum_ns >= parameters_.enough_ns);
+    if (!enough) continue;
+    // A board that does something else meanwhile makes rounds slower, never faster: more of them find it idle.
     result.plausible = is_plausible(least_sample_ns, result.call_ns);
     if (result.plausible || done >= parameters_.most_rounds || sum_ns >= parameters_.patience_ns) return result;
   }

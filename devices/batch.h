@@ -19,13 +19,11 @@ namespace hone {
 
 /// How much is timed.
 struct BatchParameters {
+  double least_ns = 2e6;       ///< of runs in all, handshakes not counted
   double round_ns = 250e3;     ///< of runs between two handshakes, as far as places reach
-  /// A claim that holds is through after so many rounds, or after fewer that took as long as `enough_ns`.
-  int least_rounds = 3;
-  double enough_ns = 4e6;
-  /// One that does not hold is called implausible after so many rounds, or so long.
-  int most_rounds = 64;
-  double patience_ns = 80e6;
+  int least_rounds = 3, most_rounds = 64;
+  double enough_ns = 4e6;      ///< two rounds do if they took as long
+  double patience_ns = 80e6;   ///< of rounds, before a claim is called implausible
   int threads = 1;             ///< of the candidate
   int64_t settle_ns = 0;       ///< see ChildProcess::go: for candidates of several threads
   double handshake_ns = 0;     ///< that a round without runs takes on this board
