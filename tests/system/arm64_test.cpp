@@ -65,16 +65,31 @@ TEST(Arm64, ARunnerUnderQemuTunesItsTargetBesideThisMachinesAndTheBuiltModelIsRi
   const auto database = LogDatabase::open(log);
   ASSERT_TRUE(database) << database.error().text();
   EXPECT_THAT(database->verify(), testing::IsEmpty());
-  int arm = 0, host = 0;
+  // A trial is one whose outputs were right and whose time was taken: in full, or until a race was lost. How
+  // many lose one depends on how quiet the machine is.
+  struct {
+    int ok = 0, raced_out = 0;
+  } arm, host;
+  std::string others;
   for (const Record& record : database->records()) {
     const bool is_arm = record.candidate.target.find("aarch64") != std::string::npos;
-    if (record.measurement.status != MeasureStatus::ok) continue;
+    auto& count = is_arm ? arm : host;
+    const Measurement& measured = record.measurement;
+    if (measured.status == MeasureStatus::ok)
+      ++count.ok;
+    else if (measured.status == MeasureStatus::raced_out)
+      ++count.raced_out;
+    else {
+      others += std::string(to_text(measured.status)) + ": " + measured.message + "\n";
+      continue;
+    }
     EXPECT_EQ(is_arm, record.board.model.ends_with("(emulated)"))
         << record.board.model << " " << record.candidate.target;
-    ++(is_arm ? arm : host);
   }
-  EXPECT_GE(arm, 15);
-  EXPECT_GE(host, 15);
+  EXPECT_GE(arm.ok + arm.raced_out, 15) << others;
+  EXPECT_GE(host.ok + host.raced_out, 15) << others;
+  EXPECT_GE(arm.ok, 1) << others;
+  EXPECT_GE(host.ok, 1) << others;
 
   // The same model for both machines, on the same input.
   std::vector<float> input(3 * 32 * 32);
