@@ -76,8 +76,7 @@ void Batch::refresh(int place) {
       hashes.push_back(fnv1a64(seed + "/" + spec.name));
     } else {
       hashes[i] = random_bits();
-      for (int64_t row = 0; row < input.elements.rows(); ++row)
-        input.elements.generate_row(buffer, row, hashes[i]);
+      input.elements.generate(buffer, hashes[i]);
     }
   }
   workspace_.poison_outputs(place);

@@ -24,20 +24,51 @@ inline __attribute__((always_inline)) float value_at(uint64_t z, float lo, float
   return lo + scaled;
 }
 
-inline __attribute__((always_inline)) void fill(uint64_t z, uint64_t step, float lo, float hi,
-                                                std::span<float> out) {
-  float* to = out.data();
-  for (uint64_t i = 0, n = out.size(); i < n; ++i) to[i] = value_at(z + i * step, lo, hi);
+/// `width` a constant where it is worth code of its own: no remainder, nothing to decide for each row.
+template <int width>
+inline __attribute__((always_inline)) void fill_rows(uint64_t hash, float lo, float hi,
+                                                     const ElementGrid& grid, float* out) {
+  const uint64_t step = static_cast<uint64_t>(grid.stride) * kGoldenRatio;
+  const uint64_t row_step = static_cast<uint64_t>(grid.row_stride) * kGoldenRatio;
+  const auto n = static_cast<uint64_t>(width > 0 ? width : grid.width);
+  uint64_t z = hash + (static_cast<uint64_t>(grid.first) + 1) * kGoldenRatio;
+  for (int64_t r = 0; r < grid.rows; ++r, z += row_step, out += grid.out_step)
+    for (uint64_t i = 0; i < n; ++i) out[i] = value_at(z + i * step, lo, hi);
+}
+
+inline __attribute__((always_inline)) void fill(uint64_t hash, float lo, float hi, const ElementGrid& grid,
+                                                float* out) {
+  if (grid.width == 8) return fill_rows<8>(hash, lo, hi, grid, out);
+  if (grid.width == 16) return fill_rows<16>(hash, lo, hi, grid, out);
+  fill_rows<0>(hash, lo, hi, grid, out);
+}
+
+using Fill = void (*)(uint64_t, float, float, const ElementGrid&, float*);
+
+void fill_plain(uint64_t hash, float lo, float hi, const ElementGrid& grid, float* out) {
+  fill(hash, lo, hi, grid, out);
 }
 
 #if defined(__x86_64__)
-// Runners make millions of elements before each measurement; this instruction set multiplies 64-bit integers
+// Runners make millions of elements before each measurement. The first of these multiplies 64-bit integers
 // eight at a time.
-__attribute__((target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"))) void fill_wide(
-    uint64_t z, uint64_t step, float lo, float hi, std::span<float> out) {
-  fill(z, step, lo, hi, out);
+__attribute__((target("avx512f,avx512dq,avx512vl,prefer-vector-width=512"))) void fill_avx512(
+    uint64_t hash, float lo, float hi, const ElementGrid& grid, float* out) {
+  fill(hash, lo, hi, grid, out);
+}
+__attribute__((target("avx2"))) void fill_avx2(uint64_t hash, float lo, float hi, const ElementGrid& grid,
+                                               float* out) {
+  fill(hash, lo, hi, grid, out);
 }
 #endif
+
+Fill best_fill() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return fill_avx512;
+  if (__builtin_cpu_supports("avx2")) return fill_avx2;
+#endif
+  return fill_plain;
+}
 
 }  // namespace
 
@@ -51,13 +82,14 @@ void generate(std::string_view name, float lo, float hi, std::span<float> out) {
 
 void generate_run(uint64_t name_hash, float lo, float hi, int64_t first, int64_t stride,
                   std::span<float> out) {
-  const uint64_t z = name_hash + (static_cast<uint64_t>(first) + 1) * kGoldenRatio;
-  const uint64_t step = static_cast<uint64_t>(stride) * kGoldenRatio;
-#if defined(__x86_64__)
-  static const bool wide = __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (wide) return fill_wide(z, step, lo, hi, out);
-#endif
-  fill(z, step, lo, hi, out);
+  generate_grid(name_hash, lo, hi,
+                {.first = first, .rows = 1, .width = static_cast<int64_t>(out.size()), .stride = stride},
+                out.data());
+}
+
+void generate_grid(uint64_t name_hash, float lo, float hi, const ElementGrid& grid, float* out) {
+  static const Fill best = best_fill();
+  best(name_hash, lo, hi, grid, out);
 }
 
 }  // namespace hone

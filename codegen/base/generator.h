@@ -17,4 +17,13 @@ void generate(std::string_view name, float lo, float hi, std::span<float> out);
 void generate_run(uint64_t name_hash, float lo, float hi, int64_t first, int64_t stride,
                   std::span<float> out);
 
+/// A grid of elements: rows of `width`, element (r, i) is `first + r * row_stride + i * stride` of the tensor
+/// and goes to out[r * out_step + i]. As fast as one run also where rows are short.
+struct ElementGrid {
+  int64_t first = 0;
+  int64_t rows = 0, row_stride = 0, out_step = 0;
+  int64_t width = 0, stride = 1;
+};
+void generate_grid(uint64_t name_hash, float lo, float hi, const ElementGrid& grid, float* out);
+
 }  // namespace hone

@@ -30,24 +30,37 @@ std::vector<BufferSpec> buffers() {
   Placement halo;
   halo.halo_before = {0, 0, 1, 2};
   halo.halo_after = {0, 0, 1, 1};
-  return {buffer_of({2, 6, 3, 5}, Layout::plain(4), {}), buffer_of({1, 6, 3, 5}, Layout::channel_blocked(4), halo),
-          buffer_of({64}, Layout::plain(1), {}), buffer_of({1, 64}, Layout::plain(2), {})};
+  Placement range = halo;  // channels of a wider buffer
+  range.buffer_channels = 64;
+  range.channel_offset = 16;
+  const Layout channels_last{{0, 2, 3, 1}, {}}, double_blocked{{0, 1, 2, 3}, {{3, 4}, {1, 8}}},
+      last_blocked{{1, 0}, {{1, 4}}};
+  return {buffer_of({2, 6, 3, 5}, Layout::plain(4), {}),
+          buffer_of({2, 6, 3, 5}, Layout::plain(4), halo),
+          buffer_of({2, 3, 2, 5000}, Layout::plain(4), halo),
+          buffer_of({1, 6, 3, 5}, Layout::channel_blocked(4), halo),
+          buffer_of({2, 32, 3, 5}, Layout::channel_blocked(16), {}),
+          buffer_of({2, 32, 7, 7}, Layout::channel_blocked(16), range),
+          buffer_of({2, 17, 7, 1}, Layout::channel_blocked(8), halo),
+          buffer_of({2, 6, 3, 5}, channels_last, halo),
+          buffer_of({1, 9, 3, 6}, double_blocked, {}),
+          buffer_of({5, 10}, last_blocked, {}),
+          buffer_of({64}, Layout::plain(1), {}),
+          buffer_of({1, 64}, Layout::plain(2), {}),
+          buffer_of({}, Layout::plain(0), {})};
 }
 
-TEST(BufferElements, AllRowsTogetherAreWhatFillInputWrites) {
+TEST(BufferElements, GenerateWritesWhatFillInputWritesAndLeavesTheRest) {
   for (const BufferSpec& spec : buffers()) {
     const auto count = static_cast<size_t>(element_count(spec.type.shape));
     std::vector<float> work(count);
-    auto whole = GuardedBuffer::allocate(spec.bytes), by_rows = GuardedBuffer::allocate(spec.bytes);
-    ASSERT_TRUE(whole && by_rows);
-    fill_input(spec, "one", work, whole->data());
-    fill_input(spec, "two", work, by_rows->data());
-    const BufferElements elements(spec);
-    EXPECT_EQ(elements.rows() * elements.width(), static_cast<int64_t>(count));
-    for (int64_t row = 0; row < elements.rows(); ++row)
-      elements.generate_row(by_rows->data(), row, fnv1a64("one/x"));
-    EXPECT_EQ(std::memcmp(whole->data(), by_rows->data(), static_cast<size_t>(spec.bytes)), 0)
-        << to_text(spec.layout);
+    auto packed = GuardedBuffer::allocate(spec.bytes), generated = GuardedBuffer::allocate(spec.bytes);
+    ASSERT_TRUE(packed && generated);
+    fill_input(spec, "one", work, packed->data());
+    fill_input(spec, "two", work, generated->data());
+    BufferElements(spec).generate(generated->data(), fnv1a64("one/x"));
+    EXPECT_EQ(std::memcmp(packed->data(), generated->data(), static_cast<size_t>(spec.bytes)), 0)
+        << to_text(spec.layout) << " " << to_text(spec.type);
   }
 }
 
