@@ -14,6 +14,7 @@
 #include <csignal>
 #include <zmq.hpp>
 
+#include "measure/greeting.h"
 #include "measure/guard.h"
 
 namespace hone {
@@ -201,7 +202,9 @@ Result<std::shared_ptr<SharedTransport>> SharedTransport::create(size_t peers) {
 
 namespace {
 constexpr int most_failures = 3;
-constexpr std::chrono::milliseconds rest_time{1000};
+constexpr std::chrono::milliseconds rest_time{1000}, greeting_time{500};
+constexpr const char* uses_no_keys = "it uses no keys";
+constexpr const char* demands_a_key = "it demands a key: give --key and --server-key";
 }  // namespace
 
 struct Peer::State {
@@ -214,6 +217,7 @@ struct Peer::State {
   int sockets = 0;   ///< made so far
   int failures = 0;  ///< handshakes in a row that the other side ended
   bool was_heard = false;
+  bool has_asked = false;  ///< since it connected: which security the other side uses
   std::optional<TimePoint> rests_until;  ///< it is not connected: the handshake failed too often
 
   ~State() { close(); }
@@ -230,15 +234,24 @@ struct Peer::State {
         return "this key is not on the scheduler's list: hone keys add ROLE NAME.pub --keys LIST there";
       if (event->what == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
           event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-        return options.keys ? "it uses no keys" : "it demands a key: give --key and --server-key";
+        return options.keys ? uses_no_keys : demands_a_key;
       if (event->what != ZMQ_EVENT_ACCEPTED && event->what != ZMQ_EVENT_DISCONNECTED) ++failures;
     }
     if (failures < most_failures) return std::nullopt;
+    if (auto why = differs()) return why;
     if (options.give_up_unheard && !was_heard)
       return std::to_string(failures) + " connections in a row were closed in the handshake" +
-             (options.keys ? ": is --server-key the key of the scheduler there, and does that use keys?" : "");
+             (options.keys ? ": is --server-key the key of the scheduler there?" : "");
     // ZeroMQ would try again at once, for ever, and be counted and noted each time.
     rest();
+    return std::nullopt;
+  }
+  /// The other side closed the connections and may have done so before its greeting was read here.
+  std::optional<std::string> differs() {
+    if (was_heard || std::exchange(has_asked, true)) return std::nullopt;
+    const auto mechanism = greeted_mechanism(endpoint, greeting_time);
+    if (mechanism == "NULL" && options.keys) return uses_no_keys;
+    if (mechanism == "CURVE" && !options.keys) return demands_a_key;
     return std::nullopt;
   }
   void rest() {
@@ -285,6 +298,7 @@ Status Peer::reconnect() {
     state_->close();
     state_->failures = 0;
     state_->rests_until.reset();
+    state_->has_asked = false;
     state_->socket.emplace(*state_->context, zmq::socket_type::dealer);
     set_options(*state_->socket, state_->options);
     if (const auto& keys = state_->options.keys) {

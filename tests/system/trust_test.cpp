@@ -161,7 +161,7 @@ TEST_F(Identity, ACommandWithAnotherSchedulersKeyIsToldSoonAndCountedAFewTimes) 
   make_key(scratch_, "other", "");
   const Finished told = hone(with({"jobs", "list"}, "me", "other"), scratch_);
   EXPECT_EQ(told.exit_code, 1);
-  EXPECT_THAT(told.err, HasSubstr("is --server-key the key of the scheduler there"));
+  EXPECT_THAT(told.err, HasSubstr("is --server-key the key of the scheduler there?"));
   EXPECT_LE(now()["refused"], 5);
   EXPECT_LE(count(scheduler_said(), "refused "), 3u) << scheduler_said();
 }

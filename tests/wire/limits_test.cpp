@@ -402,7 +402,7 @@ TEST_F(Locked, AnotherSchedulersKeyIsTriedAFewTimesAndSaidToBeWrong) {
       if (const auto* refuse = std::get_if<wire::Refuse>(&*received->message)) told = refuse->reason;
     return !told.empty();
   }));
-  EXPECT_THAT(told, HasSubstr("is --server-key the key of the scheduler there"));
+  EXPECT_THAT(told, HasSubstr("is --server-key the key of the scheduler there?"));
   EXPECT_LE(hub->refused().handshakes, 5u);
 }
 
