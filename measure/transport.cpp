@@ -217,7 +217,7 @@ struct Peer::State {
   int sockets = 0;   ///< made so far
   int failures = 0;  ///< handshakes in a row that the other side ended
   bool was_heard = false;
-  bool has_asked = false;  ///< since it connected: which security the other side uses
+  bool has_asked = false;                ///< since it connected: which security the other side uses
   std::optional<TimePoint> rests_until;  ///< it is not connected: the handshake failed too often
 
   ~State() { close(); }

@@ -28,6 +28,11 @@ std::vector<PhaseSpec> phases_of(const loop::Program& program) {
   return phases;
 }
 
+std::string identity(const Candidate& candidate) {
+  return digest_of(candidate.task.text + to_text(candidate.target) + candidate.formulation +
+                   to_text(candidate.ports) + to_text(candidate.schedule));
+}
+
 }  // namespace
 
 int64_t buffer_bytes(const Tensor& tensor, const Target& target) {
@@ -36,13 +41,11 @@ int64_t buffer_bytes(const Tensor& tensor, const Target& target) {
   return saturating_sum(bytes, target.vector_bits / 8 + 63) / 64 * 64;
 }
 
-Result<LoweredCandidate> lower_both(const Task& task, const Target& target, const std::string& formulation,
-                                    const Computation& run, const Schedule& run_schedule,
-                                    const Computation& prepare, const ErrorBound& bound,
-                                    const std::vector<HaloNeed>& halos) {
-  LoweredCandidate lowered;
+Result<Kernel> lower_both(const Task& task, const Target& target, const std::string& formulation,
+                          const Computation& run, const Schedule& run_schedule, const Computation& prepare,
+                          const ErrorBound& bound, const std::vector<HaloNeed>& halos) {
+  Kernel lowered;
   HONE_TRY(lowered.run, loop::lower(run, run_schedule));
-  lowered.has_prepare = !prepare.stages.empty();
   Signature& signature = lowered.signature;
   signature.task = task.text;
   signature.formulation = formulation;
@@ -50,9 +53,9 @@ Result<LoweredCandidate> lower_both(const Task& task, const Target& target, cons
   signature.bound = bound;
   signature.flops = task.flops();
   signature.phases = phases_of(lowered.run);
-  if (lowered.has_prepare) {
+  if (!prepare.stages.empty()) {
     HONE_TRY(lowered.prepare, loop::lower(prepare, packing_schedule(prepare, target)));
-    signature.prepare_phases = phases_of(lowered.prepare);
+    signature.prepare_phases = phases_of(*lowered.prepare);
     for (const Tensor& tensor : prepare.tensors)
       if (tensor.role == Role::input) signature.constants.push_back({tensor.name, tensor.type, tensor.range});
   }
@@ -76,7 +79,7 @@ Result<LoweredCandidate> lower_both(const Task& task, const Target& target, cons
   return lowered;
 }
 
-Result<LoweredCandidate> lower_candidate(const Candidate& candidate) {
+Result<Kernel> lower_candidate(const Candidate& candidate) {
   const Formulation* formulation = find_formulation(candidate.formulation);
   if (formulation == nullptr) return fail("unknown formulation '" + candidate.formulation + "'");
   if (!formulation->applies(candidate.task, candidate.target) ||
@@ -85,9 +88,33 @@ Result<LoweredCandidate> lower_candidate(const Candidate& candidate) {
                 summary(candidate.task));
   HONE_TRY(const Formulated formulated,
            formulation->formulate(candidate.task, candidate.target, candidate.ports));
-  return lower_both(candidate.task, candidate.target, candidate.formulation, formulated.run,
-                    candidate.schedule, formulated.prepare, formulated.bound,
-                    formulation->halo(candidate.task, candidate.target));
+  HONE_TRY(Kernel kernel, lower_both(candidate.task, candidate.target, candidate.formulation, formulated.run,
+                                     candidate.schedule, formulated.prepare, formulated.bound,
+                                     formulation->halo(candidate.task, candidate.target)));
+  kernel.packing = to_text(candidate.target) + '\n' + candidate.formulation + '\n' +
+                   to_text(candidate.ports) + '\n' + candidate.task.text;
+  kernel.name = identity(candidate).substr(0, 16);
+  if (const Dump dump(candidate.task.key, kernel.name); dump.on()) {
+    dump.write("ports.txt", to_text(candidate.ports));
+    dump.write("schedule.txt", to_text(candidate.parameters) + '\n' + to_text(candidate.schedule));
+    dump.write("run.computation", to_text(formulated.run));
+    dump.write("prepare.computation", to_text(formulated.prepare));
+  }
+  return kernel;
+}
+
+Result<Kernel> lower_reference(const Task& task, const Target& target) {
+  HONE_TRY(const Reference made, reference(task, target));
+  HONE_TRY(Kernel kernel,
+           lower_both(task, target, "reference", made.run, made.run_schedule, made.prepare, {}, {}));
+  kernel.signature.reference = true;
+  kernel.packing = to_text(target) + "\nreference\n" + task.text;
+  kernel.name = "reference";
+  if (const Dump dump(task.key, kernel.name); dump.on()) {
+    dump.write("run.computation", to_text(made.run));
+    dump.write("schedule.txt", to_text(made.run_schedule));
+  }
+  return kernel;
 }
 
 }  // namespace hone

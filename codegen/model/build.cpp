@@ -84,7 +84,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
   BuildReport report;
   std::vector<TableOp> table;
   for (size_t i = 0; i < plan.ops.size(); ++i) {
-    const Kernel& kernel = kernels.kernels[kernels.of_op[i]];
+    const CompiledKernel& kernel = kernels.kernels[kernels.of_op[i]];
     table.push_back({kernel.symbol, weights.offsets[i], &kernel.signature});
   }
   HONE_TRY(const uint64_t table_bytes, write_table(plan, table, describe(plan, kernels, options), object));
@@ -93,7 +93,7 @@ Result<BuildReport> build(const Plan& plan, const std::filesystem::path& output,
   const int section = object.add_section(".hone_weights", std::move(weights.bytes), 64);
   object.define("hone_weights", section, 0);
   objects.push_back(ElfObject(std::move(object)).write());  // its copy of the weights ends here
-  for (Kernel& kernel : kernels.kernels) {
+  for (CompiledKernel& kernel : kernels.kernels) {
     report.code_bytes += kernel.code_bytes;
     objects.push_back(std::move(kernel.object));
   }

@@ -41,7 +41,7 @@ Result<Kernels> compile_kernels(const Plan& plan, int threads) {
     };
     auto lowered = lower_candidate(tasks[i].candidate);
     if (!lowered) return located(lowered.error());
-    Kernel& kernel = result.kernels[i];
+    CompiledKernel& kernel = result.kernels[i];
     kernel.symbol = "hone_kernel_" + std::to_string(i);
     kernel.signature = std::move(lowered->signature);
     EmitOptions options;
@@ -50,9 +50,9 @@ Result<Kernels> compile_kernels(const Plan& plan, int threads) {
     if (!code) return located(code.error());
     kernel.object = std::move(code->elf);
     kernel.code_bytes = code->code_bytes;
-    if (!lowered->has_prepare) return {};
+    if (!lowered->prepare) return {};
     options.module_name = "hone_prepare_" + std::to_string(i);
-    auto prepare = emit({{options.module_name, &lowered->prepare}}, host, options);
+    auto prepare = emit({{options.module_name, &*lowered->prepare}}, host, options);
     if (!prepare) return located(prepare.error());
     preparations[i] = std::move(prepare->elf);
     return {};
@@ -119,7 +119,7 @@ Result<PackedWeights> pack_weights(const Plan& plan, const Kernels& kernels) {
   const size_t shift = (64 - reinterpret_cast<uintptr_t>(base) % 64) % 64;
   base += shift;
   for (size_t i = 0; i < plan.ops.size(); ++i) {
-    const Kernel& kernel = kernels.kernels[kernels.of_op[i]];
+    const CompiledKernel& kernel = kernels.kernels[kernels.of_op[i]];
     if (kernel.prepare == nullptr) continue;
     std::vector<GuardedBuffer> logical;
     std::vector<void*> pointers;

@@ -10,7 +10,7 @@
 
 namespace hone {
 
-struct Kernel {
+struct CompiledKernel {
   std::string symbol;
   Signature signature;
   std::vector<std::byte> object;
@@ -19,7 +19,7 @@ struct Kernel {
 };
 
 struct Kernels {
-  std::vector<Kernel> kernels;
+  std::vector<CompiledKernel> kernels;
   std::vector<size_t> of_op;             ///< kernel of each operator of the plan
   std::vector<LoadedImage> preparation;  ///< keeps the `prepare` functions mapped; at most one
 };

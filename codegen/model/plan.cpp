@@ -354,7 +354,7 @@ class Planner {
     if (!any) return std::vector<int64_t>{};
     const std::string key = candidate_key(candidate);
     if (const auto known = scratch_.find(key); known != scratch_.end()) return known->second;
-    HONE_TRY(const LoweredCandidate lowered, lower_candidate(candidate));
+    HONE_TRY(const Kernel lowered, lower_candidate(candidate));
     std::vector<int64_t> bytes;
     std::set<size_t> on_stack;
     for (const loop::Phase& phase : lowered.run.phases)

@@ -12,6 +12,7 @@
 #include "codegen/runtime/host/elf_image.h"
 #include "codegen/runtime/host/file_bytes.h"
 #include "codegen/runtime/host/model_file.h"
+#include "codegen/task/graph_task.h"
 #include "tests/golden/networks.h"
 #include "tests/support/golden.h"
 #include "tuner/search/round.h"
@@ -31,7 +32,7 @@ Result<Candidate> trial_0(const Candidate& planned) {
   HONE_TRY(Task task, parse_task(round.task));
   HONE_TRY(Target target, parse_target(round.target));
   HONE_TRY(const Ports ports, parse_ports(round.ports));
-  HONE_TRY(TaskSpace space, TaskSpace::make(task, target, ports));
+  HONE_TRY(TaskSpace space, TaskSpace::make(*any_task(task), target, ports));
   HONE_TRY(const Proposal proposal, propose_round(space, round, {}));
   if (proposal.entries.empty()) return fail("nothing is proposed", summary(task));
   const Point& first = proposal.entries[0].point;

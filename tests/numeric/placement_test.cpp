@@ -124,7 +124,7 @@ TEST(Fault, DroppingOneOfManyTermsOfAReductionFails) {
     }
     EmitOptions options;
     options.data = {{"hone_signature", to_json(lowered->signature) + '\0'}};
-    auto object = emit({{"hone_run", &lowered->run}, {"hone_prepare", &lowered->prepare}}, target, options);
+    auto object = emit({{"hone_run", &lowered->run}, {"hone_prepare", &*lowered->prepare}}, target, options);
     ASSERT_TRUE(object) << object.error().text();
     auto linked = link_shared({object->elf}, target, {"hone_run", "hone_prepare", "hone_signature"});
     ASSERT_TRUE(linked) << linked.error().text();

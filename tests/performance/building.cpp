@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "codegen/artifact/artifact.h"
+#include "codegen/task/graph_task.h"
 #include "cost_model/features/features.h"
 #include "logs/database.h"
 #include "tests/performance/timing.h"
@@ -41,7 +42,7 @@ Status build(const Record& record, Stages& stages) {
     return fail("there is no formulation of this name", record.candidate.formulation);
   auto start = std::chrono::steady_clock::now();
   HONE_TRY(const Candidate candidate, make_candidate(task, target, *formulation, ports, parameters));
-  HONE_TRY(const LoweredCandidate lowered, lower_candidate(candidate));
+  HONE_TRY(const Kernel lowered, lower_candidate(candidate));
   stages.lower.push_back(ms_since(start));
   start = std::chrono::steady_clock::now();
   (void)features_of(lowered.run, target);
@@ -64,7 +65,7 @@ Result<double> describe_all(const Record& record) {
   HONE_TRY(Task task, parse_task(record.candidate.task));
   HONE_TRY(Target target, parse_target(record.candidate.target));
   HONE_TRY(Ports ports, parse_ports(record.candidate.ports));
-  HONE_TRY(TaskSpace space, TaskSpace::make(std::move(task), std::move(target), std::move(ports)));
+  HONE_TRY(TaskSpace space, TaskSpace::make(*any_task(task), std::move(target), ports));
   int64_t points = 0;
   const auto start = std::chrono::steady_clock::now();
   for (const PointSpace& one : space.spaces())

@@ -14,6 +14,7 @@
 
 #include "codegen/import/import.h"
 #include "codegen/model/model.h"
+#include "codegen/task/graph_task.h"
 #include "cost_model/features/features.h"
 #include "devices/cpu_device.h"
 #include "logs/record_log.h"
@@ -99,7 +100,7 @@ Result<std::vector<Wanted>> wanted_tasks(const Options& options, const Target& t
       bool fits = options.filters.empty();
       for (const std::string& filter : options.filters) fits |= name.find(filter) != std::string::npos;
       if (!fits || !keys.insert(candidate.task.key).second) continue;
-      auto space = TaskSpace::make(candidate.task, target, candidate.ports);
+      auto space = TaskSpace::make(*any_task(candidate.task), target, candidate.ports);
       if (!space || point_count(space->spaces()) < options.least_points) continue;
       wanted.push_back({candidate.task, candidate.ports, std::move(*space)});
     }

@@ -59,13 +59,13 @@ struct Totals {
 
 Status report(const Task& task, int count, const Target& target, double peak, double budget, Totals& totals) {
   HONE_TRY(const Candidate candidate, default_candidate(task, target));
-  Result<LoweredCandidate> lowered;
+  Result<Kernel> lowered;
   const double lower_time = processor_seconds([&] { lowered = lower_candidate(candidate); });
   if (!lowered) return pass(lowered.error());
   const double run_time = processor_seconds([&] { (void)emit({{"hone_run", &lowered->run}}, target, {}); });
   double prepare_time = 0;
-  if (lowered->has_prepare) {
-    prepare_time = processor_seconds([&] { (void)emit({{"hone_prepare", &lowered->prepare}}, target, {}); });
+  if (lowered->prepare) {
+    prepare_time = processor_seconds([&] { (void)emit({{"hone_prepare", &*lowered->prepare}}, target, {}); });
   }
   Result<Artifact> artifact = compile(candidate);  // the first emits prepare, those of a search find it
   const double compile_time = processor_seconds([&] { artifact = compile(candidate); });

@@ -48,7 +48,8 @@ std::vector<PointSpace> spaces_of(const std::vector<RecordedPoint>& points) {
 Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesystem::path>& logs) {
   std::vector<RecordedTask> tasks;
   std::vector<Context> contexts;
-  RecordLowering lowering;
+  const Bodies bodies;
+  RecordLowering lowering(bodies);
   std::map<std::string, size_t> place;
   std::set<std::string> programs;
   std::map<std::string, std::pair<size_t, size_t>> points;  ///< task and point

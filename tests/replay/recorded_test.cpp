@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codegen/loop/loop.h"
+#include "codegen/task/graph_task.h"
 #include "tests/replay/replay.h"
 #include "tuner/search/task_space.h"
 
@@ -82,7 +83,7 @@ TEST(RecordedLog, SaysWhichLogItCannotRead) {
 /// Cycles of the least of what each formulation's default would be today; 0 if none lowers.
 double least_first_cycles(const RecordedTask& task) {
   double least = 0;
-  const auto space = TaskSpace::make(task.task, task.target, task.ports);
+  const auto space = TaskSpace::make(*any_task(task.task), task.target, task.ports);
   if (!space) return 0;
   for (const PointSpace& one : space->spaces()) {
     const Formulation* formulation = find_formulation(one.formulation);

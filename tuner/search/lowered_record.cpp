@@ -4,29 +4,26 @@
 
 namespace hone {
 
-Result<const RecordLowering::Formed*> RecordLowering::formed(const CandidateText& candidate) {
-  const auto key = std::tie(candidate.task, candidate.target, candidate.ports, candidate.formulation);
-  const auto found = formed_.find(key);
-  if (found != formed_.end()) return &found->second;
-  HONE_TRY(const Task task, parse_task(candidate.task));
+Result<const RecordLowering::Bound*> RecordLowering::bound(const CandidateText& candidate) {
+  const auto key = std::tie(candidate.task, candidate.target, candidate.ports);
+  const auto found = bound_.find(key);
+  if (found != bound_.end()) return &found->second;
+  HONE_TRY(const TaskPtr task, parse_any_task(candidate.task, bodies_));
   HONE_TRY(Target target, parse_target(candidate.target));
   HONE_TRY(const Ports ports, parse_ports(candidate.ports));
-  const Formulation* formulation = find_formulation(candidate.formulation);
-  if (formulation == nullptr) return fail("there is no formulation of this name", candidate.formulation);
-  HONE_TRY(Formulated formulated, formulation->formulate(task, target, ports));
-  return &formed_.emplace(key, Formed{std::move(target), std::move(formulated)}).first->second;
+  HONE_TRY(auto lowering, task->on(target, ports));
+  return &bound_.emplace(key, Bound{std::move(target), std::move(lowering)}).first->second;
 }
 
 Result<loop::Program> RecordLowering::lower(const CandidateText& candidate) {
-  HONE_TRY(const Formed* formed, this->formed(candidate));
-  HONE_TRY(const Schedule schedule, parse_schedule(candidate.schedule));
-  return loop::lower(formed->formulated.run, schedule);
+  HONE_TRY(const Bound* bound, this->bound(candidate));
+  return bound->lowering->replay(candidate.formulation, candidate.schedule);
 }
 
 Result<std::vector<float>> RecordLowering::features(const CandidateText& candidate) {
   HONE_TRY(const loop::Program program, lower(candidate));
-  HONE_TRY(const Formed* formed, this->formed(candidate));
-  return features_of(program, formed->target);
+  HONE_TRY(const Bound* bound, this->bound(candidate));
+  return features_of(program, bound->target);
 }
 
 }  // namespace hone

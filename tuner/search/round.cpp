@@ -14,17 +14,15 @@ SearchInput search_input(const TaskSpace& space, const wire::Round& round, const
   input.spaces = space.spaces();
   for (const Record& record : round.top) {
     const Result<Parameters> parameters = parse_parameters(record.candidate.parameters);
-    const Formulation* formulation = find_formulation(record.candidate.formulation);
-    if (formulation && record.candidate.space_version < formulation->space_version) continue;
+    if (static_cast<int>(record.candidate.space_version) < space.version_of(record.candidate.formulation))
+      continue;
     if (parameters) input.top.push_back({record.candidate.formulation, *parameters});
   }
   // In another version of a space the same text is another point.
   for (size_t i = 0; i < round.seen.size(); ++i) {
     const uint32_t version = i < round.seen_versions.size() ? round.seen_versions[i] : 0;
-    const Formulation* formulation =
-        version == 0 ? nullptr : find_formulation(round.seen[i].substr(0, round.seen[i].find(' ')));
-    if (!formulation || version >= static_cast<uint32_t>(formulation->space_version))
-      input.seen.insert(round.seen[i]);
+    const std::string_view name = std::string_view(round.seen[i]).substr(0, round.seen[i].find(' '));
+    if (version == 0 || static_cast<int>(version) >= space.version_of(name)) input.seen.insert(round.seen[i]);
   }
   for (const std::string& text : round.hints) {
     if (auto hint = parse_point(text)) input.hints.push_back(std::move(*hint));

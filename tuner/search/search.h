@@ -12,25 +12,10 @@
 #include <vector>
 
 #include "codegen/base/result.h"
-#include "codegen/formulation/formulation.h"
+#include "codegen/task/point.h"
 
 namespace hone {
 
-/// One point of the spaces of a task: a formulation and its parameter vector.
-struct Point {
-  std::string formulation;
-  Parameters parameters;
-  bool operator==(const Point&) const = default;
-};
-std::string to_text(const Point& point);  ///< "direct oc_tile=2 ow_tile=14": as in Round.seen; parses back
-Result<Point> parse_point(std::string_view text);
-
-/// The space of one formulation that covers the task.
-struct PointSpace {
-  std::string formulation;
-  SearchSpace space;
-  Parameters first;  ///< what the target alone implies
-};
 /// Points in all spaces together; stops counting at 2^40.
 int64_t point_count(const std::vector<PointSpace>& spaces);
 

@@ -18,11 +18,6 @@ constexpr int64_t body_limit = 6000, code_limit = 40000;
 /// takes two passes (Zen 4: within 4 % of the best).
 constexpr double least_limit = 3;
 
-bool same_layouts(const Ports& a, const Ports& b) {
-  return a.output.layout == b.output.layout &&
-         std::ranges::equal(a.inputs, b.inputs, {}, &Port::layout, &Port::layout);
-}
-
 }  // namespace
 
 bool cannot_be_good(const StaticCost& cost, double least_first_cycles, const Target& target) {
@@ -30,28 +25,23 @@ bool cannot_be_good(const StaticCost& cost, double least_first_cycles, const Tar
          cost.code_operations > code_limit || cost.core_cycles > least_limit * least_first_cycles;
 }
 
-Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
-  if (ports.inputs.size() != task.graph.inputs.size()) {
-    return fail("nothing to search: ports for " + std::to_string(ports.inputs.size()) +
-                    " inputs, but the task has " + std::to_string(task.graph.inputs.size()),
-                summary(task));
-  }
+Result<TaskSpace> TaskSpace::make(const AnyTask& task, Target target, const Ports& ports) {
+  const auto nothing = [&](const std::string& why) {
+    return fail("nothing to search: " + why, task.summary());
+  };
   TaskSpace result;
-  std::string reason = "no formulation covers it";
-  // Transforms and elementwise chains take whatever layouts their neighbours have: second pass.
-  for (const bool own_layouts : {true, false}) {
-    for (const Formulation* one : formulations_for(task, target)) {
-      const Formulation& formulation = *one;
-      if (own_layouts != same_layouts(formulation.layouts(task, target), ports)) continue;
-      Result<Formulated> formulated = formulation.formulate(task, target, ports);
-      if (!formulated) {
-        reason = formulated.error().text();
-        continue;
-      }
-      const Parameters first = formulation.default_parameters(task, target, ports);
-      const Result<Schedule> schedule = formulation.schedule(task, target, ports, first);
-      const Result<loop::Program> program =
-          schedule ? loop::lower(formulated->run, *schedule) : pass(schedule.error());
+  auto lowering = task.on(target, ports);
+  if (!lowering) return nothing(lowering.error().what);
+  result.lowering_ = std::move(*lowering);
+  std::string reason;
+  for (const auto fit : {TaskLowering::Fit::own, TaskLowering::Fit::adapted}) {
+    auto spaces = result.lowering_->spaces(fit);
+    if (!spaces) {
+      if (reason.empty()) reason = spaces.error().text();
+      continue;
+    }
+    for (PointSpace& space : *spaces) {
+      const Result<loop::Program> program = result.lowering_->lower({space.formulation, space.first});
       if (!program) {
         reason = program.error().text();
         continue;
@@ -59,18 +49,18 @@ Result<TaskSpace> TaskSpace::make(Task task, Target target, Ports ports) {
       const double cycles = static_cost(*program, target).core_cycles;
       result.least_first_cycles_ =
           result.spaces_.empty() ? cycles : std::min(result.least_first_cycles_, cycles);
-      result.spaces_.push_back(
-          {std::string(formulation.name), formulation.space(task, target, ports), first});
-      result.formed_.push_back({&formulation, std::move(*formulated)});
-      result.space_version_ = std::max(result.space_version_, formulation.space_version);
+      result.spaces_.push_back(std::move(space));
     }
     if (!result.spaces_.empty()) break;
   }
-  if (result.spaces_.empty()) return fail("nothing to search: " + reason, summary(task));
-  result.task_ = std::move(task);
+  if (result.spaces_.empty()) return nothing(reason);
   result.target_ = std::move(target);
-  result.ports_ = std::move(ports);
   return result;
+}
+
+int TaskSpace::version_of(std::string_view formulation) const {
+  const auto space = std::ranges::find(spaces_, formulation, &PointSpace::formulation);
+  return space == spaces_.end() ? 0 : space->version;
 }
 
 std::optional<Described> TaskSpace::describe(const Point& point) {
@@ -80,13 +70,9 @@ std::optional<Described> TaskSpace::describe(const Point& point) {
   return found->second;
 }
 
-std::optional<Described> TaskSpace::lower(const Point& point) const {
-  const auto formed = std::ranges::find_if(
-      formed_, [&](const Formed& formed) { return formed.formulation->name == point.formulation; });
-  if (formed == formed_.end()) return std::nullopt;
-  const Result<Schedule> schedule = formed->formulation->schedule(task_, target_, ports_, point.parameters);
-  if (!schedule) return std::nullopt;
-  const Result<loop::Program> program = loop::lower(formed->formulated.run, *schedule);
+std::optional<Described> TaskSpace::lower(const Point& point) {
+  if (version_of(point.formulation) == 0) return std::nullopt;
+  const Result<loop::Program> program = lowering_->lower(point);
   if (!program) return std::nullopt;
   if (cannot_be_good(static_cost(*program, target_), least_first_cycles_, target_)) return std::nullopt;
   // Formulations do not share programs: the digest of the text alone says whether two points are the same.

@@ -3,11 +3,12 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "codegen/formulation/formulation.h"
+#include "codegen/task/kind.h"
 #include "cost_model/features/features.h"
 #include "tuner/search/search.h"
 
@@ -22,29 +23,22 @@ bool cannot_be_good(const StaticCost& cost, double least_first_cycles, const Tar
 class TaskSpace {
  public:
   /// Every formulation that covers the task and reads and writes these ports. Error: none does.
-  static Result<TaskSpace> make(Task task, Target target, Ports ports);
+  static Result<TaskSpace> make(const AnyTask& task, Target target, const Ports& ports);
 
   const std::vector<PointSpace>& spaces() const { return spaces_; }
-  /// Highest space version among the formulations.
-  int space_version() const { return space_version_; }
+  /// Of this formulation's space; 0: it is none of them.
+  int version_of(std::string_view formulation) const;
   /// Lowers the point and describes it; nothing if it does not lower or cannot be good (accumulators that do
   /// not fit the registers, loop bodies or code past the instruction cache, three times the arithmetic).
   std::optional<Described> describe(const Point& point);
 
  private:
-  struct Formed {
-    const Formulation* formulation;
-    Formulated formulated;
-  };
   TaskSpace() = default;
-  std::optional<Described> lower(const Point& point) const;
+  std::optional<Described> lower(const Point& point);
 
-  Task task_;
   Target target_;
-  Ports ports_;
-  std::vector<Formed> formed_;
+  std::unique_ptr<TaskLowering> lowering_;
   std::vector<PointSpace> spaces_;
-  int space_version_ = 1;
   double least_first_cycles_ = 0;
   std::map<std::string, std::optional<Described>> known_;
 };

@@ -28,10 +28,10 @@ class Spaces {
     const auto key = std::make_tuple(round.task, round.target, round.ports);
     const auto found = spaces_.find(key);
     if (found != spaces_.end()) return &found->second;
-    HONE_TRY(Task task, parse_task(round.task));
+    HONE_TRY(const TaskPtr task, parse_any_task(round.task));
     HONE_TRY(Target target, parse_target(round.target));
-    HONE_TRY(Ports ports, parse_ports(round.ports));
-    HONE_TRY(TaskSpace space, TaskSpace::make(std::move(task), std::move(target), std::move(ports)));
+    HONE_TRY(const Ports ports, parse_ports(round.ports));
+    HONE_TRY(TaskSpace space, TaskSpace::make(*task, std::move(target), ports));
     if (spaces_.size() >= 64) spaces_.clear();
     return &spaces_.emplace(key, std::move(space)).first->second;
   }
@@ -40,7 +40,7 @@ class Spaces {
   std::map<std::tuple<std::string, std::string, std::string>, TaskSpace> spaces_;
 };
 
-wire::Built built_of(const wire::Round& round, const Proposal::Entry& entry) {
+wire::Built built_of(const TaskSpace& space, const wire::Round& round, const Proposal::Entry& entry) {
   wire::Built built;
   built.lease = round.lease;
   built.candidate.task = round.task;
@@ -48,8 +48,7 @@ wire::Built built_of(const wire::Round& round, const Proposal::Entry& entry) {
   built.candidate.ports = round.ports;
   built.candidate.formulation = entry.point.formulation;
   built.candidate.parameters = to_text(entry.point.parameters);
-  const Formulation* formulation = find_formulation(entry.point.formulation);
-  built.candidate.space_version = formulation ? static_cast<uint32_t>(formulation->space_version) : 0;
+  built.candidate.space_version = static_cast<uint32_t>(space.version_of(entry.point.formulation));
   built.features = entry.features;
   built.feature_version = entry.features.empty() ? 0 : feature_version;
   built.predicted = entry.predicted;
@@ -78,7 +77,7 @@ Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire
     HONE_CHECK(proposal);
     uint64_t trial = round.first_trial;
     for (const Proposal::Entry& entry : proposal->entries) {
-      wire::Built built = built_of(round, entry);
+      wire::Built built = built_of(**space, round, entry);
       built.trial = trial++;
       HONE_RETURN_IF_ERROR(write_frame(fd, built));
     }
@@ -103,7 +102,8 @@ Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire
 /// The features of rows that an older version wrote; what no longer lowers gets none.
 Status answer_featurising(int fd, const wire::Round& round) {
   const auto begin = Clock::now();
-  RecordLowering lowering;
+  const Bodies bodies;
+  RecordLowering lowering(bodies);
   for (size_t i = 0; i < round.featurise.size(); ++i) {
     auto features = lowering.features(round.featurise[i]);
     if (!features) continue;
@@ -121,16 +121,18 @@ Status answer_featurising(int fd, const wire::Round& round) {
 }
 
 Result<Artifact> compile_request(CandidateText& request) {
-  HONE_TRY(const Task task, parse_task(request.task));
+  HONE_TRY(const TaskPtr task, parse_any_task(request.task));
   HONE_TRY(const Target target, parse_target(request.target));
-  if (request.formulation == reference_formulation) return compile_reference(task, target);
+  if (request.formulation == reference_formulation) {
+    HONE_TRY(Kernel kernel, task->reference(target));
+    return compile(std::move(kernel));
+  }
   HONE_TRY(const Ports ports, parse_ports(request.ports));
   HONE_TRY(const Parameters parameters, parse_parameters(request.parameters));
-  const Formulation* formulation = find_formulation(request.formulation);
-  if (!formulation) return fail("there is no formulation of this name", request.formulation);
-  HONE_TRY(const Candidate candidate, make_candidate(task, target, *formulation, ports, parameters));
-  request.schedule = to_text(candidate.schedule);
-  return compile(candidate);
+  HONE_TRY(const auto lowering, task->on(target, ports));
+  HONE_TRY(auto lowered, lowering->kernel({request.formulation, parameters}));
+  request.schedule = std::move(lowered.schedule);
+  return compile(std::move(lowered.kernel));
 }
 
 Status answer_build(int fd, wire::Built built) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "codegen/formulation/formulation.h"
+#include "codegen/task/graph_task.h"
 #include "cost_model/features/features.h"
 #include "cost_model/ranking/ranking.h"
 #include "tuner/search/lowered_record.h"
@@ -33,7 +34,7 @@ Ports ports_of(const Task& task) {
 
 TaskSpace conv_space() {
   const Task task = conv_task();
-  return *TaskSpace::make(task, target(), ports_of(task));
+  return *TaskSpace::make(*any_task(task), target(), ports_of(task));
 }
 
 /// As a log keeps it.
@@ -77,7 +78,8 @@ TEST(TaskSpace, DescribesTrialZeroWithFiniteFeatures) {
 TEST(RecordLowering, GivesARecordTheFeaturesThatItsPointHasNow) {
   TaskSpace space = conv_space();
   const Task task = conv_task();
-  RecordLowering lowering;
+  const Bodies bodies;
+  RecordLowering lowering(bodies);
   const Proposal proposal = *propose_round(space, round_of(task, 8), "");
   ASSERT_FALSE(proposal.entries.empty());
   for (const auto& entry : proposal.entries) {
@@ -93,7 +95,8 @@ TEST(RecordLowering, SaysWhatThereIsNoMore) {
   const TaskSpace space = conv_space();
   CandidateText candidate =
       make_candidate_text(task, {space.spaces()[0].formulation, space.spaces()[0].first});
-  RecordLowering lowering;
+  const Bodies bodies;
+  RecordLowering lowering(bodies);
   CandidateText strange = candidate;
   strange.formulation = "forgotten";
   EXPECT_THAT(lowering.features(strange).error().text(), testing::HasSubstr("no formulation of this name"));
@@ -156,7 +159,7 @@ TEST(StaticRules, DropPointsOfARealSpaceButNoFirst) {
 TEST(TaskSpace, OfPortsForOtherInputsIsAnError) {
   Ports ports = ports_of(conv_task());
   ports.inputs.clear();
-  const auto space = TaskSpace::make(conv_task(), target(), ports);
+  const auto space = TaskSpace::make(*any_task(conv_task()), target(), ports);
   ASSERT_FALSE(space);
   EXPECT_THAT(space.error().text(), testing::HasSubstr("ports for 0 inputs, but the task has 1"));
 }
@@ -166,7 +169,7 @@ TEST(TaskSpace, OfALayoutTransformIsSearchedWithItsNeighboursLayouts) {
   Ports ports;
   ports.inputs.push_back({Layout::channel_blocked(16), {}});
   ports.output = {Layout::plain(4), {}};
-  const auto space = TaskSpace::make(task, target(), ports);
+  const auto space = TaskSpace::make(*any_task(task), target(), ports);
   ASSERT_TRUE(space) << space.error().text();
   EXPECT_EQ(space->spaces()[0].formulation, "transform");
 }
