@@ -101,7 +101,8 @@ std::string Batch::spot_check(int place) const {
       output_elements_.at(static_cast<const std::byte*>(workspace_.at(place)[output_]), index);
   if (std::isnan(value) && std::isnan(right->value)) return {};
   const double factor = error_factor(value, right->value, right->magnitude);
-  if (factor <= signature_.bound.element_factor) return {};
+  if (signature_.bound.is_exact() ? value == right->value : factor <= signature_.bound.element_factor)
+    return {};
   return fmt::format("in a timed run over other inputs element {} is {:.9g}, right is {:.9g}: {:.4g} x epsilon x "
                      "magnitude, bound {:.4g}",
                      index, value, right->value, factor, signature_.bound.element_factor);

@@ -65,6 +65,9 @@ struct PhaseSpec {
 struct ErrorBound {
   double relative_l2 = 1e-5;
   double element_factor = 64;
+  /// Every element equal to the reference's.
+  static constexpr ErrorBound exact() { return {0, 0}; }
+  bool is_exact() const { return relative_l2 == 0 && element_factor == 0; }
 };
 
 /// Bound for results that sum `terms` products one after the other. The relative error of the whole grows

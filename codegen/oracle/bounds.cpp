@@ -4,7 +4,7 @@
 
 #include "codegen/oracle/plan.h"
 
-namespace hone {
+namespace hone::oracle {
 namespace {
 
 int64_t product_of(const Shape& shape, size_t first) {
@@ -18,7 +18,7 @@ ErrorBound looser(ErrorBound a, ErrorBound b) {
 }
 
 /// Winograd's transforms lose more than plain sums do; channels are summed in whole blocks.
-ErrorBound conv_bound(const oracle::Step& s) {
+ErrorBound conv_bound(const Step& s) {
   constexpr int64_t kWidestBlock = 16;
   constexpr ErrorBound kWinograd{2e-5, 64};
   const Shape& w = s.shapes[1];
@@ -30,8 +30,7 @@ ErrorBound conv_bound(const oracle::Step& s) {
 
 }  // namespace
 
-ErrorBound loosest_bound(const Oracle& oracle) {
-  const oracle::Step& s = oracle.anchor();
+ErrorBound loosest_bound(const Step& s) {
   switch (s.op) {
     case Op::conv:
       return conv_bound(s);
@@ -65,4 +64,4 @@ ErrorBound loosest_bound(const Oracle& oracle) {
   }
 }
 
-}  // namespace hone
+}  // namespace hone::oracle

@@ -2,6 +2,7 @@
 #include "codegen/oracle/evaluation.h"
 
 #include "codegen/base/generator.h"
+#include "codegen/oracle/kind.h"
 
 namespace hone {
 namespace oracle {
@@ -169,47 +170,39 @@ Element Evaluation::work_out(const Step& s, int64_t index) {
 }  // namespace oracle
 
 namespace {
+
 constexpr double kMostKept = 1 << 20;
-}
 
-Result<Oracle> Oracle::create(std::string_view task_text) {
-  HONE_TRY(Task task, parse_task(task_text));
+class GraphOracle final : public OracleOfKind {
+ public:
+  explicit GraphOracle(oracle::Plan plan) : plan_(std::move(plan)) {}
+
+  const std::string& task() const override { return plan_.task.text; }
+  const std::vector<OracleTensor>& inputs() const override { return plan_.inputs; }
+  const OracleTensor& output() const override { return plan_.output; }
+  double cost() const override { return plan_.cost; }
+  Result<Oracle::Element> element(int64_t index, const Oracle::Source& source) const override {
+    if (!(plan_.cost <= Oracle::most_cost) || plan_.keeps > kMostKept)
+      return fail("an element takes " + std::to_string(plan_.cost) + " operations and " +
+                      std::to_string(plan_.keeps) + " elements kept meanwhile: too many",
+                  summary(plan_.task));
+    return oracle::Evaluation(plan_, source).at(plan_.result, index);
+  }
+  ErrorBound loosest_bound() const override {
+    return oracle::loosest_bound(
+        plan_.steps[static_cast<size_t>(&plan_.task.anchor() - plan_.task.graph.nodes.data())]);
+  }
+
+ private:
+  oracle::Plan plan_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const OracleOfKind>> graph_oracle(std::string_view text, const Bodies&) {
+  HONE_TRY(Task task, parse_task(text));
   HONE_TRY(oracle::Plan plan, oracle::plan(std::move(task)));
-  return Oracle(std::make_shared<const oracle::Plan>(std::move(plan)));
-}
-
-const std::string& Oracle::task() const { return plan_->task.text; }
-const std::vector<OracleTensor>& Oracle::inputs() const { return plan_->inputs; }
-const OracleTensor& Oracle::output() const { return plan_->output; }
-int64_t Oracle::elements() const { return element_count(plan_->output.type.shape); }
-double Oracle::cost() const { return plan_->cost; }
-const oracle::Step& Oracle::anchor() const {
-  return plan_->steps[static_cast<size_t>(&plan_->task.anchor() - plan_->task.graph.nodes.data())];
-}
-
-Result<Oracle::Element> Oracle::element(int64_t index, const Source& source) const {
-  if (index < 0 || index >= elements())
-    return fail("no element " + std::to_string(index) + " of " + to_text(plan_->output.type),
-                plan_->output.name);
-  if (!(plan_->cost <= most_cost) || plan_->keeps > kMostKept)
-    return fail("an element takes " + std::to_string(plan_->cost) + " operations and " +
-                    std::to_string(plan_->keeps) + " elements kept meanwhile: too many",
-                summary(plan_->task));
-  return oracle::Evaluation(*plan_, source).at(plan_->result, index);
-}
-
-Oracle::Source test_data(const Oracle& oracle, std::string_view seed) {
-  struct Tensor {
-    uint64_t hash;
-    ValueRange range;
-  };
-  std::vector<Tensor> tensors;
-  for (const OracleTensor& tensor : oracle.inputs())
-    tensors.push_back({fnv1a64(std::string(seed) + "/" + tensor.name), tensor.range});
-  return [tensors = std::move(tensors)](size_t tensor, int64_t first, int64_t stride, std::span<float> out) {
-    const Tensor& t = tensors[tensor];
-    generate_run(t.hash, t.range.lo, t.range.hi, first, stride, out);
-  };
+  return std::make_shared<const GraphOracle>(std::move(plan));
 }
 
 }  // namespace hone

@@ -10,15 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/base/bodies.h"
 #include "codegen/base/result.h"
 #include "codegen/base/signature.h"
 
 namespace hone {
 
-namespace oracle {
-struct Plan;
-struct Step;
-}  // namespace oracle
+class OracleOfKind;
 
 /// A tensor that crosses the task's border, as the signatures of its candidates and references have it.
 struct OracleTensor {
@@ -37,9 +35,9 @@ class Oracle {
     double value = 0, magnitude = 0;
   };
 
-  /// `task_text` may come from anywhere. Errors: not a task's text, or something that is not interpreted
-  /// (named).
-  static Result<Oracle> create(std::string_view task_text);
+  /// `task_text` may come from anywhere. Errors: not a task's text, a body that is not here, or something
+  /// that is not interpreted (named).
+  static Result<Oracle> create(std::string_view task_text, const Bodies& bodies = {});
   const std::string& task() const;                  ///< its canonical text
   const std::vector<OracleTensor>& inputs() const;  ///< activations, then constants
   const OracleTensor& output() const;
@@ -48,7 +46,6 @@ class Oracle {
   /// Scalar operations that one element takes at most: reads of its reductions, times those of what they
   /// read. About 2 to 5 ns each; may be anything for a text from anywhere.
   double cost() const;
-  const oracle::Step& anchor() const;  ///< of the node that decides how the task is computed
   /// The most that an element may cost.
   static constexpr double most_cost = 1e9;
   /// Element `index` (row-major) of the output. Agrees with the reference artifact up to the order of
@@ -57,14 +54,16 @@ class Oracle {
   Result<Element> element(int64_t index, const Source& source) const;
 
  private:
-  explicit Oracle(std::shared_ptr<const oracle::Plan> plan) : plan_(std::move(plan)) {}
-  std::shared_ptr<const oracle::Plan> plan_;
+  friend ErrorBound loosest_bound(const Oracle& oracle);
+  explicit Oracle(std::shared_ptr<const OracleOfKind> of_kind) : of_kind_(std::move(of_kind)) {}
+  std::shared_ptr<const OracleOfKind> of_kind_;
 };
 
 /// The test data of `seed`, as runners generate them (codegen/base/generator.h; names "seed/tensor").
 Oracle::Source test_data(const Oracle& oracle, std::string_view seed);
 
-/// The loosest error bound that any of hone's formulations claims for the task.
+/// The loosest error bound that any of hone's formulations claims for the task; `ErrorBound::exact()` where
+/// answers must be equal.
 ErrorBound loosest_bound(const Oracle& oracle);
 
 /// Whether `signature` is of this task: its text, the inputs, constants and output by name, type and range of

@@ -40,6 +40,9 @@ struct Plan {
 
 Result<Plan> plan(Task task);
 
+/// The loosest error bound that a formulation claims for tasks whose anchor is this step.
+ErrorBound loosest_bound(const Step& anchor);
+
 /// Row-major strides in elements.
 std::vector<int64_t> strides_of(const Shape& shape);
 

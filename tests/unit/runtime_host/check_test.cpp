@@ -103,6 +103,19 @@ TEST_F(Check, FindsOneTailElementThatWasNeverWritten) {
   EXPECT_THAT(result().reason, HasSubstr("element [0,12,3,6] is nan"));
 }
 
+TEST_F(Check, AnExactBoundTakesNoOtherValue) {
+  signature_.bound = ErrorBound::exact();
+  EXPECT_FALSE(result().ok) << "float32 sums are not those of float64";
+  size_t next = 0;
+  for (int64_t c = 0; c < 13; ++c)
+    for (int64_t h = 0; h < 4; ++h)
+      for (int64_t w = 0; w < 7; ++w, ++next) reference_.value[next] = static_cast<double>(at({0, c, h, w}));
+  EXPECT_TRUE(result().ok) << result().reason;
+  at({0, 5, 1, 2}) = 0;
+  reference_.value[5 * 28 + 1 * 7 + 2] = 1e-44;  // far below the smallest normal number
+  EXPECT_THAT(result().reason, HasSubstr("element [0,5,1,2] is 0"));
+}
+
 TEST_F(Check, FindsOneNaN) {
   at({0, 5, 1, 2}) = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(result().reason, HasSubstr("element [0,5,1,2] is nan"));
