@@ -11,7 +11,7 @@ BlobCache::Blob BlobCache::find(const Digest& digest) {
 
 Result<BlobCache::Blob> BlobCache::insert(const Digest& digest, wire::Bytes bytes) {
   if (digest_of(bytes) != digest)
-    return fail("the bytes that came do not have the digest they were asked for by", digest);
+    return fail("the bytes that came do not have the digest they were asked for by", digest.hex());
   if (auto there = find(digest)) return there;
   auto blob = std::make_shared<const wire::Bytes>(std::move(bytes));
   bytes_ += blob->size();

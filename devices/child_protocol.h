@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codegen/base/digest.h"
 #include "measure/measurement.h"
 
 namespace hone {
@@ -19,8 +20,7 @@ struct ChildRequest {
   int32_t threads = 1;
   uint64_t cores[16] = {};  ///< that the child may use, as a bit set; none: any
   char purpose[64] = {};    ///< tells data apart that are not to be the same (search, finals); ends with 0
-  char task_key[72] = {};   ///< digest of the task's text; ends with 0
-  char reference[72] = {};  ///< digest of the reference artifact; ends with 0
+  Digest task_key, reference;
   uint64_t artifact_bytes = 0, reference_bytes = 0;
   uint8_t dram = 0;      ///< timing mode: 1 dram, 0 llc
   uint8_t check = 0;     ///< 1: no measurement but a health check

@@ -106,8 +106,6 @@ class Server {
     if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
       return false;
     std::memcpy(files.data(), CMSG_DATA(header), 2 * sizeof(int));
-    for (auto* text : {request.task_key, request.reference}) text[sizeof request.task_key - 1] = 0;
-    static_assert(sizeof request.task_key == sizeof request.reference);
     request.purpose[sizeof request.purpose - 1] = 0;
     return true;
   }

@@ -291,8 +291,8 @@ DeviceResult CpuDevice::measure_once(const wire::MeasureRequest& request, std::s
   else if (options_.core >= 0 && options_.core < 1024)
     child.cores[options_.core / 64] = uint64_t{1} << (options_.core % 64);
   copy_text(child.purpose, request.seed);
-  copy_text(child.task_key, request.task_key);
-  copy_text(child.reference, request.reference);
+  child.task_key = request.task_key;
+  child.reference = request.reference;
   child.artifact_bytes = artifact.size();
   child.reference_bytes = reference.size();
   child.dram = request.mode == TimingMode::dram;

@@ -88,7 +88,7 @@ std::span<std::byte> Examination::unused(const Workspace& workspace) const {
   return {arena_.data() + workspace.bytes(), arena_.bytes() - workspace.bytes()};
 }
 
-Result<const Oracle*> Examination::oracle_of(const std::string& task_key, const std::string& text) {
+Result<const Oracle*> Examination::oracle_of(const Digest& task_key, const std::string& text) {
   const auto it =
       std::find_if(tasks_.begin(), tasks_.end(), [&](const KnownTask& task) { return task.key == task_key; });
   if (it != tasks_.end()) {
@@ -176,7 +176,7 @@ const References::Reference* Examination::reference_of(const ChildRequest& reque
                                                        const std::string& seed,
                                                        std::span<const std::byte> reference,
                                                        ServerReply& reply) {
-  const std::string key = std::string(request.reference) + "/" + seed;
+  const std::string key = request.reference.hex() + "/" + seed;
   if (const auto* known = references_.find(key)) return known;
   reply.of_reference = 1;
   const auto refuse = [&](const Error& error) {

@@ -35,7 +35,7 @@ class Examination {
     const Oracle* oracle = nullptr;
   };
   Result<Subject> subject_of(const ChildRequest& request, std::span<const std::byte> artifact);
-  Result<const Oracle*> oracle_of(const std::string& task_key, const std::string& text);
+  Result<const Oracle*> oracle_of(const Digest& task_key, const std::string& text);
   /// A workspace in the arena, or, if that is too small, in pages of its own; work() is large enough for it then.
   /// nullptr: there was no memory.
   std::byte* memory_for(const Workspace& workspace);
@@ -64,7 +64,7 @@ class Examination {
   Seeds seeds_;
   References references_;
   struct KnownTask {
-    std::string key;
+    Digest key;
     Oracle oracle;
   };
   std::list<KnownTask> tasks_;  ///< most recently used first

@@ -4,8 +4,6 @@
 
 #include <cstring>
 
-#include "codegen/base/digest.h"
-
 namespace hone {
 namespace {
 
@@ -25,9 +23,9 @@ Seeds::Seeds() : secret_(Pages::Kind::hidden, secret_bytes) {
   if (secret_.data() != nullptr && !draw(secret_.data(), secret_bytes)) secret_ = Pages(Pages::Kind::hidden, 0);
 }
 
-std::string Seeds::next(std::string_view task_key, std::string_view purpose) {
+std::string Seeds::next(const Digest& task_key, std::string_view purpose) {
   if (secret_.data() == nullptr) return {};
-  const std::string name = std::string(task_key) + "/" + std::string(purpose);
+  const std::string name = task_key.hex() + "/" + std::string(purpose);
   if (series_.size() > 4096) series_.clear();  // the numbers that follow are as secret as these
   Series& series = series_[name];
   if (series.number == 0) series.number = random_bits();
@@ -42,7 +40,7 @@ std::string Seeds::next(std::string_view task_key, std::string_view purpose) {
   text.append(reinterpret_cast<const char*>(secret_.data()), secret_bytes).append(what);
   const Digest digest = digest_of(text);
   ::explicit_bzero(text.data(), text.size());
-  return digest.substr(0, 32);
+  return digest.hex(32);
 }
 
 }  // namespace hone

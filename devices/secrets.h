@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "codegen/base/digest.h"
 #include "codegen/base/result.h"
 #include "devices/memory.h"
 
@@ -23,7 +24,7 @@ class Seeds {
   Seeds();
   /// The seed for the next check of this task; `purpose` tells apart data that should not be the same (the
   /// search's, the finals'). Counts a use. Errors, as an empty text: the kernel gave no random bits.
-  std::string next(std::string_view task_key, std::string_view purpose);
+  std::string next(const Digest& task_key, std::string_view purpose);
 
  private:
   struct Series {

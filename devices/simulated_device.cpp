@@ -75,7 +75,8 @@ Status parse_line(const std::string& line, SimulationScript& script) {
   } else if (key == "artifact") {
     HONE_RETURN_IF_ERROR(needs(!second.empty()));
     HONE_TRY(auto outcome, parse_outcome(second));
-    script.artifacts[first] = outcome;
+    HONE_TRY(const Digest artifact, parse_digest(first));
+    script.artifacts[artifact] = outcome;
   } else if (key == "speed") {
     HONE_RETURN_IF_ERROR(needs(!second.empty()));
     HONE_TRY(script.fastest, parse_number(first));
@@ -125,7 +126,7 @@ std::variant<double, MeasureStatus> outcome_of(const SimulationScript& script, c
     return MeasureStatus::load_error;
   }
   if (auto it = script.artifacts.find(digest); it != script.artifacts.end()) return it->second;
-  const std::string name = std::to_string(script.seed) + "/" + digest;
+  const std::string name = std::to_string(script.seed) + "/" + digest.hex();
   double fault = uniform(name + "/fault", 0);
   for (auto& [status, part] : script.faults) {
     if (fault < part) return status;
@@ -203,7 +204,7 @@ DeviceResult SimulatedDevice::measure(const wire::MeasureRequest& request,
   }
   const double time_ns =
       factor_ * (std::holds_alternative<double>(outcome) ? std::get<double>(outcome) : script_.least_ns);
-  const uint64_t seed = fnv1a64(std::to_string(script_.seed) + "/" + request.id + "/noise");
+  const uint64_t seed = fnv1a64(std::to_string(script_.seed) + "/" + request.id.hex() + "/noise");
   SamplingParameters sampling = request.sampling;
   sampling.min_samples = std::max(sampling.min_samples, script_.samples);
   sampling.max_samples = std::max(sampling.max_samples, sampling.min_samples);

@@ -52,7 +52,7 @@ void WorkQueue::blob(const wire::Blob& blob, wire::Bytes bytes, TimePoint now) {
   asked_.erase(blob.digest);
   std::string why;
   if (!blob.found) {
-    why = "the scheduler no longer has artifact " + blob.digest.substr(0, 12);
+    why = "the scheduler no longer has artifact " + blob.digest.hex(12);
   } else if (auto inserted = cache_.insert(blob.digest, std::move(bytes)); !inserted) {
     why = inserted.error().text();
   }

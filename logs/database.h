@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "codegen/base/result.h"
-#include "logs/identity_set.h"
 #include "measure/record.h"
 
 namespace hone {
@@ -79,8 +79,8 @@ class LogDatabase {
   /// name.
   std::vector<std::string> board_models(std::string_view target) const;
 
-  /// Checks every record (digests well-formed, statuses with messages, medians that follow from the samples)
-  /// and gives one line per fault; empty: sound.
+  /// Checks every record (keys that are their tasks' digests, statuses with messages, medians that follow
+  /// from the samples) and gives one line per fault; empty: sound.
   std::vector<std::string> verify() const;
 
   /// Writes the whole database to `log` atomically: temporary, close, reopen and compare, fsync, rename,
@@ -89,7 +89,7 @@ class LogDatabase {
 
  private:
   std::vector<Record> records_;
-  IdentitySet identities_;
+  std::unordered_set<Digest> identities_;
   std::unordered_map<Digest, std::vector<size_t>> by_task_;  ///< rows in their order
   uint64_t journal_bytes_ = 0;
   std::vector<std::string> warnings_;

@@ -26,6 +26,8 @@ template <class Value>
 Json json_of(const Value& value) {
   if constexpr (std::is_enum_v<Value>)
     return to_text(value);
+  else if constexpr (std::is_same_v<Value, Digest>)
+    return value.hex();
   else if constexpr (std::is_floating_point_v<Value>)
     return std::isfinite(value) ? Json(value) : Json(nullptr);
   else

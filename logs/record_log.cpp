@@ -14,7 +14,8 @@ RecordLog::RecordLog(std::filesystem::path log, LogDatabase database, Journal jo
       database_(std::move(database)),
       journal_(std::move(journal)),
       uncompacted_(uncompacted) {
-  for (const Record& record : database_.records()) identities_.insert(record_identity(record));
+  for (const Record& record : database_.records())
+    identities_.emplace(record_identity(record), identities_.size());
   synced_ = identities_.size();
 }
 
@@ -38,7 +39,7 @@ Result<bool> RecordLog::append(const Record& record, const Digest& identity) {
   journal_.append(kRecordEntry, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   ++uncompacted_;
   std::lock_guard lock(*mutex_);
-  return identities_.insert(identity);
+  return identities_.emplace(identity, identities_.size()).second;
 }
 
 Status RecordLog::sync() {
@@ -53,7 +54,8 @@ Status RecordLog::sync() {
 
 bool RecordLog::is_durable(const Digest& identity) const {
   std::lock_guard lock(*mutex_);
-  return identities_.contains(identity, synced_);
+  const auto place = identities_.find(identity);
+  return place != identities_.end() && place->second < synced_;
 }
 
 size_t RecordLog::durable() const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -72,7 +73,7 @@ class RecordLog {
   LogDatabase database_;
   /// Guards the two after it; others than the writer only ask is_durable().
   std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
-  IdentitySet identities_;
+  std::unordered_map<Digest, size_t> identities_;  ///< and how many came before each
   size_t synced_ = 0;  ///< so many of them, the first, are durable
   Journal journal_;
   size_t uncompacted_ = 0;

@@ -28,13 +28,16 @@ constexpr uint32_t no_text = UINT32_MAX;  ///< of a column that a file lacks
 constexpr TimingMode last_mode = TimingMode::dram;
 
 template <class Value>
-constexpr bool is_text = std::is_same_v<Value, std::string>;
+constexpr bool is_text = std::is_same_v<Value, std::string> || std::is_same_v<Value, Digest>;
 
 /// What a row has of a member that is no list: of a text its index, of an enumeration its number.
 template <class Value>
 using FieldOf = std::conditional_t<
     is_text<Value> || std::is_same_v<Value, int>, uint32_t,
     std::conditional_t<std::is_same_v<Value, bool> || std::is_enum_v<Value>, uint8_t, Value>>;
+
+const std::string& text_of(const std::string& value) { return value; }
+std::string text_of(const Digest& value) { return value.hex(); }
 
 template <class Value>
 constexpr bool is_list = false;
@@ -92,7 +95,7 @@ bool slice(const std::vector<Element>& all, uint64_t offset, uint32_t count, std
 
 template <class Column>
 std::string digest_of_list(const Column& column) {
-  return digest_of(std::as_bytes(std::span(column.data(), column.size())));
+  return digest_of(std::as_bytes(std::span(column.data(), column.size()))).hex();
 }
 
 /// Samples, features and texts, which lie beside the rows: NAME DIGEST.
@@ -241,7 +244,7 @@ Rows rows_of(const std::vector<Record>& records) {
         writer.put(static_cast<uint32_t>(value.size()));
         list.insert(list.end(), value.begin(), value.end());
       } else if constexpr (is_text<Value>) {
-        writer.put(rows.strings.add(value));
+        writer.put(rows.strings.add(text_of(value)));
       } else {
         writer.put(static_cast<FieldOf<Value>>(value));
       }
@@ -269,10 +272,11 @@ std::vector<std::byte> empty_rows(size_t count) {
   return rows;
 }
 
-bool to_record(const Rows& rows, size_t row, Record& record) {
+Status to_record(const Rows& rows, size_t row, Record& record) {
   Reader reader(rows.bytes.data() + row * (rows.bytes.size() / rows.count));
   bool good = true;
-  for_each_column([&](const Column&, auto member) {
+  Status read;
+  for_each_column([&](const Column& column, auto member) {
     using Value = ValueOf<decltype(member)>;
     Value& value = member(record);
     if constexpr (is_list<Value>) {
@@ -281,7 +285,17 @@ bool to_record(const Rows& rows, size_t row, Record& record) {
       good = good && slice(list_of<typename Value::value_type>(rows), offset, count, value);
     } else if constexpr (is_text<Value>) {
       const auto index = reader.get<uint32_t>();
-      good = good && (index == no_text || rows.strings.get(index, value));
+      std::string text;
+      good = good && (index == no_text || rows.strings.get(index, text));
+      if constexpr (std::is_same_v<Value, Digest>) {
+        const auto digest = parse_digest(text);
+        if (digest)
+          value = *digest;
+        else if (read)
+          read = fail(std::string(column.name) + " " + digest.error().what);
+      } else {
+        value = std::move(text);
+      }
     } else {
       const auto field = reader.get<FieldOf<Value>>();
       if constexpr (std::is_same_v<Value, MeasureStatus>)
@@ -291,7 +305,8 @@ bool to_record(const Rows& rows, size_t row, Record& record) {
       value = static_cast<Value>(field);
     }
   });
-  return good;
+  if (!good) return fail("points outside the file's other data");
+  return read;
 }
 
 }  // namespace hone::store

@@ -103,8 +103,8 @@ std::string units();
 Rows rows_of(const std::vector<Record>& records);
 /// Rows whose fields are those of an empty record.
 std::vector<std::byte> empty_rows(size_t count);
-/// False: a row names what is not there.
-bool to_record(const Rows& rows, size_t row, Record& record);
+/// Errors: the row names what is not there, or a text that is no digest.
+Status to_record(const Rows& rows, size_t row, Record& record);
 
 /// Turns off HDF5's own printing of errors for the calling thread and gives the innermost message of the last
 /// error.

@@ -125,8 +125,8 @@ Result<std::vector<Record>> read_store(const std::filesystem::path& path) {
       return fail("its content is not what was written to it: " + name, where, "the file is damaged");
   std::vector<Record> records(rows.count);
   for (size_t i = 0; i < rows.count; ++i)
-    if (!store::to_record(rows, i, records[i]))
-      return fail("row " + std::to_string(i) + " of /records points outside the file's other data", where,
+    if (const Status read = store::to_record(rows, i, records[i]); !read)
+      return fail("row " + std::to_string(i) + " of /records: " + read.error().what, where,
                   "the file is damaged");
   return records;
 }

@@ -31,7 +31,7 @@ void put_message(const Message& message, schema::Message::Builder to) {
         else if constexpr (std::is_same_v<T, RoundDone>)
           put(from, to.initRoundDone());
         else if constexpr (std::is_same_v<T, Fetch>)
-          to.initFetch().setDigest(text("digest", from.digest));
+          to.initFetch().setDigest(from.digest.hex().c_str());
         else if constexpr (std::is_same_v<T, Measured>)
           put(from, to.initMeasured());
         else if constexpr (std::is_same_v<T, JobRequest>)
@@ -54,10 +54,10 @@ void put_message(const Message& message, schema::Message::Builder to) {
           put(from, to.initWant());
         else if constexpr (std::is_same_v<T, Blob>) {
           auto blob = to.initBlob();
-          blob.setDigest(text("digest", from.digest));
+          blob.setDigest(from.digest.hex().c_str());
           blob.setFound(from.found);
         } else if constexpr (std::is_same_v<T, Committed>)
-          put_texts("id", from.ids, to.initCommitted().initIds(sized("ids", from.ids.size(), Limits::texts)));
+          put_digests(from.ids, to.initCommitted().initIds(sized("ids", from.ids.size(), Limits::texts)));
         else if constexpr (std::is_same_v<T, Accepted>)
           to.initAccepted().setId(from.job);
         else if constexpr (std::is_same_v<T, JobEvent>)
@@ -113,7 +113,7 @@ Message get_message(schema::Message::Reader from) {
     case M::ROUND_DONE:
       return got<RoundDone>(from.getRoundDone());
     case M::FETCH:
-      return Fetch{text("digest", from.getFetch().getDigest())};
+      return Fetch{digest("digest", from.getFetch().getDigest())};
     case M::MEASURED:
       return got<Measured>(from.getMeasured());
     case M::SUBMIT:
@@ -134,9 +134,9 @@ Message get_message(schema::Message::Reader from) {
     case M::WANT:
       return got<Want>(from.getWant());
     case M::BLOB:
-      return Blob{text("digest", from.getBlob().getDigest()), from.getBlob().getFound()};
+      return Blob{digest("digest", from.getBlob().getDigest()), from.getBlob().getFound()};
     case M::COMMITTED:
-      return Committed{get_texts("ids", from.getCommitted().getIds())};
+      return Committed{get_digests("ids", from.getCommitted().getIds())};
     case M::ACCEPTED:
       return Accepted{from.getAccepted().getId()};
     case M::JOB_EVENT:

@@ -26,7 +26,7 @@ struct Limits {
   static constexpr size_t blobs = 4;                  ///< artifact frames of one message
   static constexpr size_t text_bytes = 1u << 20;
   // The scheduler takes less of texts that it keeps or shows (scheduler/door.h):
-  static constexpr size_t name_bytes = 256;     ///< names, labels, tokens, digests
+  static constexpr size_t name_bytes = 256;     ///< names, labels, tokens
   static constexpr size_t facts_bytes = 16384;  ///< a board's facts, a target
   static constexpr size_t said_bytes = 4096;    ///< reasons and messages for people: the rest is cut off
   static constexpr size_t leases = 4096;        ///< leases, rounds and measurements of one message

@@ -49,6 +49,24 @@ inline TimingMode mode_of(capnp::Text::Reader value) {
 /// A literal or to_text(): these views end with a zero.
 inline capnp::Text::Reader literal(std::string_view value) { return {value.data(), value.size()}; }
 
+/// A digest's field, the empty text for an empty digest. What is no digest names the field: "artifact: 'x' is
+/// no digest".
+inline Digest digest(const char* what, capnp::Text::Reader value) {
+  auto digest = parse_digest({value.begin(), value.size()});
+  if (!digest) throw Malformed{std::string(what) + ": " + digest.error().what};
+  return *digest;
+}
+inline std::vector<Digest> get_digests(const char* what, capnp::List<capnp::Text>::Reader reader) {
+  cap(what, reader.size(), Limits::texts);
+  std::vector<Digest> values;
+  values.reserve(reader.size());
+  for (auto value : reader) values.push_back(digest(what, value));
+  return values;
+}
+inline void put_digests(const std::vector<Digest>& values, capnp::List<capnp::Text>::Builder builder) {
+  for (size_t i = 0; i < values.size(); ++i) builder.set(static_cast<unsigned>(i), values[i].hex().c_str());
+}
+
 template <class Number, class Builder>
 void put_numbers(const char* what, const std::vector<Number>& values, size_t limit, Builder builder) {
   cap(what, values.size(), limit);

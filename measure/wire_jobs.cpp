@@ -105,13 +105,12 @@ void get(schema::JobRequest::Reader from, JobRequest& to) {
 
 void put(const Query& from, schema::Query::Builder to) {
   to.setTarget(text("target", from.target));
-  put_texts("task key", from.task_keys,
-            to.initTaskKeys(sized("task keys", from.task_keys.size(), Limits::texts)));
+  put_digests(from.task_keys, to.initTaskKeys(sized("task keys", from.task_keys.size(), Limits::texts)));
   to.setBestOnly(from.best_only);
 }
 void get(schema::Query::Reader from, Query& to) {
   to.target = text("target", from.getTarget());
-  to.task_keys = get_texts("task keys", from.getTaskKeys());
+  to.task_keys = get_digests("task keys", from.getTaskKeys());
   to.best_only = from.getBestOnly();
 }
 

@@ -26,11 +26,11 @@ void get(schema::Candidate::Reader from, CandidateText& to) {
 void put(const Record& from, schema::Record::Builder to) {
   const Measurement& m = from.measurement;
   put(from.candidate, to.initCandidate());
-  to.setTaskKey(text("task key", from.task_key));
+  to.setTaskKey(from.task_key.hex().c_str());
   to.setTaskSummary(text("task summary", from.task_summary));
   to.setBoardModel(text("board model", from.board.model));
   to.setBoardId(text("board id", from.board.id));
-  to.setArtifact(text("artifact", from.artifact));
+  to.setArtifact(from.artifact.hex().c_str());
   put_measurement(m, to);
   to.setThreads(static_cast<uint32_t>(m.threads));
   to.setMode(literal(to_text(m.mode)));
@@ -50,11 +50,11 @@ void put(const Record& from, schema::Record::Builder to) {
 
 void get(schema::Record::Reader from, Record& to) {
   get(from.getCandidate(), to.candidate);
-  to.task_key = text("task key", from.getTaskKey());
+  to.task_key = digest("task key", from.getTaskKey());
   to.task_summary = text("task summary", from.getTaskSummary());
   to.board.model = text("board model", from.getBoardModel());
   to.board.id = text("board id", from.getBoardId());
-  to.artifact = text("artifact", from.getArtifact());
+  to.artifact = digest("artifact", from.getArtifact());
   Measurement& m = to.measurement;
   get_measurement(from, m);
   m.threads = static_cast<int>(from.getThreads());

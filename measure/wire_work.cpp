@@ -73,9 +73,9 @@ void put(const Built& from, schema::Built::Builder to) {
   to.setTrial(from.trial);
   to.setStatus(literal(to_text(from.status)));
   to.setMessage(text("message", from.message));
-  to.setArtifact(text("artifact", from.artifact));
+  to.setArtifact(from.artifact.hex().c_str());
   to.setSignature(text("signature", from.signature));
-  to.setReference(text("reference", from.reference));
+  to.setReference(from.reference.hex().c_str());
   put_numbers("features", from.features, Limits::features,
               to.initFeatures(sized("features", from.features.size(), Limits::features)));
   to.setFeatureVersion(from.feature_version);
@@ -88,9 +88,9 @@ void get(schema::Built::Reader from, Built& to) {
   to.trial = from.getTrial();
   to.status = status_of(from.getStatus());
   to.message = text("message", from.getMessage());
-  to.artifact = text("artifact", from.getArtifact());
+  to.artifact = digest("artifact", from.getArtifact());
   to.signature = text("signature", from.getSignature());
-  to.reference = text("reference", from.getReference());
+  to.reference = digest("reference", from.getReference());
   to.features = get_numbers<float>("features", from.getFeatures(), Limits::features);
   to.feature_version = from.getFeatureVersion();
   to.build_ms = from.getBuildMs();
@@ -112,7 +112,7 @@ void get(schema::RoundDone::Reader from, RoundDone& to) {
 
 void put(const Measured& from, schema::Measured::Builder to) {
   put(from.lease, to.initLease());
-  to.setId(text("id", from.id));
+  to.setId(from.id.hex().c_str());
   put_measurement(from.measurement, to);
   put_more([](auto visit) { for_each_measurement_column(visit); }, from.measurement, to);
   to.setUploadMs(from.upload_ms);
@@ -121,7 +121,7 @@ void put(const Measured& from, schema::Measured::Builder to) {
 }
 void get(schema::Measured::Reader from, Measured& to) {
   get(from.getLease(), to.lease);
-  to.id = text("id", from.getId());
+  to.id = digest("id", from.getId());
   get_measurement(from, to.measurement);
   get_more([](auto visit) { for_each_measurement_column(visit); }, from, to.measurement);
   to.upload_ms = from.getUploadMs();
@@ -139,7 +139,7 @@ void put(const Round& from, schema::Round::Builder to) {
   to.setMode(literal(to_text(from.mode)));
   to.setCount(from.count);
   to.setSeed(from.seed);
-  to.setCostModel(text("cost model", from.cost_model));
+  to.setCostModel(from.cost_model.hex().c_str());
   put_list(from.top, to.initTop(sized("top records", from.top.size(), Limits::records)));
   put_texts("seen", from.seen, to.initSeen(sized("seen", from.seen.size(), Limits::texts)));
   put_numbers("seen versions", from.seen_versions, Limits::texts,
@@ -159,7 +159,7 @@ void get(schema::Round::Reader from, Round& to) {
   to.mode = mode_of(from.getMode());
   to.count = from.getCount();
   to.seed = from.getSeed();
-  to.cost_model = text("cost model", from.getCostModel());
+  to.cost_model = digest("cost model", from.getCostModel());
   to.top = get_list<Record>("top records", from.getTop(), Limits::records);
   to.seen = get_texts("seen", from.getSeen());
   to.seen_versions = get_numbers<uint32_t>("seen versions", from.getSeenVersions(), Limits::texts);
@@ -171,10 +171,10 @@ void get(schema::Round::Reader from, Round& to) {
 
 void put(const MeasureRequest& from, schema::Measurement::Builder to) {
   put(from.lease, to.initLease());
-  to.setId(text("id", from.id));
-  to.setArtifact(text("artifact", from.artifact));
-  to.setReference(text("reference", from.reference));
-  to.setTaskKey(text("task key", from.task_key));
+  to.setId(from.id.hex().c_str());
+  to.setArtifact(from.artifact.hex().c_str());
+  to.setReference(from.reference.hex().c_str());
+  to.setTaskKey(from.task_key.hex().c_str());
   to.setSeed(text("seed", from.seed));
   to.setMode(literal(to_text(from.mode)));
   to.setThreads(from.threads);
@@ -192,10 +192,10 @@ void put(const MeasureRequest& from, schema::Measurement::Builder to) {
 }
 void get(schema::Measurement::Reader from, MeasureRequest& to) {
   get(from.getLease(), to.lease);
-  to.id = text("id", from.getId());
-  to.artifact = text("artifact", from.getArtifact());
-  to.reference = text("reference", from.getReference());
-  to.task_key = text("task key", from.getTaskKey());
+  to.id = digest("id", from.getId());
+  to.artifact = digest("artifact", from.getArtifact());
+  to.reference = digest("reference", from.getReference());
+  to.task_key = digest("task key", from.getTaskKey());
   to.seed = text("seed", from.getSeed());
   to.mode = mode_of(from.getMode());
   to.threads = from.getThreads();

@@ -196,8 +196,8 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
     round.first_trial = std::max<uint64_t>(task.next_trial, 1);
   }
   task.next_trial = std::max(task.next_trial, round.first_trial + round.count);
-  round.seed = mixed(job.request.seed +
-                     mixed(std::stoull(task.key.substr(0, 15), nullptr, 16) + mixed(round.first_trial)));
+  round.seed =
+      mixed(job.request.seed + mixed(std::stoull(task.key.hex(15), nullptr, 16) + mixed(round.first_trial)));
   if (const auto model = models_.find(round.target);
       model != models_.end() && artifacts_.has(model->second.digest))
     round.cost_model = model->second.digest;
@@ -313,7 +313,7 @@ void Core::accept_built(Work& work, const wire::Built& built, Record record, std
                                  : artifacts_.has(record.artifact)
                                      ? "the tuner sent no reference for the check"
                                      : "the tuner sent other bytes than the artifact it named";
-    record.artifact.clear();
+    record.artifact = {};
     record.board.model.clear();
     commit(std::move(record));
     return;

@@ -59,12 +59,6 @@ std::optional<std::string> too_long(const wire::Message& message) {
     for (const wire::JobPart& part : job->also) lengths.facts("a target", part.target);
   } else if (const auto* board = std::get_if<wire::BoardRequest>(&message)) {
     lengths.name("the board's name", board->name);
-  } else if (const auto* fetch = std::get_if<wire::Fetch>(&message)) {
-    lengths.name("the digest", fetch->digest);
-  } else if (const auto* measured = std::get_if<wire::Measured>(&message)) {
-    lengths.name("the measurement's id", measured->id);
-  } else if (const auto* built = std::get_if<wire::Built>(&message)) {
-    lengths.name("the artifact's digest", built->artifact).name("the reference's digest", built->reference);
   }
   return lengths.result();
 }

@@ -94,7 +94,7 @@ JournalEntry state_entry(uint64_t job, const RecoveredJob& state) {
 Result<JournalEntry> issued_entry(const Issued& issued) {
   HONE_TRY(const wire::Bytes bytes, wire::encode_record(issued.record));
   Writer out;
-  out.text(issued.id);
+  out.text(issued.id.hex());
   out.bytes(bytes);
   return JournalEntry{kIssuedEntry, out.take()};
 }
@@ -151,11 +151,12 @@ Result<Recovered> recover(const std::vector<JournalEntry>& entries) {
       }
       if (job.state > JobState::failed) return fail("names no job state", where);
     } else if (entry.type == kIssuedEntry) {
-      const Digest id(in.text());
+      const auto id = parse_digest(in.text());
       const std::string_view bytes = in.text();
       auto record = wire::decode_record(std::as_bytes(std::span(bytes)));
       if (!record) return fail("holds no record: " + record.error().what, where);
-      out.issued[id] = std::move(*record);
+      if (!id) return fail("names no measurement: " + id.error().what, where);
+      out.issued[*id] = std::move(*record);
     } else if (entry.type == kBoardEntry) {
       const std::string_view bytes = in.text();
       const auto message = wire::decode(std::as_bytes(std::span(bytes)));

@@ -8,7 +8,7 @@ std::string References::claim(const Digest& task_key, const std::string& target,
   const auto [place, fresh] = first_.try_emplace({task_key, target, build}, First{reference, tuner});
   if (fresh || place->second.digest == reference) return "";
   ++conflicts_;
-  last_ = "the reference of task " + task_key.substr(0, 12) + " by tuner '" + tuner +
+  last_ = "the reference of task " + task_key.hex(12) + " by tuner '" + tuner +
           "' differs from the first, by tuner '" + place->second.tuner +
           (build.empty() ? "'" : "' of the same build (" + build + ")") +
           ": one of them is broken or cannot be trusted";

@@ -34,7 +34,7 @@ std::optional<TrainRequest> training_rows(const std::vector<const std::vector<Re
       const Measurement& measured = record.measurement;
       if (record.feature_version != version || !is_lesson(record, is_near)) continue;
       if (!request.rows.add(record.features)) continue;
-      const std::string group = record.task_key + "\n" + record.candidate.target + "\n" +
+      const std::string group = record.task_key.hex() + "\n" + record.candidate.target + "\n" +
                                 record.candidate.ports + "\n" + record.board.id + "\n" +
                                 std::to_string(measured.threads) + std::string(to_text(measured.mode));
       request.groups.push_back(groups.try_emplace(group, static_cast<int>(groups.size())).first->second);

@@ -106,7 +106,7 @@ std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>
       if (log == logs.front() && same_place && same_use && record.task_key == key) continue;
       distance +=
           (record.candidate.target == request.target ? 0 : kOtherTarget) + (same_use ? 0 : kOtherConditions);
-      const std::string group = record.task_key + record.candidate.ports + record.candidate.target +
+      const std::string group = record.task_key.hex() + record.candidate.ports + record.candidate.target +
                                 record.board.model + std::to_string(record.measurement.threads) +
                                 std::string(to_text(record.measurement.mode));
       Group& points = groups.try_emplace(group, Group{distance, {}}).first->second;

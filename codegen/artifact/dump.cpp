@@ -10,7 +10,7 @@ namespace hone {
 Dump::Dump(const Digest& task, const std::string& name) {
   const char* root = std::getenv("HONE_DUMP");
   if (root == nullptr || *root == '\0') return;
-  const auto directory = std::filesystem::path(root) / task.substr(0, 16) / name;
+  const auto directory = std::filesystem::path(root) / task.hex(16) / name;
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (!error) directory_ = directory.string();

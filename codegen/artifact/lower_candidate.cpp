@@ -28,7 +28,7 @@ std::vector<PhaseSpec> phases_of(const loop::Program& program) {
   return phases;
 }
 
-std::string identity(const Candidate& candidate) {
+Digest identity(const Candidate& candidate) {
   return digest_of(candidate.task.text + to_text(candidate.target) + candidate.formulation +
                    to_text(candidate.ports) + to_text(candidate.schedule));
 }
@@ -93,7 +93,7 @@ Result<Kernel> lower_candidate(const Candidate& candidate) {
                                      formulation->halo(candidate.task, candidate.target)));
   kernel.packing = to_text(candidate.target) + '\n' + candidate.formulation + '\n' +
                    to_text(candidate.ports) + '\n' + candidate.task.text;
-  kernel.name = identity(candidate).substr(0, 16);
+  kernel.name = identity(candidate).hex(16);
   if (const Dump dump(candidate.task.key, kernel.name); dump.on()) {
     dump.write("ports.txt", to_text(candidate.ports));
     dump.write("schedule.txt", to_text(candidate.parameters) + '\n' + to_text(candidate.schedule));

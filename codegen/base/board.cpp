@@ -199,7 +199,7 @@ Board probe_board() {
   const std::string machine = first_line("/etc/machine-id");
   utsname name{};
   uname(&name);
-  board.id = digest_of(machine.empty() ? std::string(name.nodename) : machine).substr(0, 16);
+  board.id = digest_of(machine.empty() ? std::string(name.nodename) : machine).hex(16);
   board.boot_id = first_line("/proc/sys/kernel/random/boot_id");
   board.kernel = std::string(name.sysname) + " " + name.release;
   board.cores = usable_cores();

@@ -6,12 +6,6 @@ namespace hone {
 namespace {
 
 constexpr std::string_view kBody = "body ";
-constexpr size_t kDigits = 64;
-
-bool is_digest(std::string_view text) {
-  return text.size() == kDigits &&
-         std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
 
 }  // namespace
 
@@ -24,13 +18,14 @@ std::vector<BodyName> bodies_named(std::string_view task_text) {
     if (!line.starts_with(kBody)) continue;
     line.remove_prefix(kBody.size());
     const size_t space = line.find(' ');
-    if (space == 0 || space == std::string_view::npos || !is_digest(line.substr(space + 1))) continue;
-    named.push_back({std::string(line.substr(0, space)), Digest(line.substr(space + 1))});
+    if (space == 0 || space == std::string_view::npos) continue;
+    const auto digest = parse_digest(line.substr(space + 1));
+    if (digest && !digest->empty()) named.push_back({std::string(line.substr(0, space)), *digest});
   }
   return named;
 }
 
-std::string to_text(const BodyName& body) { return "body " + body.name + " " + body.digest + "\n"; }
+std::string to_text(const BodyName& body) { return "body " + body.name + " " + body.digest.hex() + "\n"; }
 
 Digest Bodies::add(std::vector<std::byte> bytes) {
   Digest digest = digest_of(bytes);
@@ -41,7 +36,7 @@ Digest Bodies::add(std::vector<std::byte> bytes) {
 Result<Bodies::Bytes> Bodies::find(const BodyName& body) const {
   const auto found = bodies_.find(body.digest);
   if (found == bodies_.end())
-    return fail("its body '" + body.name + "' (" + body.digest.substr(0, 12) + ") is not here", "task");
+    return fail("its body '" + body.name + "' (" + body.digest.hex(12) + ") is not here", "task");
   return found->second;
 }
 

@@ -37,7 +37,7 @@ std::string to_text(const Graph& graph, const std::vector<FusedOp>& ops) {
   for (size_t i = 0; i < ops.size(); ++i) {
     const FusedOp& op = ops[i];
     text += padded(std::to_string(i), 4) + padded(summary(op.task), title_width + 2) +
-            padded(op.name, name_width + 2) + "task " + op.task.key.substr(0, 12) + "\n    %" +
+            padded(op.name, name_width + 2) + "task " + op.task.key.hex(12) + "\n    %" +
             graph.value(op.output).name + " from" + bindings(graph, op) + ":";
     for (size_t k = 0; k < op.nodes.size(); ++k) {
       const Node& node = graph.nodes[static_cast<size_t>(op.nodes[k])];

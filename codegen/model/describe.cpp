@@ -31,7 +31,7 @@ std::string describe(const Plan& plan, const Kernels& kernels, const BuildOption
       if (buffer.role == Role::constant) constant_bytes += static_cast<double>(buffer.bytes);
     operators.push_back({{"name", op.op.name},
                          {"task", summary(op.op.task)},
-                         {"key", op.op.task.key},
+                         {"key", op.op.task.key.hex()},
                          {"formulation", op.candidate.formulation},
                          {"ports", to_text(op.candidate.ports)},
                          {"parameters", to_text(op.candidate.parameters)},

@@ -8,7 +8,7 @@
 namespace hone {
 
 std::string candidate_key(const Candidate& candidate) {
-  return candidate.task.key + " " + candidate.formulation + " " + to_text(candidate.ports) + " " +
+  return candidate.task.key.hex() + " " + candidate.formulation + " " + to_text(candidate.ports) + " " +
          to_text(candidate.schedule);
 }
 
@@ -29,7 +29,7 @@ std::vector<PlannedTask> grouped(const Plan& plan, const std::function<std::stri
 }  // namespace
 
 std::vector<PlannedTask> distinct_tasks(const Plan& plan) {
-  return grouped(plan, [](const Candidate& candidate) { return candidate.task.key; });
+  return grouped(plan, [](const Candidate& candidate) { return candidate.task.key.hex(); });
 }
 
 std::vector<PlannedTask> distinct_kernels(const Plan& plan) { return grouped(plan, candidate_key); }

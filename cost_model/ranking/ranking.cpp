@@ -239,7 +239,7 @@ Result<std::string> train_ranking(const FeatureMatrix& rows, std::span<const int
   for (const std::string& forest : forests) payload += " " + std::to_string(forest.size());
   payload += "\n";
   for (const std::string& forest : forests) payload += forest;
-  return std::string(kMagic) + std::to_string(rows.columns) + " " + digest_of(payload) + "\n" + payload;
+  return std::string(kMagic) + std::to_string(rows.columns) + " " + digest_of(payload).hex() + "\n" + payload;
 }
 
 Result<RankingModel> RankingModel::load(std::string_view bytes) {
@@ -252,7 +252,7 @@ Result<RankingModel> RankingModel::load(std::string_view bytes) {
   std::string_view payload = bytes.substr(end + 1);
   // XGBoost reads past the end of a model that was cut short, so it only ever sees whole ones.
   if (model.columns_ <= 0 || rest == line_end || *rest != ' ' ||
-      std::string_view(rest + 1, static_cast<size_t>(line_end - rest - 1)) != digest_of(payload))
+      std::string_view(rest + 1, static_cast<size_t>(line_end - rest - 1)) != digest_of(payload).hex())
     return fail("the cost model is damaged", "cost model");
   HONE_TRY(const std::vector<size_t> lengths, forest_lengths(payload));
   payload.remove_prefix(payload.find('\n') + 1);

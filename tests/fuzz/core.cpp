@@ -38,7 +38,7 @@ struct World {
   std::vector<wire::LeaseRef> leases{{}};
   std::vector<wire::Round> rounds;
   std::vector<wire::MeasureRequest> measurements;
-  std::vector<Digest> ids{"no digest"};
+  std::vector<Digest> ids{digest_of("no id")};
   uint64_t wanted = 0;
   std::set<Digest> durable, queued;
 

@@ -60,9 +60,8 @@ Result<ModelNotes> built(const Plan& plan, const std::string& name) {
   return verify_model(image);
 }
 
-std::string line(const Digest& digest, const std::string& key, const std::string& what,
-                 const std::string& title) {
-  std::string text = "  " + digest.substr(0, 32) + "  " + key.substr(0, 12) + "  " + what;
+std::string line(const Digest& digest, const Digest& key, const std::string& what, const std::string& title) {
+  std::string text = "  " + digest.hex(32) + "  " + key.hex(12) + "  " + what;
   text.resize(std::max(text.size(), size_t{65}), ' ');
   return text + ' ' + title + '\n';
 }

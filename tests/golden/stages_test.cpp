@@ -75,7 +75,7 @@ TEST_P(Stages, FallsIntoTheRecordedTasks) {
   for (const FusedOp& op : ops) {
     if (std::ranges::find(seen, op.task.key) != seen.end()) continue;
     seen.push_back(op.task.key);
-    text += "=== " + op.task.key + '\n' + op.task.text;
+    text += "=== " + op.task.key.hex() + '\n' + op.task.text;
   }
   expect("tasks", text);
 }

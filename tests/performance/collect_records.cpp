@@ -90,7 +90,7 @@ struct Wanted {
 /// Distinct tasks of all models, in order.
 Result<std::vector<Wanted>> wanted_tasks(const Options& options, const Target& target) {
   std::vector<Wanted> wanted;
-  std::set<std::string> keys;
+  std::set<Digest> keys;
   for (const std::string& model : options.models) {
     HONE_TRY(const Graph graph, import_graph(model));
     HONE_TRY(const Plan planned, plan(graph, target, [](const Task&) { return std::nullopt; }));
@@ -131,9 +131,9 @@ std::vector<Point> points_of(const TaskSpace& space, const Options& options, boo
 void build_all(std::vector<Wanted>& wanted, const Options& options, const Board& board,
                const LogDatabase& log, Queue& queue) {
   std::set<std::string> known;
-  std::map<std::string, std::pair<int64_t, std::set<std::string>>> programs;
-  const auto name = [](const std::string& task, const std::string& ports, const Point& point) {
-    return task + "\n" + ports + "\n" + to_text(point);
+  std::map<std::string, std::pair<int64_t, std::set<Digest>>> programs;
+  const auto name = [](const Digest& task, const std::string& ports, const Point& point) {
+    return task.hex() + "\n" + ports + "\n" + to_text(point);
   };
   for (const Record& record : log.records()) {
     const auto parameters = parse_parameters(record.candidate.parameters);
@@ -146,7 +146,7 @@ void build_all(std::vector<Wanted>& wanted, const Options& options, const Board&
     bool whole = false;
     const std::vector<Point> points = points_of(want.space, options, whole);
     const std::string ports = to_text(want.ports);
-    std::set<std::string> met;
+    std::set<Digest> met;
     int64_t made = 0;
     for (const Point& point : points) {
       if (queue.stopped() || (!whole && made >= options.trials)) break;
@@ -186,7 +186,7 @@ void build_all(std::vector<Wanted>& wanted, const Options& options, const Board&
 /// Builds those records of the log again that came near the best of their task, as further repetitions, in an
 /// order that has nothing to do with the first.
 void build_again(const Options& options, const Board& board, const LogDatabase& log, Queue& queue) {
-  std::map<std::string, double> best;
+  std::map<Digest, double> best;
   for (const Record& record : log.records()) {
     if (record.measurement.status != MeasureStatus::ok) continue;
     double& of_task = best.try_emplace(record.task_key, record.measurement.median_ns).first->second;
@@ -279,8 +279,8 @@ Status collect(const Options& options) {
       build_all(wanted, options, board, before, queue);
     queue.close();
   });
-  std::map<std::string, Artifact> references;
-  std::map<std::string, double> best;
+  std::map<Digest, Artifact> references;
+  std::map<Digest, double> best;
   const auto start = Clock::now();
   size_t measured = 0, failed = 0;
   Status status;

@@ -28,7 +28,7 @@ class Boards {
       wire::Hello hello;
       hello.role = wire::Role::runner;
       hello.name = "load" + std::to_string(i);
-      board.id = digest_of(hello.name);
+      board.id = digest_of(hello.name).hex();
       hello.board = to_text(board);
       hello.capacity = leases;
       (void)boards_.back().peer->send(hello);

@@ -61,8 +61,9 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
       const bool has_time =
           measured.status == MeasureStatus::ok || measured.status == MeasureStatus::raced_out;
       if (!has_time || record.from.final || measured.median_ns <= 0) continue;
-      const std::string group = record.task_key + "\n" + record.candidate.ports + "\n" + record.board.id +
-                                "\n" + std::string(to_text(measured.mode)) + std::to_string(measured.threads);
+      const std::string group = record.task_key.hex() + "\n" + record.candidate.ports + "\n" +
+                                record.board.id + "\n" + std::string(to_text(measured.mode)) +
+                                std::to_string(measured.threads);
       const auto [entry, is_new] = place.emplace(group, tasks.size());
       if (is_new) {
         HONE_TRY(Context context, context_of(record));
@@ -95,7 +96,7 @@ Result<std::vector<RecordedTask>> read_recorded(const std::vector<std::filesyste
       point.first_ns = measured.median_ns;
       point.cost = static_cost(*program, context.target);
       point.program = digest_of(loop::to_text(*program));
-      if (!programs.insert(group + point.program).second) continue;
+      if (!programs.insert(group + point.program.hex()).second) continue;
       task.whole = record.from.job == "exhaustive";
       const std::pair place_of_point(entry->second, task.points.size());
       points.emplace(name, place_of_point);

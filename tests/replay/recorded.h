@@ -21,7 +21,7 @@ struct RecordedPoint {
   int times = 1;  ///< measurements
   double first_ns = 0;  ///< the first of them alone
   std::vector<float> features;
-  std::string program;  ///< digest of the lowered program
+  Digest program;       ///< digest of the lowered program
   StaticCost cost;      ///< of the lowered program
 };
 
@@ -29,7 +29,7 @@ struct RecordedPoint {
 struct RecordedTask {
   std::string name;    ///< as people call it: "conv3x3 64>64 56x56 +relu"
   std::string shape;   ///< name without what is fused behind: tasks of one shape are never split apart
-  std::string key;     ///< of the task
+  Digest key;          ///< of the task
   bool whole = false;  ///< every point of the spaces as they were then was measured
   std::vector<RecordedPoint> points;  ///< each program once
   Task task;

@@ -138,7 +138,7 @@ Lessons Lessons::of_others(const std::vector<RecordedTask>& tasks, const std::st
   return lessons_of(tasks, most, [&](const RecordedTask& task) { return task.shape != shape; });
 }
 
-Lessons Lessons::of_board(const std::vector<RecordedTask>& tasks, const std::string& key, size_t most) {
+Lessons Lessons::of_board(const std::vector<RecordedTask>& tasks, const Digest& key, size_t most) {
   Lessons lessons = lessons_of(tasks, most, [](const RecordedTask&) { return true; });
   for (const RecordedTask& task : tasks) {
     if (task.key != key) continue;

@@ -32,7 +32,7 @@ struct Lessons {
   std::vector<double> scores;
   std::vector<Point> hints = {};  ///< best points of like tasks, as a round carries them
   /// About `most` rows of another board's tasks, evenly; of the one with `key` the two best points are hints.
-  static Lessons of_board(const std::vector<RecordedTask>& tasks, const std::string& key, size_t most);
+  static Lessons of_board(const std::vector<RecordedTask>& tasks, const Digest& key, size_t most);
   /// About `most` rows of all tasks but those of `shape`, evenly.
   static Lessons of_others(const std::vector<RecordedTask>& tasks, const std::string& shape, size_t most);
 };

@@ -150,7 +150,7 @@ std::vector<wire::Message> nonsense(uint64_t number) {
   built.artifact = digest_of("another");
   wire::Measured measured;
   measured.lease = lease;
-  measured.id = text;
+  measured.id = digest_of(text);
   measured.measurement.samples_ns = {-1, 0, 1e300};
   wire::WorkerState state;
   state.leases.assign(number % 4096, lease);
@@ -164,7 +164,7 @@ std::vector<wire::Message> nonsense(uint64_t number) {
           job,
           health,
           wire::RoundDone{lease, 1000000, true, -1},
-          wire::Fetch{text},
+          wire::Fetch{digest_of(text)},
           wire::Follow{number},
           wire::Resume{number},
           wire::ListJobs{number},
@@ -172,12 +172,12 @@ std::vector<wire::Message> nonsense(uint64_t number) {
           wire::PullLog{number, ~uint64_t{0}, text},
           wire::BoardRequest{text, wire::BoardAction::show, text},
           wire::AskStatus{},
-          wire::Query{text, {text}, true},
+          wire::Query{text, {digest_of(text)}, true},
           wire::Welcome{},
           wire::Refuse{text},
           wire::Want{},
-          wire::Blob{text, true},
-          wire::Committed{{text}},
+          wire::Blob{digest_of(text), true},
+          wire::Committed{{digest_of(text)}},
           wire::Accepted{number},
           wire::JobEvent{},
           wire::Records{},

@@ -25,8 +25,8 @@ std::vector<std::string> tune(const Scratch& scratch, std::vector<std::string> m
 }
 
 /// Identities of all records that the log holds durably now.
-std::set<std::string> records(const Scratch& scratch) {
-  std::set<std::string> result;
+std::set<Digest> records(const Scratch& scratch) {
+  std::set<Digest> result;
   if (const auto log = LogDatabase::open(scratch / "log.h5")) {
     for (const Record& record : log->records()) result.insert(record_identity(record));
   }
@@ -175,14 +175,14 @@ TEST(Tune, TriesTheBestOfATransferredLogFirstAndLeavesThatLogAlone) {
   ASSERT_TRUE(log) << log.error().text();
   // The best of each task that was searched there is measured here among its first trials, with its own
   // measurement.
-  std::map<std::string, const Record*> best;
+  std::map<Digest, const Record*> best;
   for (const Record& record : teacher->records()) {
     if (record.from.final || record.measurement.status != MeasureStatus::ok) continue;
     const Record*& of_task = best[record.task_key];
     if (of_task == nullptr || record.measurement.median_ns < of_task->measurement.median_ns)
       of_task = &record;
   }
-  std::map<std::string, size_t> trials, found;
+  std::map<Digest, size_t> trials, found;
   for (const Record& record : log->records()) {
     const auto known = best.find(record.task_key);
     if (known == best.end() || record.from.final) continue;
@@ -228,7 +228,7 @@ TEST(TuneErrors, ATargetSpeedThatIsNoneAndACurveThatCannotBeWrittenAreSaid) {
 TEST(Tune, SurvivesTheDeathOfEachOfItsProcessesWithoutLosingARecord) {
   Scratch scratch;
   Running run("hone", tune(scratch, {"--time", "1h", "--more"}), scratch);
-  std::set<std::string> acknowledged;
+  std::set<Digest> acknowledged;
   for (const char* program : {"hone-runner", "hone-tuner", "hone-scheduler"}) {
     const size_t have = acknowledged.size();
     ASSERT_TRUE(wait_until(scratch.path(), run, [&] { return records(scratch).size() >= have + 4; }))
@@ -249,7 +249,7 @@ TEST(Tune, SurvivesTheDeathOfEachOfItsProcessesWithoutLosingARecord) {
     EXPECT_THAT(finished.err, HasSubstr(std::string(program) + " died (killed by Killed"));
   }
   const auto kept = records(scratch);
-  for (const std::string& record : acknowledged) EXPECT_TRUE(kept.contains(record));
+  for (const Digest& record : acknowledged) EXPECT_TRUE(kept.contains(record));
   expect_sound(scratch);
 }
 
@@ -268,7 +268,7 @@ TEST(Tune, GivesUpOnAProgramThatKeepsDyingAndKeepsWhatWasMeasured) {
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_THAT(finished.err, HasSubstr("hone-runner keeps dying: killed by Killed"));
   const auto kept = records(scratch);
-  for (const std::string& record : before) EXPECT_TRUE(kept.contains(record));
+  for (const Digest& record : before) EXPECT_TRUE(kept.contains(record));
   expect_sound(scratch);
 }
 
@@ -284,7 +284,7 @@ TEST(Tune, CtrlCLeavesAValidLogAndNoProcess) {
   for (const pid_t child : programs) EXPECT_EQ(kill(child, 0), -1);
   EXPECT_GE(nlohmann::json::parse(finished.last_line())["trials"], 1);
   const auto kept = records(scratch);
-  for (const std::string& record : before) EXPECT_TRUE(kept.contains(record));
+  for (const Digest& record : before) EXPECT_TRUE(kept.contains(record));
   expect_sound(scratch);
 }
 
@@ -298,7 +298,7 @@ TEST(Tune, KilledItselfLeavesNoProcessAndAReadableLog) {
   EXPECT_EQ(run.finish().exit_code, 128 + SIGKILL);
   for (const pid_t child : programs) EXPECT_TRUE(ends(child));
   const auto kept = records(scratch);
-  for (const std::string& record : before) EXPECT_TRUE(kept.contains(record));
+  for (const Digest& record : before) EXPECT_TRUE(kept.contains(record));
 }
 
 TEST(TuneErrors, AMissingModelIsNamed) {

@@ -3,10 +3,15 @@
 #include "tests/wire/examples.h"
 
 namespace hone::wire {
+namespace {
+
+Digest repeated(char digit) { return *parse_digest(std::string(64, digit)); }
+
+}  // namespace
 
 Record example_record() {
   Record r;
-  r.task_key = std::string(64, 'a');
+  r.task_key = repeated('a');
   r.candidate.task = "task text";
   r.task_summary = "conv3x3 64>64";
   r.candidate.target = "triple=x86_64-linux-gnu";
@@ -17,7 +22,7 @@ Record example_record() {
   r.candidate.space_version = 3;
   r.board.model = "AMD";
   r.board.id = "board";
-  r.artifact = std::string(64, 'b');
+  r.artifact = repeated('b');
   r.measurement.status = MeasureStatus::crashed;
   r.measurement.message = "SIGSEGV";
   r.measurement.threads = 2;
@@ -51,16 +56,16 @@ std::vector<std::pair<std::string, Message>> examples() {
               TimingMode::dram,
               32,
               99,
-              std::string(64, 'c'),
+              repeated('c'),
               {example_record()},
               {"direct oc=1", "direct oc=2"},
               5};
   MeasureRequest request;
   request.lease = lease;
-  request.id = std::string(64, 'd');
-  request.artifact = std::string(64, 'e');
-  request.reference = std::string(64, 'f');
-  request.task_key = std::string(64, '1');
+  request.id = repeated('d');
+  request.artifact = repeated('e');
+  request.reference = repeated('f');
+  request.task_key = repeated('1');
   request.seed = "seed";
   request.mode = TimingMode::dram;
   request.threads = 2;
@@ -71,7 +76,7 @@ std::vector<std::pair<std::string, Message>> examples() {
   request.final = true;
   Measured measured;
   measured.lease = lease;
-  measured.id = std::string(64, 'd');
+  measured.id = repeated('d');
   measured.measurement = example_record().measurement;
   measured.upload_ms = 1;
   measured.check_ms = 2;
@@ -100,25 +105,25 @@ std::vector<std::pair<std::string, Message>> examples() {
                       11,
                       MeasureStatus::build_timeout,
                       "slow",
-                      std::string(64, 'e'),
+                      repeated('e'),
                       "{}",
-                      std::string(64, 'f'),
+                      repeated('f'),
                       {1, 2, 3},
                       4,
                       12.5,
                       0.75}},
       {"round_done", RoundDone{lease, 30, true, 4.5}},
-      {"fetch", Fetch{std::string(64, 'e')}},
+      {"fetch", Fetch{repeated('e')}},
       {"measured", measured},
       {"submit", job},
       {"follow", Follow{5}},
       {"stop", Stop{6}},
-      {"query", Query{"target", {std::string(64, 'a')}, true}},
+      {"query", Query{"target", {repeated('a')}, true}},
       {"welcome", Welcome{1, 42, 500, 3000}},
       {"refuse", Refuse{"too old"}},
       {"want", Want{{lease}, {round}, {request}, true}},
-      {"blob", Blob{std::string(64, 'e'), true}},
-      {"committed", Committed{{std::string(64, 'd')}}},
+      {"blob", Blob{repeated('e'), true}},
+      {"committed", Committed{{repeated('d')}}},
       {"accepted", Accepted{9}},
       {"job_event", event},
       {"records", Records{{example_record(), example_record()}}},

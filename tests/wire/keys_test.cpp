@@ -231,10 +231,10 @@ class Door : public Keys {
     return "nothing";
   }
   bool others_are_undisturbed() {
-    if (!friendly->send(wire::Fetch{"still here"})) return false;
+    if (!friendly->send(wire::Fetch{digest_of("still here")})) return false;
     const auto got = hub->receive(soon());
     return got && got->received.message &&
-           std::get<wire::Fetch>(*got->received.message).digest == "still here";
+           std::get<wire::Fetch>(*got->received.message).digest == digest_of("still here");
   }
 
   KeyPair server;
@@ -315,7 +315,7 @@ TEST_F(Door, AnOperatorsKeyIsAClientsAndTheHubSaysThatItIsMore) {
   ASSERT_TRUE(got);
   EXPECT_EQ(got->key.name, "boss");
   EXPECT_TRUE(got->key.is_operator);
-  ASSERT_TRUE(friendly->send(wire::Fetch{"x"}));
+  ASSERT_TRUE(friendly->send(wire::Fetch{digest_of("x")}));
   const auto from_friend = hub->receive(soon());
   ASSERT_TRUE(from_friend);
   EXPECT_EQ(from_friend->key.name, "friend");
@@ -336,7 +336,7 @@ TEST_F(Door, ANameOfOnesOwnChoiceIsNotHeard) {
   socket.set(zmq::sockopt::curve_publickey, keys.public_key);
   socket.set(zmq::sockopt::curve_secretkey, keys.secret_key);
   socket.connect(hub->endpoint());
-  const auto bytes = wire::encode(wire::Fetch{"x"});
+  const auto bytes = wire::encode(wire::Fetch{digest_of("x")});
   socket.send(zmq::buffer(bytes->data(), bytes->size()));
   EXPECT_TRUE(counts([](const Refused& refused) { return refused.roles == 1; }));
   EXPECT_TRUE(others_are_undisturbed());

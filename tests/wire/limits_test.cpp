@@ -128,10 +128,11 @@ class Limits : public testing::Test, public testing::WithParamInterface<bool> {
   }
   /// Its word arrives.
   bool speaks(Peer& peer, const std::string& word = "hello") {
-    if (!peer.send(Fetch{word})) return false;
+    if (!peer.send(Fetch{digest_of(word)})) return false;
     for (const TimePoint end = soon(); now() < end;)
       if (const auto got = hub->receive(now() + milliseconds(20)); got && got->received.message)
-        if (const auto* fetch = std::get_if<Fetch>(&*got->received.message); fetch && fetch->digest == word)
+        if (const auto* fetch = std::get_if<Fetch>(&*got->received.message);
+            fetch && fetch->digest == digest_of(word))
           return true;
     return false;
   }
@@ -292,7 +293,8 @@ TEST_F(Open, WhoeverDoesNotReadIsCutOff) {
   ASSERT_TRUE(got);
   const std::vector<wire::Bytes> blob = {wire::Bytes(1 << 20)};
   Status status;
-  for (int i = 0; i < 100 && status; ++i) status = hub->send(got->peer, wire::Blob{"x", true}, blob);
+  for (int i = 0; i < 100 && status; ++i)
+    status = hub->send(got->peer, wire::Blob{digest_of("x"), true}, blob);
   ASSERT_FALSE(status);
   EXPECT_THAT(status.error().text(), HasSubstr("does not read"));
   EXPECT_EQ(hub->refused().greedy, 1u);
@@ -305,8 +307,8 @@ TEST_F(Open, APeerThatLeftIsToldOfOnceAllThatItSaidWasTaken) {
   {
     auto leaving = Peer::connect(hub->endpoint());
     ASSERT_TRUE(speaks(*leaving, "first"));
-    for (int i = 0; i < 50; ++i) ASSERT_TRUE(leaving->send(Fetch{"more"}));
-    ASSERT_TRUE(leaving->send(Fetch{"last"}));
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(leaving->send(Fetch{digest_of("more")}));
+    ASSERT_TRUE(leaving->send(Fetch{digest_of("last")}));
     std::optional<ReceivedFrom> got;
     ASSERT_TRUE((got = hub->receive(soon())).has_value());  // ZeroMQ has sent some of it
   }
@@ -359,7 +361,7 @@ TEST_F(Locked, RemovingAKeyEndsItsOpenConnections) {
   }));
   EXPECT_THAT(left.at(0).why, HasSubstr("its key was removed"));
   // It tries to come back, and is told; nothing that it says is heard.
-  (void)board->send(Fetch{"again"});
+  (void)board->send(Fetch{digest_of("again")});
   std::string told;
   for (const TimePoint end = soon(); told.empty() && now() < end;) {
     EXPECT_FALSE(hub->receive(now() + milliseconds(10)));
@@ -418,7 +420,7 @@ TEST(SharedSockets, AreEnoughForAllPeersToComeAnewAtOnceAgainAndAgain) {
   for (size_t i = 0; i < count; ++i) peers.push_back(*Peer::connect(hub->endpoint(), options));
   for (Peer& peer : peers)
     if (const auto status = peer.reconnect(); !status) FAIL() << status.error().text();
-  for (Peer& peer : peers) ASSERT_TRUE(peer.send(Fetch{"back"}));
+  for (Peer& peer : peers) ASSERT_TRUE(peer.send(Fetch{digest_of("back")}));
   for (size_t i = 0; i < count; ++i) ASSERT_TRUE(hub->receive(soon())) << i;
   std::filesystem::remove_all(folder);
 }

@@ -61,28 +61,28 @@ TEST_F(Transport, AMessageAndItsBlobsArriveBothWays) {
 TEST_F(Transport, APeerMayConnectBeforeTheHubIsThere) {
   auto peer = Peer::connect(endpoint);
   ASSERT_TRUE(peer);
-  ASSERT_TRUE(peer->send(Fetch{"early"}));
+  ASSERT_TRUE(peer->send(Fetch{digest_of("early")}));
   auto hub = Hub::bind(endpoint);
   ASSERT_TRUE(hub);
   auto got = hub->receive(soon());
   ASSERT_TRUE(got);
-  EXPECT_EQ(std::get<Fetch>(*got->received.message).digest, "early");
+  EXPECT_EQ(std::get<Fetch>(*got->received.message).digest, digest_of("early"));
 }
 
 TEST_F(Transport, PeersAreToldApart) {
   auto hub = Hub::bind(endpoint);
   auto one = Peer::connect(endpoint), two = Peer::connect(endpoint);
   ASSERT_TRUE(hub && one && two);
-  ASSERT_TRUE(one->send(Fetch{"1"}));
+  ASSERT_TRUE(one->send(Fetch{digest_of("1")}));
   auto first = hub->receive(soon());
-  ASSERT_TRUE(two->send(Fetch{"2"}));
+  ASSERT_TRUE(two->send(Fetch{digest_of("2")}));
   auto second = hub->receive(soon());
   ASSERT_TRUE(first && second);
   EXPECT_NE(first->peer, second->peer);
-  ASSERT_TRUE(hub->send(second->peer, Fetch{"for two"}));
+  ASSERT_TRUE(hub->send(second->peer, Fetch{digest_of("for two")}));
   auto got = two->receive(soon());
   ASSERT_TRUE(got);
-  EXPECT_EQ(std::get<Fetch>(*got->message).digest, "for two");
+  EXPECT_EQ(std::get<Fetch>(*got->message).digest, digest_of("for two"));
   EXPECT_FALSE(one->receive());
 }
 
@@ -95,11 +95,11 @@ TEST_F(Transport, SendingToAnUnknownPeerIsAnErrorNotSilence) {
 TEST_F(Transport, AReconnectIsANewPeerAndTheOldOneIsGone) {
   auto hub = Hub::bind(endpoint);
   auto peer = Peer::connect(endpoint);
-  ASSERT_TRUE(peer->send(Fetch{"before"}));
+  ASSERT_TRUE(peer->send(Fetch{digest_of("before")}));
   auto before = hub->receive(soon());
   ASSERT_TRUE(before);
   ASSERT_TRUE(peer->reconnect());
-  ASSERT_TRUE(peer->send(Fetch{"after"}));
+  ASSERT_TRUE(peer->send(Fetch{digest_of("after")}));
   auto after = hub->receive(soon());
   ASSERT_TRUE(after);
   EXPECT_NE(before->peer, after->peer);
@@ -111,7 +111,7 @@ TEST_F(Transport, ARestartedHubIsReachedByAReconnectedPeer) {
   auto hub = Hub::bind(endpoint);
   ASSERT_TRUE(hub);
   auto peer = Peer::connect(endpoint);
-  ASSERT_TRUE(peer->send(Fetch{"first"}));
+  ASSERT_TRUE(peer->send(Fetch{digest_of("first")}));
   ASSERT_TRUE(hub->receive(soon()));
   {
     Hub gone = std::move(*hub);
@@ -119,10 +119,10 @@ TEST_F(Transport, ARestartedHubIsReachedByAReconnectedPeer) {
   hub = Hub::bind(endpoint);
   ASSERT_TRUE(hub) << hub.error().text();
   ASSERT_TRUE(peer->reconnect());
-  ASSERT_TRUE(peer->send(Fetch{"again"}));
+  ASSERT_TRUE(peer->send(Fetch{digest_of("again")}));
   auto got = hub->receive(soon());
   ASSERT_TRUE(got);
-  EXPECT_EQ(std::get<Fetch>(*got->received.message).digest, "again");
+  EXPECT_EQ(std::get<Fetch>(*got->received.message).digest, digest_of("again"));
 }
 
 TEST_F(Transport, APeerComesBackHoweverOftenItsHubDiesWhileItReconnects) {
@@ -153,7 +153,7 @@ TEST_F(Transport, GarbageIsAnErrorAndTheConnectionLivesOn) {
   EXPECT_FALSE(got->received.message);
   EXPECT_TRUE(got->received.blobs.empty());
 
-  auto bytes = wire::encode(Fetch{"good"});
+  auto bytes = wire::encode(Fetch{digest_of("good")});
   for (int i = 0; i < 20; ++i)
     stranger.send(zmq::buffer(bytes->data(), bytes->size()), zmq::send_flags::sndmore);
   stranger.send(zmq::buffer(bytes->data(), bytes->size()));
@@ -170,8 +170,11 @@ TEST_F(Transport, GarbageIsAnErrorAndTheConnectionLivesOn) {
 
 TEST_F(Transport, BlobsBeyondTheLimitsAreRefusedBeforeTheyAreSent) {
   auto peer = Peer::connect(endpoint);
-  EXPECT_THAT(peer->send(Fetch{"x"}, std::vector<Bytes>(5)).error().text(), HasSubstr("5 blobs, at most 4"));
-  EXPECT_THAT(peer->send(Fetch{"x"}, std::vector<Bytes>{Bytes(wire::Limits::blob_bytes + 1)}).error().text(),
+  EXPECT_THAT(peer->send(Fetch{digest_of("x")}, std::vector<Bytes>(5)).error().text(),
+              HasSubstr("5 blobs, at most 4"));
+  EXPECT_THAT(peer->send(Fetch{digest_of("x")}, std::vector<Bytes>{Bytes(wire::Limits::blob_bytes + 1)})
+                  .error()
+                  .text(),
               HasSubstr("67108865 bytes, at most 67108864"));
 }
 
@@ -180,7 +183,7 @@ TEST_F(Transport, AFullQueueIsAnErrorNotABlock) {
   options.queue_messages = 3;
   auto peer = Peer::connect(endpoint, options);
   Status status;
-  for (int i = 0; i < 10 && status; ++i) status = peer->send(Fetch{"x"});
+  for (int i = 0; i < 10 && status; ++i) status = peer->send(Fetch{digest_of("x")});
   ASSERT_FALSE(status);
   EXPECT_THAT(status.error().text(), HasSubstr("queue is full"));
 }
@@ -200,7 +203,7 @@ TEST_F(Transport, LoopbackTcpWorksOnAChosenPort) {
   ASSERT_TRUE(hub) << hub.error().text();
   EXPECT_THAT(hub->endpoint(), testing::MatchesRegex("tcp://127.0.0.1:[0-9]+"));
   auto peer = Peer::connect(hub->endpoint());
-  ASSERT_TRUE(peer->send(Fetch{"x"}));
+  ASSERT_TRUE(peer->send(Fetch{digest_of("x")}));
   EXPECT_TRUE(hub->receive(soon()));
 }
 

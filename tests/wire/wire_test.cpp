@@ -11,12 +11,15 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <span>
+#include <tuple>
 
 #include "tests/wire/examples.h"
 
 namespace hone::wire {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 const std::filesystem::path golden_folder = std::filesystem::path(HONE_SOURCE_DIR) / "tests/wire/golden";
@@ -244,6 +247,49 @@ TEST(Wire, AnUnknownStatusIsRefusedByName) {
   EXPECT_THAT(decode_record(bytes).error().text(), HasSubstr("'krashed' is no status"));
 }
 
+/// Of all texts in the frame that are this digest's, the first; one of its digits becomes another letter.
+void spoil(Bytes& bytes, const Digest& digest) {
+  const std::string text = digest.hex();
+  const auto digits = std::as_bytes(std::span(text));
+  const auto at = std::search(bytes.begin(), bytes.end(), digits.begin(), digits.end());
+  ASSERT_NE(at, bytes.end());
+  *at = static_cast<std::byte>('x');
+}
+
+TEST(Wire, ATextThatIsNoDigestIsMalformedAndItsFieldIsNamed) {
+  Built built;
+  built.artifact = digest_of("artifact");
+  built.reference = digest_of("reference");
+  Want measuring, proposing;
+  measuring.measurements.resize(1);
+  measuring.measurements[0].task_key = digest_of("key");
+  proposing.rounds.resize(1);
+  proposing.rounds[0].cost_model = digest_of("model");
+  Measured measured;
+  measured.id = digest_of("id");
+  const std::vector<std::tuple<Message, Digest, const char*>> all = {
+      {Fetch{digest_of("a")}, digest_of("a"), "digest: 'x"},
+      {Blob{digest_of("a"), true}, digest_of("a"), "digest: 'x"},
+      {Committed{{digest_of("a"), digest_of("b")}}, digest_of("b"), "ids: 'x"},
+      {Query{"", {digest_of("a")}, true}, digest_of("a"), "task keys: 'x"},
+      {built, built.artifact, "artifact: 'x"},
+      {built, built.reference, "reference: 'x"},
+      {measuring, digest_of("key"), "task key: 'x"},
+      {proposing, digest_of("model"), "cost model: 'x"},
+      {measured, measured.id, "id: 'x"}};
+  for (const auto& [message, digest, field] : all) {
+    Bytes bytes = *encode(message);
+    ASSERT_TRUE(decode(bytes));
+    spoil(bytes, digest);
+    EXPECT_THAT(decode(bytes).error().text(), AllOf(HasSubstr(field), HasSubstr("' is no digest")));
+  }
+}
+
+TEST(Wire, AnEmptyDigestTravelsAsTheEmptyText) {
+  EXPECT_EQ(std::get<Fetch>(*decode(*encode(Fetch{}))).digest, Digest());
+  EXPECT_LT(encode(Fetch{})->size() + 56, encode(Fetch{digest_of("a")})->size());
+}
+
 TEST(Wire, TooLongATextIsRefusedBeforeItIsSent) {
   NotUnderstood big{std::string(Limits::text_bytes + 1, 'x')};
   EXPECT_THAT(encode(big).error().text(),
@@ -257,7 +303,7 @@ TEST(Wire, TooLongAListIsRefusedBeforeItIsSent) {
 }
 
 TEST(Wire, AFrameThatNamesMoreThanItHoldsIsRefused) {
-  Committed committed{{std::string(64, 'a'), std::string(64, 'b')}};
+  Committed committed{{digest_of("a"), digest_of("b")}};
   Bytes bytes = *encode(committed);
   // The list pointer's element count, raised to 2^28: the reader must not believe it.
   bool refused = false;

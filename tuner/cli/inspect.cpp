@@ -86,7 +86,7 @@ Json to_json(const Graph& graph) {
     json["tasks"].push_back({{"summary", summary(one.task)},
                              {"count", one.count},
                              {"flops", one.task.flops()},
-                             {"key", one.task.key}});
+                             {"key", one.task.key.hex()}});
   return json;
 }
 

@@ -48,7 +48,11 @@ Status export_log(const ExportFlags& flags, const Output& output) {
   LogQuery query;
   query.target = flags.target;
   query.ok_only = flags.ok_only;
-  if (!flags.task.empty()) query.task_keys = {flags.task};
+  if (!flags.task.empty()) {
+    auto key = parse_digest(flags.task);
+    if (!key) return fail(key.error().what, "--task", key.error().hint);
+    query.task_keys = {*key};
+  }
   const std::vector<const Record*> records = log.query(query);
   std::ostringstream text;
   (flags.json ? export_json_lines : export_csv)(records, text);

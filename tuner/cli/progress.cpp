@@ -36,7 +36,7 @@ nlohmann::ordered_json best_json(const std::vector<TunedTask>& tasks, const wire
   for (size_t i = 0; i < tasks.size(); ++i) {
     const wire::TaskProgress progress = progress_of(event, i);
     best.push_back({{"task", tasks[i].summary},
-                    {"key", tasks[i].key},
+                    {"key", tasks[i].key.hex()},
                     {"count", tasks[i].count},
                     {"trials", progress.trials},
                     {"new_trials", progress.new_trials},

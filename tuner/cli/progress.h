@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/base/digest.h"
 #include "measure/wire.h"
 #include "tuner/cli/output.h"
 
@@ -12,7 +13,8 @@ namespace hone::cli {
 
 /// A task of the job as the table shows it.
 struct TunedTask {
-  std::string summary, key;
+  std::string summary;
+  Digest key;
   int count = 1;  ///< how often the model has it
   double flops = 0;
 };

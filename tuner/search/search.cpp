@@ -98,7 +98,7 @@ class Pool {
   const Predict& predict_;
   std::vector<Member> members_;
   std::map<std::string, int> known_;  ///< text to member, -1: refused
-  std::set<std::string> programs_;    ///< of members
+  std::set<Digest> programs_;         ///< of members
 };
 
 void enumerate(const SearchInput& input, Pool& pool, Random& random) {

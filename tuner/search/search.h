@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/base/digest.h"
 #include "codegen/base/result.h"
 #include "codegen/task/point.h"
 
@@ -48,7 +49,7 @@ struct SearchInput {
 /// What a point lowers to.
 struct Described {
   std::vector<float> features;
-  std::string program =
+  Digest program =
       {};  ///< equal for points that lower to the same program, of which one is enough; empty: unknown
 };
 /// Nothing if the point is illegal, or bad for reasons that need no measurement.

@@ -207,7 +207,7 @@ void RoundWork::deliver(Active& active, Outgoing outgoing) {
     // What cannot be checked is not timed.
     built.status = MeasureStatus::build_error;
     built.message = "the reference of this task: " + reference.message;
-    built.artifact.clear();
+    built.artifact = {};
     built.signature.clear();
     outgoing.blobs.clear();
   }

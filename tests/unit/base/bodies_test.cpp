@@ -24,7 +24,7 @@ TEST(Bodies, ATextNamesThemOnLinesOfTheirOwn) {
 }
 
 TEST(Bodies, WhatIsNoWholeLineNamesNone) {
-  const std::string digest = to_text(BodyName{"n", digest_of("nodes")}).substr(7, 64);
+  const std::string digest = digest_of("nodes").hex();
   for (const std::string& line : std::vector<std::string>{
            "body n " + digest + "0", "body n " + digest.substr(1), "body  " + digest, "body " + digest,
            " body n " + digest, "body n m " + digest, "body n", "body n " + std::string(64, 'A'), "body "})

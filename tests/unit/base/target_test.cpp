@@ -47,10 +47,34 @@ TEST(Generator, FollowsTheWrittenRule) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(values[i], expected[i]);
 }
 
-TEST(Digest, IsBlake2bInHex) {
-  EXPECT_EQ(digest_of("").size(), 64u);
-  EXPECT_EQ(digest_of("").substr(0, 16), "0e5751c026e543b2");  // RFC 7693's function, 32-byte output
+TEST(Digest, IsBlake2b) {
+  EXPECT_EQ(digest_of("").hex(16), "0e5751c026e543b2");  // RFC 7693's function, 32-byte output
   EXPECT_NE(digest_of("a"), digest_of("b"));
+}
+
+TEST(Digest, PrintsAndParsesBackAndAnEmptyOneIsTheEmptyText) {
+  const Digest digest = digest_of("a");
+  EXPECT_EQ(digest.hex().size(), 64u);
+  EXPECT_EQ(*parse_digest(digest.hex()), digest);
+  EXPECT_FALSE(digest.empty());
+  EXPECT_TRUE(Digest().empty());
+  EXPECT_EQ(Digest().hex(), "");
+  EXPECT_EQ(*parse_digest(""), Digest());
+}
+
+TEST(Digest, IsOrderedLikeItsText) {
+  for (const char* text : {"b", "c", "d", "e"})
+    EXPECT_EQ(digest_of("a") < digest_of(text), digest_of("a").hex() < digest_of(text).hex());
+}
+
+TEST(Digest, NoOtherTextIsRead) {
+  const std::string good = digest_of("a").hex();
+  std::string upper = good;
+  upper[63] = 'A';
+  for (const std::string& text :
+       {good.substr(1), good + "0", std::string("0x") + good.substr(2), upper, std::string(64, '0')})
+    EXPECT_THAT(parse_digest(text).error().text(), testing::HasSubstr("is no digest (a digest has 64"))
+        << text;
 }
 
 TEST(Signature, PrintsAndParsesBack) {

@@ -22,16 +22,18 @@ TEST(Seeds, DifferByTaskByPurposeAndByRunner) {
   std::set<std::string> seeds;
   for (Seeds* drawn : {&one, &other})
     for (const char* task : {"a", "b"})
-      for (const char* purpose : {"search", "finals"}) EXPECT_TRUE(seeds.insert(drawn->next(task, purpose)).second);
+      for (const char* purpose : {"search", "finals"})
+        EXPECT_TRUE(seeds.insert(drawn->next(digest_of(task), purpose)).second);
 }
 
 TEST(Seeds, AreTheSameForAWhileAndThenReplaced) {
   Seeds seeds;
-  const std::string first = seeds.next("task", "search");
-  for (int use = 1; use < Seeds::most_uses; ++use) ASSERT_EQ(seeds.next("task", "search"), first) << use;
-  const std::string second = seeds.next("task", "search");
+  const std::string first = seeds.next(digest_of("task"), "search");
+  for (int use = 1; use < Seeds::most_uses; ++use)
+    ASSERT_EQ(seeds.next(digest_of("task"), "search"), first) << use;
+  const std::string second = seeds.next(digest_of("task"), "search");
   EXPECT_NE(second, first);
-  EXPECT_EQ(seeds.next("task", "search"), second);
+  EXPECT_EQ(seeds.next(digest_of("task"), "search"), second);
 }
 
 TEST(Pages, HiddenOnesAreInNoChild) {

@@ -68,8 +68,8 @@ TEST(SimulatedDevice, FaultsComeAtTheirRateWithAMessage) {
 }
 
 TEST(SimulatedDevice, OneArtifactCanBeScriptedByDigestOrByItself) {
-  auto script = parse_simulation_script("noise 0\nartifact " + digest_of("x") + " 777\nartifact " +
-                                        digest_of("y") + " wrong_answer");
+  auto script = parse_simulation_script("noise 0\nartifact " + digest_of("x").hex() + " 777\nartifact " +
+                                        digest_of("y").hex() + " wrong_answer");
   ASSERT_TRUE(script);
   SimulatedDevice device(*script);
   EXPECT_EQ(measure(device, "x").median_ns, 777);

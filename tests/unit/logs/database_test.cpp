@@ -24,6 +24,7 @@ namespace hone {
 namespace {
 
 using test::make_record;
+using testing::AllOf;
 using testing::HasSubstr;
 
 wire::Bytes bytes_of(const Record& record) { return *wire::encode_record(record); }
@@ -50,7 +51,7 @@ TEST(LogDatabase, GivesBackEveryFieldItWrote) {
   failed.measurement = failure(MeasureStatus::run_timeout, "ran 2 s of 1 s");
   failed.features.clear();
   Record unbuilt = make_record(5);
-  unbuilt.artifact.clear();
+  unbuilt.artifact = {};
   unbuilt.measurement = failure(MeasureStatus::build_error, "no register: \xc3\xa4");
   ASSERT_TRUE(log.add(make_record(1)));
   ASSERT_TRUE(log.add(failed));
@@ -112,6 +113,50 @@ TEST(LogDatabase, RefusesALogOfANewerVersion) {
   H5Aclose(attribute);
   H5Fclose(file);
   EXPECT_THAT(LogDatabase::open(folder.path / "x.h5").error().what, HasSubstr("version 99"));
+}
+
+/// One letter of a digest's text becomes another, which is no hex digit.
+void spoil(std::string& bytes, const Digest& digest) {
+  const size_t place = bytes.find(digest.hex());
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = 'x';
+}
+
+TEST(LogDatabase, SaysWhichRowOfAFileHasATextThatIsNoDigest) {
+  test::Folder folder;
+  LogDatabase log;
+  log.add(make_record(0));
+  log.add(make_record(1));
+  ASSERT_TRUE(log.write(folder.path / "x.h5"));
+  const hid_t file = H5Fopen((folder.path / "x.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  H5Adelete(file, "content");  // as in older files: else the change itself is noticed
+  const hid_t texts = H5Dopen2(file, "strings/bytes", H5P_DEFAULT);
+  const hid_t space = H5Dget_space(texts);
+  std::string bytes(static_cast<size_t>(H5Sget_simple_extent_npoints(space)), '\0');
+  H5Dread(texts, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data());
+  spoil(bytes, make_record(1).artifact);
+  H5Dwrite(texts, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data());
+  H5Sclose(space);
+  H5Dclose(texts);
+  H5Fclose(file);
+  EXPECT_THAT(LogDatabase::open(folder.path / "x.h5").error().text(),
+              AllOf(HasSubstr("row 1 of /records: artifact 'x"), HasSubstr("' is no digest")));
+}
+
+TEST(LogDatabase, SaysWhichEntryOfAJournalHasATextThatIsNoDigest) {
+  test::Folder folder;
+  const auto path = folder.path / "x.h5";
+  const wire::Bytes record = bytes_of(make_record(1));
+  std::string payload(reinterpret_cast<const char*>(record.data()), record.size());
+  spoil(payload, make_record(1).task_key);
+  {
+    auto journal = Journal::open(journal_path(path));
+    ASSERT_TRUE(journal);
+    journal->append(kRecordEntry, payload);
+    ASSERT_TRUE(journal->sync());
+  }
+  EXPECT_THAT(LogDatabase::open(path).error().text(),
+              AllOf(HasSubstr("entry 0 is no record: task key: 'x"), HasSubstr("' is no digest")));
 }
 
 TEST(LogDatabase, MeetsDamageInTheFileWithAnErrorOrTheSameRecords) {

@@ -202,7 +202,6 @@ TEST(Door, NamesThatAreTooLongAreRefusedAndWhatIsSaidIsCutOff) {
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("a label has 302 bytes"));
   EXPECT_TRUE(hand.core.jobs().empty());
   EXPECT_EQ(hand.core.counters().malformed, 3u);
-  EXPECT_TRUE(too_long(wire::Fetch{std::string(300, 'x')}));
   EXPECT_TRUE(too_long(wire::BoardRequest{std::string(300, 'x'), wire::BoardAction::show, ""}));
   hello.name = "b";
   hello.board = std::string(20000, 'x');

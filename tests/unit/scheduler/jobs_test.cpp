@@ -57,6 +57,16 @@ TEST(Tokens, LetAClientSubmitAgainWhatAKilledSchedulerHadNotWritten) {
   EXPECT_EQ(world.core().jobs().size(), 1u);
 }
 
+TEST(JobsJournal, SaysWhichEntryNamesAMeasurementByNoDigest) {
+  auto entry = issued_entry({digest_of("id"), {}});
+  ASSERT_TRUE(entry);
+  EXPECT_TRUE(recover({*entry})->issued.contains(digest_of("id")));
+  entry->payload.replace(entry->payload.find(digest_of("id").hex()), 1, "x");
+  EXPECT_THAT(recover({boot_entry(1), *entry}).error().text(),
+              testing::AllOf(HasSubstr("entry 1 of the jobs journal: names no measurement: 'x"),
+                             HasSubstr("' is no digest")));
+}
+
 TEST(Users, AreWhoTheirKeysSayTheyAre) {
   Hand hand;
   wire::Hello hello;

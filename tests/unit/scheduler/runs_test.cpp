@@ -209,7 +209,7 @@ TEST(CostModel, IsTrainedAfterEnoughRecordsAndHandedOutByDigest) {
   world.add_runner("board");
   world.submit(make_request(2, 150));
   ASSERT_TRUE(world.run(Time(60000)));
-  EXPECT_EQ(world.rounds_seen.front().cost_model, "");
+  EXPECT_EQ(world.rounds_seen.front().cost_model, Digest());
   std::set<Digest> models;
   for (const wire::Round& round : world.rounds_seen)
     if (!round.cost_model.empty()) models.insert(round.cost_model);
@@ -228,7 +228,7 @@ TEST(CostModel, WarmsUpFromTheLogBeforeTheFirstRound) {
   world.submit(make_request(2, 80));
   ASSERT_TRUE(world.run(Time(60000)));
   ASSERT_FALSE(world.rounds_seen.empty());
-  EXPECT_NE(world.rounds_seen.front().cost_model, "");
+  EXPECT_NE(world.rounds_seen.front().cost_model, Digest());
   EXPECT_FALSE(world.rounds_seen.front().top.empty());
 }
 

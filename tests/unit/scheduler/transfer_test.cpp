@@ -160,7 +160,7 @@ TEST(SpaceVersion, ANewerOneIsMeasuredAgainAndTheOldTimeForgotten) {
   EXPECT_FALSE(task.knows("direct t=1", 2));
   Record young = record_of("conv1x1 8", "t=1", 300);
   young.candidate.space_version = 2;
-  young.artifact = "another";
+  young.artifact = digest_of("another");
   task.observe(young, true);
   EXPECT_TRUE(task.knows("direct t=1", 2));
   EXPECT_EQ(task.best_ns, 300);
@@ -177,7 +177,7 @@ TEST(Hints, ComeFromLikeTasksOfTheJobUntilTheTaskHasTrialsOfItsOwn) {
     for (int i = 0; i < 10; ++i) {
       Record record = record_of(lane.tasks[task].task.summary,
                                 "t=" + std::to_string(100 * task + static_cast<size_t>(i)), 1000 - i);
-      record.artifact = std::to_string(task) + "/" + std::to_string(i);
+      record.artifact = digest_of(std::to_string(task) + "/" + std::to_string(i));
       lane.tasks[task].observe(record, true);
     }
   EXPECT_THAT(hints_for(lane, 0, {}), testing::ElementsAre("direct t=109", "direct t=108"));

@@ -233,7 +233,7 @@ void World::deliver(const Outgoing& outgoing) {
       check_grant(round.lease);
       rounds_seen.push_back(round);
       worker->rounds.emplace(round.lease, round);
-      if (round.cost_model != "" && !core_->artifacts().has(round.cost_model))
+      if (round.cost_model != Digest() && !core_->artifacts().has(round.cost_model))
         breach("a round names a model nobody has");
     }
     for (const wire::MeasureRequest& request : want->measurements) {

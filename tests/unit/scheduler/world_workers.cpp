@@ -13,7 +13,7 @@ wire::Bytes bytes_of(const std::string& text) {
 
 Digest digest(const wire::Bytes& bytes) { return digest_of(std::span<const std::byte>(bytes)); }
 
-uint64_t hash(const std::string& text) { return std::stoull(digest_of(text).substr(0, 15), nullptr, 16); }
+uint64_t hash(const std::string& text) { return std::stoull(digest_of(text).hex(15), nullptr, 16); }
 
 double part(const std::string& text) { return static_cast<double>(hash(text) % 100000) / 100000; }
 
@@ -105,7 +105,7 @@ void World::measure_one(Worker& worker) {
   result.id = request.id;
   result.check_ms = 2;
   result.run_ms = nature_.measure_ms - 2;
-  const std::string name = request.artifact;
+  const std::string name = request.artifact.hex();
   if (part("kills " + name) < nature_.kills_board) {
     die(worker);
     return;

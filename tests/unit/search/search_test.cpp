@@ -188,7 +188,7 @@ TEST(Search, DropsPointsThatTheStaticRulesRefuse) {
 
 TEST(Search, ProposesOneOfThePointsThatLowerToTheSameProgram) {
   const auto one_program_a_tile = [](const Point& point) -> std::optional<Described> {
-    return Described{{1.0f}, std::to_string(point.parameters.at("tile"))};
+    return Described{{1.0f}, digest_of(std::to_string(point.parameters.at("tile")))};
   };
   SearchInput input = input_of(small_space(), 15);
   EXPECT_EQ(propose(input, one_program_a_tile, {}).entries.size(), 5u);

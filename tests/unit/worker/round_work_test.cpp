@@ -42,7 +42,7 @@ wire::Round round_of(uint64_t id, const std::string& model = "") {
   round.task = "task v1 ...";
   round.target = "target";
   round.count = 2;
-  round.cost_model = model;
+  if (!model.empty()) round.cost_model = digest_of(model);
   return round;
 }
 
@@ -70,7 +70,7 @@ BuilderAnswer proposals(uint64_t ticket, wire::LeaseRef lease, int count) {
 }
 
 BuilderAnswer artifact(uint64_t ticket, wire::Built request, const std::string& name) {
-  request.artifact = name;
+  request.artifact = digest_of(name);
   return {ticket, {{request, wire::Bytes(3)}}, MeasureStatus::ok, ""};
 }
 
@@ -107,8 +107,8 @@ TEST(RoundWork, BuildsExactlyTheCandidatesThatWereLostAndProposesNothing) {
   bench.work.answer(crash(3));
   const auto built = bench.sent<wire::Built>();
   ASSERT_EQ(built.size(), 2u);
-  EXPECT_EQ(built[0].artifact, "a");
-  EXPECT_EQ(built[0].reference, "r");
+  EXPECT_EQ(built[0].artifact, digest_of("a"));
+  EXPECT_EQ(built[0].reference, digest_of("r"));
   EXPECT_EQ(built[1].status, MeasureStatus::build_error);
   EXPECT_EQ(built[1].candidate.parameters, "p=2");
   ASSERT_EQ(bench.others.size(), 1u);
@@ -126,8 +126,8 @@ TEST(RoundWork, HoldsCandidatesUntilTheReferenceIsThereAndSendsItsBytesOnce) {
   bench.work.answer(artifact(4, request_of(bench, 3), "b"));
   const auto built = bench.sent<wire::Built>();
   ASSERT_EQ(built.size(), 2u);
-  EXPECT_EQ(built[0].reference, "r");
-  EXPECT_EQ(built[1].reference, "r");
+  EXPECT_EQ(built[0].reference, digest_of("r"));
+  EXPECT_EQ(built[1].reference, digest_of("r"));
   EXPECT_EQ(bench.blobs[0].size(), 2u);
   EXPECT_EQ(bench.blobs[1].size(), 1u);
   ASSERT_EQ(bench.others.size(), 1u);
