@@ -21,6 +21,8 @@ namespace hone {
 struct Digest {
   std::array<uint8_t, 32> bytes{};
 
+  Digest() = default;  // no aggregate: a text in braces would be taken for the bytes
+
   auto operator<=>(const Digest&) const = default;  ///< the order of their texts
   bool empty() const { return *this == Digest(); }
   /// Its first `digits` hex digits, at most 64. Empty: "".

@@ -97,8 +97,8 @@ TEST_P(Replay, GivesTheRecordedCode) {
     }
     const Result<ModelNotes> notes = built(*planned, network.name);
     ASSERT_TRUE(notes) << notes.error().text();
-    text += "  " + part_of(*notes, "code").substr(0, 32) + "  the model's code\n";
-    text += "  " + part_of(*notes, "description").substr(0, 32) + "  the model's table and description\n";
+    text += "  " + part_of(*notes, "code").hex(32) + "  the model's code\n";
+    text += "  " + part_of(*notes, "description").hex(32) + "  the model's table and description\n";
   }
   test::expect_golden(name, text);
 }

@@ -196,7 +196,7 @@ TEST(RoundWork, FetchesTheCostModelOnceAndProposesWithIt) {
   bench.work.want(want_of({round_of(7, "m")}));
   EXPECT_TRUE(bench.requests.empty());
   EXPECT_EQ(bench.sent<wire::Fetch>().size(), 1u);
-  bench.work.blob({"m", true}, wire::Bytes(5));
+  bench.work.blob({digest_of("m"), true}, wire::Bytes(5));
   ASSERT_EQ(bench.requests.size(), 1u);
   EXPECT_EQ(bench.requests[0].second.blob.size(), 5u);
   bench.work.want(want_of({round_of(7, "m"), round_of(8, "m")}));
@@ -207,7 +207,7 @@ TEST(RoundWork, FetchesTheCostModelOnceAndProposesWithIt) {
 TEST(RoundWork, ProposesWithoutAModelThatNobodyHasAnyMore) {
   Bench bench;
   bench.work.want(want_of({round_of(7, "m")}));
-  bench.work.blob({"m", false}, {});
+  bench.work.blob({digest_of("m"), false}, {});
   ASSERT_EQ(bench.requests.size(), 1u);
   EXPECT_TRUE(bench.requests[0].second.blob.empty());
 }
