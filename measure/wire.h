@@ -122,7 +122,7 @@ struct JobTask {
   double flops = 0;
 };
 
-/// The same model for another target, whose layouts make other tasks of it.
+/// A model for one target, whose layouts make tasks of their own of it.
 struct JobPart {
   std::string target;  ///< canonical text
   std::vector<JobTask> tasks;
@@ -131,11 +131,11 @@ struct JobPart {
 
 struct JobRequest {
   std::string name;
-  std::string target;       ///< canonical text
-  std::string board_model;  ///< empty: any board that fits the target
-  std::vector<JobTask> tasks;
+  std::string board_model;  ///< empty: any board that fits a target
+  /// One for each target. Never empty: on the wire the first lies in fields of its own, as when a job had
+  /// one.
+  std::vector<JobPart> parts = std::vector<JobPart>(1);
   uint32_t threads = 1;
-  TimingMode mode = TimingMode::llc;
   uint64_t max_trials = 0;  ///< 0: no limit
   double max_seconds = 0;   ///< 0: no limit
   bool more = false;        ///< go on with tasks that were finished
@@ -146,7 +146,6 @@ struct JobRequest {
   std::vector<std::string> require;  ///< "key=value" labels that a board must have
   double limit_seconds = 0;  ///< the job fails if it has not ended by then, waiting included; 0: no limit
   double target_ms = 0;  ///< the search ends once the tasks' times add up to less, and finals agree; 0: none
-  std::vector<JobPart> also = {};  ///< further targets of the same job
 };
 
 struct Follow {
@@ -311,7 +310,7 @@ struct Stages {
 
 /// How a job stands on one model of boards with one of its targets.
 struct JobLane {
-  uint32_t part = 0;  ///< 0: the request's own target and tasks, i: its also[i - 1]
+  uint32_t part = 0;  ///< which of the request's parts
   std::string board_model;
   uint32_t boards = 0;              ///< now
   std::vector<TaskProgress> tasks;  ///< in the order of that part
@@ -344,8 +343,10 @@ struct ListJobs {
 
 struct JobSummary {
   uint64_t job = 0;
-  std::string name, target, board_model;
-  std::vector<JobTask> tasks;  ///< only if one job was asked for
+  std::string name, board_model;
+  /// Never empty, as JobRequest::parts. The first alone and without tasks, unless one job was asked for; how
+  /// the first is timed does not travel.
+  std::vector<JobPart> parts = std::vector<JobPart>(1);
   uint64_t max_trials = 0;
   double max_seconds = 0;
   std::string state, reason;
@@ -358,7 +359,6 @@ struct JobSummary {
   int64_t created_unix_ms = 0;
   double board_ms = 0;  ///< time on boards that it was given
   double limit_seconds = 0;
-  std::vector<JobPart> also = {};  ///< only if one job was asked for
 };
 
 struct Jobs {

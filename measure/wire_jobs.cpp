@@ -64,13 +64,32 @@ static void get(schema::JobLane::Reader from, JobLane& to) {
   to.reason = text("reason", from.getReason());
 }
 
+/// The first part has fields of its own, the others are a list.
+template <class Builder>
+static void put_parts(const std::vector<JobPart>& parts, Builder to) {
+  if (parts.empty()) throw Malformed{"a job has no target"};
+  const JobPart& first = parts.front();
+  to.setTarget(text("target", first.target));
+  put_list(first.tasks, to.initTasks(sized("tasks", first.tasks.size(), Limits::tasks)));
+  auto others = to.initAlso(sized("targets", parts.size() - 1, Limits::lanes));
+  for (unsigned i = 0; i < others.size(); ++i) put(parts[i + 1], others[i]);
+}
+template <class Reader>
+static std::vector<JobPart> get_parts(Reader from) {
+  std::vector<JobPart> parts(1);
+  parts[0].target = text("target", from.getTarget());
+  parts[0].tasks = get_list<JobTask>("tasks", from.getTasks(), Limits::tasks);
+  for (JobPart& part : get_list<JobPart>("targets", from.getAlso(), Limits::lanes))
+    parts.push_back(std::move(part));
+  return parts;
+}
+
 void put(const JobRequest& from, schema::JobRequest::Builder to) {
   to.setName(text("name", from.name));
-  to.setTarget(text("target", from.target));
+  put_parts(from.parts, to);
   to.setBoardModel(text("board model", from.board_model));
-  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
   to.setThreads(from.threads);
-  to.setMode(literal(to_text(from.mode)));
+  to.setMode(literal(to_text(from.parts.front().mode)));
   to.setMaxTrials(from.max_trials);
   to.setMaxSeconds(from.max_seconds);
   to.setMore(from.more);
@@ -81,15 +100,13 @@ void put(const JobRequest& from, schema::JobRequest::Builder to) {
   put_texts("label", from.require, to.initRequire(sized("labels", from.require.size(), Limits::labels)));
   to.setLimitSeconds(from.limit_seconds);
   to.setTargetMs(from.target_ms);
-  put_list(from.also, to.initAlso(sized("targets", from.also.size(), Limits::lanes)));
 }
 void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.name = text("name", from.getName());
-  to.target = text("target", from.getTarget());
+  to.parts = get_parts(from);
+  to.parts.front().mode = mode_of(from.getMode());
   to.board_model = text("board model", from.getBoardModel());
-  to.tasks = get_list<JobTask>("tasks", from.getTasks(), Limits::tasks);
   to.threads = from.getThreads();
-  to.mode = mode_of(from.getMode());
   to.max_trials = from.getMaxTrials();
   to.max_seconds = from.getMaxSeconds();
   to.more = from.getMore();
@@ -100,7 +117,6 @@ void get(schema::JobRequest::Reader from, JobRequest& to) {
   to.require = get_texts("labels", from.getRequire(), Limits::labels);
   to.limit_seconds = from.getLimitSeconds();
   to.target_ms = from.getTargetMs();
-  to.also = get_list<JobPart>("targets", from.getAlso(), Limits::lanes);
 }
 
 void put(const Query& from, schema::Query::Builder to) {
@@ -160,9 +176,8 @@ void get(schema::JobEvent::Reader from, JobEvent& to) {
 void put(const JobSummary& from, schema::JobSummary::Builder to) {
   to.setId(from.job);
   to.setName(text("name", from.name));
-  to.setTarget(text("target", from.target));
+  put_parts(from.parts, to);
   to.setBoardModel(text("board model", from.board_model));
-  put_list(from.tasks, to.initTasks(sized("tasks", from.tasks.size(), Limits::tasks)));
   to.setMaxTrials(from.max_trials);
   to.setMaxSeconds(from.max_seconds);
   to.setState(text("state", from.state));
@@ -177,14 +192,12 @@ void put(const JobSummary& from, schema::JobSummary::Builder to) {
   to.setLimitSeconds(from.limit_seconds);
   to.setCreatedUnixMs(from.created_unix_ms);
   to.setBoardMs(from.board_ms);
-  put_list(from.also, to.initAlso(sized("targets", from.also.size(), Limits::lanes)));
 }
 void get(schema::JobSummary::Reader from, JobSummary& to) {
   to.job = from.getId();
   to.name = text("name", from.getName());
-  to.target = text("target", from.getTarget());
+  to.parts = get_parts(from);
   to.board_model = text("board model", from.getBoardModel());
-  to.tasks = get_list<JobTask>("tasks", from.getTasks(), Limits::tasks);
   to.max_trials = from.getMaxTrials();
   to.max_seconds = from.getMaxSeconds();
   to.state = text("state", from.getState());
@@ -199,7 +212,6 @@ void get(schema::JobSummary::Reader from, JobSummary& to) {
   to.limit_seconds = from.getLimitSeconds();
   to.created_unix_ms = from.getCreatedUnixMs();
   to.board_ms = from.getBoardMs();
-  to.also = get_list<JobPart>("targets", from.getAlso(), Limits::lanes);
 }
 
 }  // namespace hone::wire

@@ -133,7 +133,7 @@ void Core::count_workers() {
     for (auto& [peer_id, peer] : peers_) {
       if (peer.role != wire::Role::runner || !boards_.find(peer.board_name)->is_usable()) continue;
       bool is_used = false;
-      for (size_t part = 0; part < job.parts(); ++part) {
+      for (size_t part = 0; part < job.request.parts.size(); ++part) {
         Lane* lane = fits(job, part, peer) ? lane_for(job, part, peer.board.model) : nullptr;
         if (lane == nullptr) continue;
         ++lane->boards;

@@ -16,26 +16,27 @@ double seconds(Time time) { return static_cast<double>(time.count()) / 1000; }
 
 void Core::set_up_lanes(Job& job) {
   if (job.targets.empty())
-    for (size_t part = 0; part < job.parts(); ++part) {
-      auto target = parse_target(job.target_of(part));
+    for (const wire::JobPart& part : job.request.parts) {
+      auto target = parse_target(part.target);
       job.targets.push_back(target ? std::move(*target) : Target());
     }
   for (const RecoveredLane& lane : std::exchange(job.known_lanes, {}))
-    if (lane.part < job.parts()) add_lane(job, lane.part, lane.board_model).candidates = lane.candidates;
+    if (lane.part < job.request.parts.size())
+      add_lane(job, lane.part, lane.board_model).candidates = lane.candidates;
   if (!job.lanes.empty() || job.request.board_model.empty()) return;
-  for (size_t part = 0; part < job.parts(); ++part) add_lane(job, part, job.request.board_model);
+  for (size_t part = 0; part < job.request.parts.size(); ++part) add_lane(job, part, job.request.board_model);
 }
 
 Lane& Core::add_lane(Job& job, size_t part, const std::string& board_model) {
   Lane& lane = job.lanes.emplace_back();
   lane.part = part;
-  lane.target_text = job.target_of(part);
+  lane.target_text = job.request.parts[part].target;
   lane.target = job.targets[part];
   lane.board_model = board_model;
   lane.threads = job.request.threads;
-  lane.mode = part == 0 ? job.request.mode : job.request.also[part - 1].mode;
+  lane.mode = job.request.parts[part].mode;
   lane.waiting_since = now_.steady;
-  for (const wire::JobTask& task : job.tasks_of(part)) {
+  for (const wire::JobTask& task : job.request.parts[part].tasks) {
     TaskState state;
     state.task = task;
     state.key = digest_of(task.task);
@@ -78,17 +79,15 @@ void Core::submit(const PeerId& peer, const wire::JobRequest& asked) {
     send_when_durable(peer, wire::Accepted{known->second});
     return;
   }
-  if (1 + request.also.size() > settings_.lanes)
-    return refuse("it has " + std::to_string(1 + request.also.size()) + " targets, at most " +
+  if (request.parts.size() > settings_.lanes)
+    return refuse("it has " + std::to_string(request.parts.size()) + " targets, at most " +
                   std::to_string(settings_.lanes) + " are worked on");
   if (request.priority < 1 || request.priority > 100) return refuse("its priority is not 1 to 100");
   if (!(request.limit_seconds >= 0 && request.max_seconds >= 0)) return refuse("a negative time");
   for (const std::string& label : request.require)
     if (label.find('=') == std::string::npos) return refuse("the label '" + label + "' is not KEY=VALUE");
   std::set<std::string> targets;
-  for (size_t part = 0; part <= request.also.size(); ++part) {
-    const std::string& text = part == 0 ? request.target : request.also[part - 1].target;
-    const auto& tasks = part == 0 ? request.tasks : request.also[part - 1].tasks;
+  for (const auto& [text, tasks, mode] : request.parts) {
     if (tasks.empty()) return refuse("it has no tasks");
     if (auto target = parse_target(text); !target) return refuse(target.error().text());
     if (!targets.insert(text).second) return refuse("a target is there twice: " + text);
@@ -200,11 +199,7 @@ void Core::load(Job& job, Lane& lane) {
     lane.tasks[i].settled =
         !job.request.more && is_settled(lane.tasks[i], settings_, 0.6 * share_of_model(lane, i));
   job.changed = true;
-  wire::JobRequest conditions;
-  conditions.target = lane.target_text;
-  conditions.board_model = lane.board_model;
-  conditions.threads = lane.threads;
-  conditions.mode = lane.mode;
+  const Conditions conditions{lane.target_text, lane.board_model, lane.threads, lane.mode};
   for (TaskState& task : lane.tasks)
     task.near = near_points({&log_.records(), &transfer_}, conditions, task.task, task.key, settings_);
   // A warm start: the model learns from what the log holds before the first round.
@@ -355,7 +350,7 @@ wire::JobEvent Core::event_of(const Job& job) const {
     }
   }
   if (!event.lanes.empty()) event.tasks = event.lanes[0].tasks;
-  event.tasks.resize(job.request.tasks.size());
+  event.tasks.resize(job.request.parts.front().tasks.size());
   event.trials = job.trials();
   event.measured_before = job.measured_before;
   event.candidates = job.candidates();

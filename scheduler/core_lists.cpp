@@ -12,12 +12,11 @@ void Core::list_jobs(const PeerId& peer, uint64_t id) {
     wire::JobSummary summary;
     summary.job = number;
     summary.name = job.request.name;
-    summary.target = job.request.target;
     summary.board_model = job.board_models();
-    if (id != 0) {
-      summary.tasks = job.request.tasks;
-      summary.also = job.request.also;
-    }
+    if (id != 0)
+      summary.parts = job.request.parts;
+    else
+      summary.parts.front().target = job.request.parts.front().target;
     summary.max_trials = job.request.max_trials;
     summary.max_seconds = job.request.max_seconds;
     summary.state = to_text(job.state);

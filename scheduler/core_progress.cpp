@@ -35,7 +35,7 @@ void Core::advance(Job& job) {
     stop_job(job, "no client followed it for " + std::to_string(settings_.abandon.count() / 1000) + " s");
   if (job.state != JobState::stopping && job.request.limit_seconds > 0 &&
       seconds(now_.steady - job.started) >= job.request.limit_seconds) {
-    size_t timed = 0, all = job.lanes.empty() ? job.request.tasks.size() : 0;
+    size_t timed = 0, all = job.lanes.empty() ? job.request.parts.front().tasks.size() : 0;
     for (const Lane& lane : job.lanes) {
       all += lane.tasks.size();
       timed += static_cast<size_t>(
@@ -78,9 +78,9 @@ bool Core::advance_lanes(Job& job) {
   }
   // A target that no board had yet is waited for as long as a job waits for its first board.
   std::string missing;
-  for (size_t part = 0; part < job.parts(); ++part)
+  for (size_t part = 0; part < job.request.parts.size(); ++part)
     if (std::ranges::none_of(job.lanes, [&](const Lane& lane) { return lane.part == part; }))
-      missing += "; no board for " + job.target_of(part) + " was Good within " +
+      missing += "; no board for " + job.request.parts[part].target + " was Good within " +
                  std::to_string(settings_.worker_wait.count() / 1000) + " s";
   if (!missing.empty() && now_.steady - job.started < settings_.worker_wait) return false;
   if (!is_done) return false;

@@ -55,8 +55,7 @@ std::optional<std::string> too_long(const wire::Message& message) {
   } else if (const auto* job = std::get_if<wire::JobRequest>(&message)) {
     lengths.name("the name of the job", job->name).name("its board model", job->board_model);
     lengths.name("its user", job->user).name("its token", job->token).names("a label", job->require);
-    lengths.facts("its target", job->target);
-    for (const wire::JobPart& part : job->also) lengths.facts("a target", part.target);
+    for (const wire::JobPart& part : job->parts) lengths.facts("a target", part.target);
   } else if (const auto* board = std::get_if<wire::BoardRequest>(&message)) {
     lengths.name("the board's name", board->name);
   }
@@ -82,8 +81,8 @@ size_t bytes_of(const wire::JobRequest& request) {
       bytes += sizeof task + task.task.size() + task.summary.size() + task.ports.size();
     return bytes;
   };
-  size_t bytes = sizeof request + request.name.size() + request.target.size() + of_tasks(request.tasks);
-  for (const wire::JobPart& part : request.also) bytes += part.target.size() + of_tasks(part.tasks);
+  size_t bytes = sizeof request + request.name.size();
+  for (const wire::JobPart& part : request.parts) bytes += part.target.size() + of_tasks(part.tasks);
   for (const std::string& label : request.require) bytes += sizeof label + label.size();
   return bytes;
 }

@@ -315,14 +315,6 @@ std::vector<RecoveredLane> Job::recovered_lanes() const {
 
 bool Job::loaded() const { return !lanes.empty() && std::ranges::all_of(lanes, &Lane::loaded); }
 
-const std::string& Job::target_of(size_t part) const {
-  return part == 0 ? request.target : request.also[part - 1].target;
-}
-
-const std::vector<wire::JobTask>& Job::tasks_of(size_t part) const {
-  return part == 0 ? request.tasks : request.also[part - 1].tasks;
-}
-
 std::string Job::board_models() const {
   std::vector<std::string> models;
   for (const RecoveredLane& lane : recovered_lanes())

@@ -190,9 +190,6 @@ struct Job {
   std::vector<RecoveredLane> recovered_lanes() const;
   bool loaded() const;  ///< it has lanes, and all are
   /// Its targets and tasks: `part` 0 are the request's own.
-  size_t parts() const { return 1 + request.also.size(); }
-  const std::string& target_of(size_t part) const;
-  const std::vector<wire::JobTask>& tasks_of(size_t part) const;
   /// The boards' models, each once: "A, B".
   std::string board_models() const;
 };

@@ -82,9 +82,9 @@ double task_distance(std::string_view a, std::string_view b) {
 }
 
 std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>& logs,
-                                   const wire::JobRequest& request, const wire::JobTask& task,
-                                   const Digest& key, const Settings& settings) {
-  NearTargets is_near(request.target);
+                                   const Conditions& search, const wire::JobTask& task, const Digest& key,
+                                   const Settings& settings) {
+  NearTargets is_near(search.target);
   std::map<std::string, double> distances;  // by summary
   struct Group {
     double distance;
@@ -98,14 +98,14 @@ std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>
       if (is_new) place->second = task_distance(task.summary, record.task_summary);
       double distance = place->second;
       if (distance > kMostDistance || !is_near(record.candidate.target)) continue;
-      const bool same_place = record.candidate.target == request.target &&
-                              (request.board_model.empty() || record.board.model == request.board_model);
-      const bool same_use = record.candidate.ports == task.ports && record.measurement.mode == request.mode &&
-                            record.measurement.threads == static_cast<int>(request.threads);
+      const bool same_place = record.candidate.target == search.target &&
+                              (search.board_model.empty() || record.board.model == search.board_model);
+      const bool same_use = record.candidate.ports == task.ports && record.measurement.mode == search.mode &&
+                            record.measurement.threads == static_cast<int>(search.threads);
       // What the job's own log holds of the task is measured already; what another log does is worth a try.
       if (log == logs.front() && same_place && same_use && record.task_key == key) continue;
       distance +=
-          (record.candidate.target == request.target ? 0 : kOtherTarget) + (same_use ? 0 : kOtherConditions);
+          (record.candidate.target == search.target ? 0 : kOtherTarget) + (same_use ? 0 : kOtherConditions);
       const std::string group = record.task_key.hex() + record.candidate.ports + record.candidate.target +
                                 record.board.model + std::to_string(record.measurement.threads) +
                                 std::string(to_text(record.measurement.mode));

@@ -38,11 +38,19 @@ struct NearPoint {
   bool operator==(const NearPoint&) const = default;
 };
 
+/// Under what a search measures.
+struct Conditions {
+  std::string target;       ///< canonical text
+  std::string board_model;  ///< empty: any
+  uint32_t threads = 1;
+  TimingMode mode = TimingMode::llc;
+};
+
 /// The best points of like tasks in `logs`, nearest first; of the first of them, the job's own log, only
-/// those under other conditions than the job's (another task, board, target, layout or mode).
+/// those under other conditions than the search's (another task, board, target, layout or mode).
 std::vector<NearPoint> near_points(const std::vector<const std::vector<Record>*>& logs,
-                                   const wire::JobRequest& request, const wire::JobTask& task,
-                                   const Digest& key, const Settings& settings);
+                                   const Conditions& search, const wire::JobTask& task, const Digest& key,
+                                   const Settings& settings);
 
 /// For a round of task `index`: `near_points` of earlier runs and the best of like tasks of this job, nearest
 /// first. Empty once the task has trials enough of its own.

@@ -85,14 +85,14 @@ struct World {
     Target target = probe_board().target;
     target.features = "";
     target.vector_bits = 128;
-    request.target = in.byte() % 16 == 0 ? text() : to_text(target);
+    request.parts[0].target = in.byte() % 16 == 0 ? text() : to_text(target);
     for (int i = in.byte() % 3; i >= 0; --i) {
       wire::JobTask task;
       task.task = "task " + std::to_string(in.byte() % 4);
       task.summary = text();
       task.weight = in.byte() % 3;
       task.flops = static_cast<double>(in.byte()) - 8;
-      request.tasks.push_back(task);
+      request.parts[0].tasks.push_back(task);
     }
     request.max_trials = in.byte() % 16;
     request.max_seconds = static_cast<double>(in.byte()) - 16;

@@ -200,14 +200,14 @@ class Client {
     Target target = probe_board().target;
     target.features = "";
     target.vector_bits = 128;
-    request.target = to_text(target);
+    request.parts[0].target = to_text(target);
     for (int i = 0; i < tasks; ++i) {
       wire::JobTask task;
       task.task = "task v1 number " + std::to_string(i) + " " + std::string(500, 't');
       task.summary = "conv3x3 " + std::to_string(i);
       task.ports = "x NCHW16 y NCHW16";
       task.flops = 1e6;
-      request.tasks.push_back(task);
+      request.parts[0].tasks.push_back(task);
     }
     request.max_trials = 100000000;
     (void)peer_.send(request);

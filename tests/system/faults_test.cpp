@@ -164,8 +164,8 @@ TEST_F(Faults, CandidatesThatMisbehaveEndInAStatusAndTheNextIsMeasured) {
   });
   Client client(endpoint());
   wire::JobRequest job = request(names.size());
-  job.tasks.resize(1);
-  job.tasks[0].task = dense_by_hand;
+  job.parts[0].tasks.resize(1);
+  job.parts[0].tasks[0].task = dense_by_hand;
   client.submit(job);
   ASSERT_TRUE(client.ended());
   EXPECT_EQ(client.event().state, "Completed") << client.event().reason;

@@ -155,7 +155,7 @@ std::vector<wire::Message> nonsense(uint64_t number) {
   wire::WorkerState state;
   state.leases.assign(number % 4096, lease);
   wire::JobRequest job = request(1);
-  job.target = text;
+  job.parts[0].target = text;
   wire::HealthReport health;
   health.check = number;
   return {built,

@@ -90,7 +90,7 @@ TEST_F(PeerNames, OfJobsAndBoardsAreTextInEveryListAndInTheSchedulersLog) {
   Client client(endpoint());
   wire::JobRequest job = request(30);
   job.name = job.user = evil;
-  job.tasks[0].summary = evil;
+  job.parts[0].tasks[0].summary = evil;
   client.submit(job);
   ASSERT_TRUE(client.ended()) << scheduler_said();
   EXPECT_EQ(client.event().state, "Completed") << client.event().reason;

@@ -28,7 +28,8 @@ void OldRelay::make_old(wire::Message& message) {
     hello->protocol_max = std::min(hello->protocol_max, protocol);
     if (std::exchange(hello->feature_version, 0) != 0) ++dropped_.feature_versions;
   } else if (auto* job = std::get_if<wire::JobRequest>(&message)) {
-    if (!std::exchange(job->also, {}).empty()) ++dropped_.further_targets;
+    if (job->parts.size() > 1) ++dropped_.further_targets;
+    job->parts.resize(1);
   } else if (auto* status = std::get_if<wire::SchedulerStatus>(&message)) {
     status->protocol_max = protocol;
     status->acknowledged_median_us = status->acknowledged_high_us = -1;

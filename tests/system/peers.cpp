@@ -20,14 +20,14 @@ wire::JobRequest request(uint64_t trials) {
   Target target = probe_board().target;  // any board of this machine's architecture fits
   target.features = "";
   target.vector_bits = 128;
-  request.target = to_text(target);
+  request.parts[0].target = to_text(target);
   for (int i = 0; i < 3; ++i) {
     wire::JobTask task;
     task.task = "task v1 number " + std::to_string(i);
     task.summary = "conv " + std::to_string(i);
     task.ports = "x y";
     task.flops = 1e6;
-    request.tasks.push_back(task);
+    request.parts[0].tasks.push_back(task);
   }
   request.max_trials = trials;
   return request;

@@ -63,8 +63,8 @@ class Stop : public Rig {
   void submit(uint64_t trials, const std::string& state) {
     client_.emplace(endpoint());
     wire::JobRequest job = request(trials);
-    job.tasks.resize(1);
-    job.tasks[0].task = dense_by_hand;
+    job.parts[0].tasks.resize(1);
+    job.parts[0].tasks[0].task = dense_by_hand;
     client_->submit(job);
     ASSERT_TRUE(client_->until([&] { return client_->job() != 0 && client_->event().state == state; }))
         << scheduler_said();
@@ -83,8 +83,8 @@ class Stop : public Rig {
   void expect_the_next_job_to_complete() {
     Client next(endpoint());
     wire::JobRequest job = request(2);
-    job.tasks.erase(job.tasks.begin(), job.tasks.begin() + 2);
-    job.tasks[0].task = dense_by_hand;
+    job.parts[0].tasks.erase(job.parts[0].tasks.begin(), job.parts[0].tasks.begin() + 2);
+    job.parts[0].tasks[0].task = dense_by_hand;
     next.submit(job);
     ASSERT_TRUE(next.ended()) << scheduler_said();
     EXPECT_EQ(next.event().state, "Completed") << next.event().reason;

@@ -81,8 +81,9 @@ std::vector<std::pair<std::string, Message>> examples() {
   measured.upload_ms = 1;
   measured.check_ms = 2;
   measured.run_ms = 3;
-  JobRequest job{"resnet18", "target", "AMD", {{"task", "conv", "ports", 4, 1e9}}, 2, TimingMode::dram, 100,
-                 60,         true,     5};
+  JobRequest job{"resnet18", "AMD", {{"target", {{"task", "conv", "ports", 4, 1e9}}, TimingMode::dram}},
+                 2,          100,   60,
+                 true,       5};
   JobEvent event{1,
                  "InProgress",
                  "why",
@@ -130,9 +131,8 @@ std::vector<std::pair<std::string, Message>> examples() {
       {"list_jobs", ListJobs{9}},
       {"jobs", Jobs{{{9,
                       "model",
-                      "target",
                       "board",
-                      {{"task text", "conv 3x3", "ports", 4, 1e9}},
+                      {{"target", {{"task text", "conv 3x3", "ports", 4, 1e9}}}},
                       100,
                       60,
                       "Failed",
@@ -154,8 +154,9 @@ std::vector<std::pair<std::string, Message>> examples_2() {
   hello.emulated = true;
   hello.sandbox = "no system call filter";
   hello.max_frequency_mhz = 3600;
-  JobRequest job{"resnet18", "target", "AMD", {{"task", "conv", "ports", 4, 1e9}}, 2, TimingMode::dram, 100,
-                 60,         true,     5};
+  JobRequest job{"resnet18", "AMD", {{"target", {{"task", "conv", "ports", 4, 1e9}}, TimingMode::dram}},
+                 2,          100,   60,
+                 true,       5};
   job.priority = 20;
   job.user = "me";
   job.token = "token";

@@ -285,6 +285,32 @@ TEST(Wire, ATextThatIsNoDigestIsMalformedAndItsFieldIsNamed) {
   }
 }
 
+TEST(Wire, AJobsPartsComeBackInTheirOrder) {
+  JobRequest job;
+  job.parts = {{"first", {JobTask{.task = "task 1", .summary = "", .ports = ""}}, TimingMode::dram},
+               {"second", {JobTask{.task = "task 2", .summary = "", .ports = ""}}, TimingMode::llc},
+               {"third", {}, TimingMode::dram}};
+  const auto read = decode(*encode(job));
+  ASSERT_TRUE(read) << read.error().text();
+  const auto& parts = std::get<JobRequest>(*read).parts;
+  ASSERT_EQ(parts.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(parts[i].target, job.parts[i].target);
+    EXPECT_EQ(parts[i].tasks.size(), job.parts[i].tasks.size());
+    EXPECT_EQ(parts[i].mode, job.parts[i].mode);
+  }
+  EXPECT_EQ(parts[1].tasks[0].task, "task 2");
+}
+
+TEST(Wire, AJobWithoutATargetIsRefusedBeforeItIsSent) {
+  JobRequest job;
+  job.parts.clear();
+  EXPECT_THAT(encode(job).error().text(), HasSubstr("a job has no target"));
+  JobSummary summary;
+  summary.parts.clear();
+  EXPECT_THAT(encode(Jobs{{summary}}).error().text(), HasSubstr("a job has no target"));
+}
+
 TEST(Wire, AnEmptyDigestTravelsAsTheEmptyText) {
   EXPECT_EQ(std::get<Fetch>(*decode(*encode(Fetch{}))).digest, Digest());
   EXPECT_LT(encode(Fetch{})->size() + 56, encode(Fetch{digest_of("a")})->size());

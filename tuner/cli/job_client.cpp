@@ -41,10 +41,10 @@ void JobClient::greet() {
 
 Status check_takes_all(const wire::JobRequest& request, uint32_t protocol) {
   constexpr uint32_t with_further_targets = 3;
-  if (request.also.empty() || protocol >= with_further_targets) return {};
+  if (request.parts.size() == 1 || protocol >= with_further_targets) return {};
   return fail("the scheduler speaks protocol " + std::to_string(protocol) +
-                  ", which has one target a job: of these " + std::to_string(1 + request.also.size()) +
-                  " it would tune " + request.target + " alone",
+                  ", which has one target a job: of these " + std::to_string(request.parts.size()) +
+                  " it would tune " + request.parts.front().target + " alone",
               request.name, "submit a job for each target, or start a scheduler of protocol 3");
 }
 

@@ -57,13 +57,11 @@ int list(const JobFlags& flags, const Output& output) {
 
 TunedParts parts_of(const wire::JobSummary& job) {
   TunedParts parts;
-  const auto add = [&](const std::vector<wire::JobTask>& tasks) {
-    std::vector<TunedTask>& part = parts.emplace_back();
-    for (const wire::JobTask& task : tasks)
-      part.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
-  };
-  add(job.tasks);
-  for (const wire::JobPart& also : job.also) add(also.tasks);
+  for (const wire::JobPart& part : job.parts) {
+    std::vector<TunedTask>& tasks = parts.emplace_back();
+    for (const wire::JobTask& task : part.tasks)
+      tasks.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
+  }
   return parts;
 }
 
@@ -75,8 +73,7 @@ int describe(const JobFlags& flags, const Output& output) {
   const wire::JobSummary& job = jobs->front();
   output.data(fmt::format("job     {} {}: {}{}", job.job, job.name, job.state,
                           job.reason.empty() ? "" : ", " + job.reason));
-  output.data("target  " + job.target);
-  for (const wire::JobPart& also : job.also) output.data("target  " + also.target);
+  for (const wire::JobPart& part : job.parts) output.data("target  " + part.target);
   output.data(fmt::format("board   {}; {} boards and {} tuners now",
                           job.board_model.empty() ? "any that fits" : job.board_model, job.boards,
                           job.tuners));
@@ -90,7 +87,7 @@ int describe(const JobFlags& flags, const Output& output) {
   if (job.limit_seconds > 0) output.data(fmt::format("limit   {} s in all", job.limit_seconds));
   const auto* event = std::get_if<wire::JobEvent>(&*answer);
   if (event != nullptr && !event->trouble.empty()) output.warning(event->trouble);
-  if (event == nullptr || event->tasks.size() != job.tasks.size()) return kSuccess;
+  if (event == nullptr || event->tasks.size() != job.parts.front().tasks.size()) return kSuccess;
   for (const std::string& line : lane_lines(parts_of(job), *event)) output.data(line);
   for (const std::string& line : failure_lines(*event)) output.data(line);
   return kSuccess;

@@ -130,10 +130,9 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   Prepared prepared;
   wire::JobRequest& request = prepared.run.request;
   request.name = std::filesystem::path(flags.model).stem().string();
-  request.target = to_text(target);
   if (!is_remote) request.board_model = board.model;
   request.threads = static_cast<uint32_t>(flags.threads);
-  request.mode = timing_mode(graph, board);
+  const TimingMode mode = timing_mode(graph, board);
   request.max_trials = flags.trials;
   request.max_seconds = seconds;
   request.more = flags.more;
@@ -148,9 +147,9 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
   }
   prepared.run.log = log;
   prepared.run.transfer = transfer;
-  request.tasks = plans.front().part.tasks;
   const double flops = plans.front().flops;
-  const size_t tasks = request.tasks.size();
+  const size_t tasks = plans.front().part.tasks.size();
+  request.parts.clear();
   for (PartPlan& part : plans) {
     prepared.parts.push_back(std::move(part.tasks));
     output.message(fmt::format(
@@ -158,17 +157,16 @@ Result<Prepared> prepare(const TuneFlags& flags, const Output& output) {
         part.target.vector_bits,
         is_remote ? "any that fits"
                   : fmt::format("{}, {} {}", board.model, board.cores, board.cores == 1 ? "core" : "cores")));
-    if (&part == &plans.front()) continue;
-    part.part.mode = request.mode;
-    request.also.push_back(std::move(part.part));
+    part.part.mode = mode;
+    request.parts.push_back(std::move(part.part));
   }
   output.message(fmt::format("model   {}: {} operators, {} tasks, {}, {}", request.name, graph.nodes.size(),
                              tasks, format_amount(flops, "FLOP"),
                              format_amount(parameter_count(graph), "parameters")));
   output.message(is_remote ? fmt::format("log     with the scheduler at {}, timing mode {}",
-                                         flags.lab.scheduler, to_text(request.mode))
+                                         flags.lab.scheduler, to_text(mode))
                            : fmt::format("log     {}: {} records for this target, timing mode {}", flags.log,
-                                         format_count(static_cast<double>(records)), to_text(request.mode)));
+                                         format_count(static_cast<double>(records)), to_text(mode)));
   return prepared;
 }
 

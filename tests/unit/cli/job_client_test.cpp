@@ -66,8 +66,8 @@ TEST(JobClient, SubmitsSeveralTargetsOnlyToASchedulerThatTakesThem) {
   for (const uint32_t protocol : {1u, 2u, 3u}) {
     Stage stage;
     wire::JobRequest both = request();
-    both.target = "x86_64";
-    both.also.push_back({"aarch64", {}, TimingMode::llc});
+    both.parts[0].target = "x86_64";
+    both.parts.push_back({"aarch64", {}, TimingMode::llc});
     auto client = JobClient::connect(stage.endpoint, both);
     ASSERT_TRUE(client);
     ASSERT_TRUE(stage.next<wire::Hello>());
@@ -77,7 +77,7 @@ TEST(JobClient, SubmitsSeveralTargetsOnlyToASchedulerThatTakesThem) {
     const auto taken = take(*client);
     if (protocol >= 3) {
       ASSERT_TRUE(taken) << taken.error().text();
-      EXPECT_EQ(stage.next<wire::JobRequest>()->also.size(), 1u);
+      EXPECT_EQ(stage.next<wire::JobRequest>()->parts.size(), 2u);
     } else {
       ASSERT_FALSE(taken) << "cut to one target, and nobody knows";
       EXPECT_THAT(taken.error().text(), testing::HasSubstr("protocol " + std::to_string(protocol)));

@@ -42,13 +42,13 @@ class VirtualLab {
     Target target = probe_board().target;
     target.features = "";
     target.vector_bits = 128;
-    request.target = to_text(target);
+    request.parts[0].target = to_text(target);
     for (int i = 0; i < 20; ++i) {
       wire::JobTask task;
       task.task = "task " + std::to_string(i);
       task.summary = "conv " + std::to_string(i);
       task.flops = 1e6;
-      request.tasks.push_back(task);
+      request.parts[0].tasks.push_back(task);
     }
     request.max_trials = 3000;
     say("client", request);

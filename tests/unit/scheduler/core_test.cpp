@@ -61,11 +61,11 @@ TEST(Submit, RefusesJobsThatMakeNoSenseAndSaysWhy) {
   hand.say("client", make_request(0, 10));
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("it has no tasks"));
   wire::JobRequest request = make_request(1, 10);
-  request.target = "potato";
+  request.parts[0].target = "potato";
   hand.say("client", request);
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("the job was not accepted"));
   request = make_request(2, 10);
-  request.tasks[1] = request.tasks[0];
+  request.parts[0].tasks[1] = request.parts[0].tasks[0];
   hand.say("client", request);
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("twice"));
   hand.say("client", wire::Follow{99});
@@ -374,7 +374,7 @@ TEST(Jobs, AreTheSameAfterARestartFromTheirJournal) {
   ASSERT_EQ(after.core.jobs().size(), 1u);
   const Job& job = after.core.jobs().begin()->second;
   EXPECT_EQ(job.id, before.core.jobs().begin()->first);
-  EXPECT_EQ(job.request.tasks[0].task, before.round.task);
+  EXPECT_EQ(job.request.parts[0].tasks[0].task, before.round.task);
   EXPECT_EQ(job.state, JobState::in_progress);
   // A result that was on its way when the scheduler died is still committed.
   wire::Hello hello;

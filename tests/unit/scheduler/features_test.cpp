@@ -23,7 +23,7 @@ LogDatabase log_of(int version) {
     Record record;
     record.candidate.task = "another task";
     record.task_key = digest_of(record.candidate.task);
-    record.candidate.target = request.target;
+    record.candidate.target = request.parts[0].target;
     record.candidate.formulation = "direct";
     record.candidate.parameters = "p=" + std::to_string(i);
     record.candidate.schedule = "steps of " + std::to_string(i);

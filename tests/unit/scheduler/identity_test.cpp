@@ -226,7 +226,7 @@ TEST(Queue, OfAUsersJobsHasItsLength) {
   Hand hand(settings);
   const auto submit = [&](const std::string& user, size_t bytes = 10) {
     wire::JobRequest job = test::make_request(1, 10);
-    job.tasks[0].summary = std::string(bytes, 's');
+    job.parts[0].tasks[0].summary = std::string(bytes, 's');
     hand.take(hand.core.message({hand.now, 1}, user, wire::Hello{}, {}, {user}));
     const size_t before = hand.sent.size();
     hand.say(user, job);

@@ -143,7 +143,7 @@ TEST(Jobs, ThatShareABoardGetItByTheirPriorities) {
   world.step();
   const uint64_t first = world.job();
   request.priority = 10;
-  request.mode = TimingMode::dram;
+  request.parts[0].mode = TimingMode::dram;
   world.submit(request);
   for (int i = 0; i < 3000; ++i) world.step();
   ASSERT_NE(world.job(), first);
@@ -224,7 +224,7 @@ TEST(Jobs, FailWhenTheirTimeLimitHasPassedInEveryState) {
 TEST(Jobs, StopInBoundedTimeThoughOthersCommitWithoutEnd) {
   Measuring hand;
   wire::JobRequest other = make_request(1, 10);
-  other.mode = TimingMode::dram;
+  other.parts[0].mode = TimingMode::dram;
   hand.say("client", other);
   hand.say("runner", hand.result(hand.request));
   hand.say("client", wire::Stop{hand.round.job});

@@ -81,7 +81,7 @@ TEST(Lanes, SurviveRestartsAndFaultsOfEveryKind) {
 TEST(Lanes, AreOnePerTargetWithTheTasksOfThatTarget) {
   Hand hand;
   wire::JobRequest request = test::make_request(1, 10);
-  request.also.push_back({to_text(other_target()), {test::make_task(7)}, TimingMode::dram});
+  request.parts.push_back({to_text(other_target()), {test::make_task(7)}, TimingMode::dram});
   hand.hello("client", wire::Role::client);
   hand.say("client", request);
   hand.durable();
@@ -107,9 +107,9 @@ TEST(Lanes, AreOnePerTargetWithTheTasksOfThatTarget) {
     if (const auto* want = std::get_if<wire::Want>(&outgoing.message); want && outgoing.peer == "tuner")
       rounds.insert(rounds.end(), want->rounds.begin(), want->rounds.end());
   ASSERT_EQ(rounds.size(), 2u);
-  EXPECT_EQ(rounds[0].target, request.target);
-  EXPECT_EQ(rounds[1].target, request.also[0].target);
-  EXPECT_EQ(rounds[1].task, request.also[0].tasks[0].task);
+  EXPECT_EQ(rounds[0].target, request.parts[0].target);
+  EXPECT_EQ(rounds[1].target, request.parts[1].target);
+  EXPECT_EQ(rounds[1].task, request.parts[1].tasks[0].task);
   EXPECT_EQ(rounds[1].mode, TimingMode::dram);
   hand.build("tuner", rounds[1], "arm code", 0);
   EXPECT_EQ(hand.last<wire::Want>("there")->measurements.at(0).artifact, digest_of("arm code"));
@@ -118,7 +118,7 @@ TEST(Lanes, AreOnePerTargetWithTheTasksOfThatTarget) {
   hand.say("there", hand.result(hand.last<wire::Want>("there")->measurements.at(0)));
   ASSERT_EQ(hand.records.size(), 1u);
   EXPECT_EQ(hand.records[0].board.model, "Arm board");
-  EXPECT_EQ(hand.records[0].candidate.target, request.also[0].target);
+  EXPECT_EQ(hand.records[0].candidate.target, request.parts[1].target);
 }
 
 TEST(Lanes, OfATargetWithoutABoardAreWaitedForAndThenNamed) {
@@ -128,7 +128,7 @@ TEST(Lanes, OfATargetWithoutABoardAreWaitedForAndThenNamed) {
   world.add_tuner("t");
   world.add_runner("a");
   wire::JobRequest request = test::make_request(1, 10);
-  request.also.push_back({to_text(other_target()), {test::make_task(7)}, TimingMode::llc});
+  request.parts.push_back({to_text(other_target()), {test::make_task(7)}, TimingMode::llc});
   world.submit(request);
   EXPECT_FALSE(world.run(Time(19000))) << "the board may still come";
   ASSERT_TRUE(world.run(Time(3000)));
@@ -213,7 +213,7 @@ TEST(Lanes, RefuseATargetThatIsThereTwice) {
   Hand hand;
   hand.hello("client", wire::Role::client);
   wire::JobRequest request = test::make_request(1, 10);
-  request.also.push_back({request.target, request.tasks, TimingMode::llc});
+  request.parts.push_back({request.parts[0].target, request.parts[0].tasks, TimingMode::llc});
   hand.say("client", request);
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("a target is there twice"));
 }

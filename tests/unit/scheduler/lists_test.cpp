@@ -24,9 +24,9 @@ TEST(Jobs, AreListedWithTheirStateAndTasksOnlyOfTheOneAskedFor) {
   EXPECT_EQ(all->jobs[0].boards, 1u);
   EXPECT_EQ(all->jobs[0].tuners, 1u);
   EXPECT_EQ(all->jobs[0].max_trials, 10u);
-  EXPECT_THAT(all->jobs[0].tasks, IsEmpty());
+  EXPECT_THAT(all->jobs[0].parts.front().tasks, IsEmpty());
   hand.say("client", wire::ListJobs{hand.round.job});
-  EXPECT_EQ(hand.last<wire::Jobs>("client")->jobs.at(0).tasks.at(0).task, hand.round.task);
+  EXPECT_EQ(hand.last<wire::Jobs>("client")->jobs.at(0).parts.front().tasks.at(0).task, hand.round.task);
 }
 
 TEST(Jobs, ThatAreNotThereAreNamed) {

@@ -289,8 +289,8 @@ TEST(ArtifactStore, ForgetsWhatWasNotUsedForLongestButNothingNeeded) {
 TEST(JobsJournal, GivesBackJobsStatesAndWhatWasIssued) {
   wire::JobRequest request;
   request.name = "net";
-  request.target = "t";
-  request.tasks = {test::make_task(1, 4)};
+  request.parts[0].target = "t";
+  request.parts[0].tasks = {test::make_task(1, 4)};
   request.max_trials = 17;
   RecoveredJob state;
   state.state = JobState::in_progress;
@@ -316,7 +316,7 @@ TEST(JobsJournal, GivesBackJobsStatesAndWhatWasIssued) {
   EXPECT_EQ(again->boot, 2u);
   ASSERT_EQ(again->jobs.size(), 1u) << "the oldest jobs that have ended are not kept";
   const RecoveredJob& job = again->jobs.at(7);
-  EXPECT_EQ(job.request.tasks[0].weight, 4u);
+  EXPECT_EQ(job.request.parts[0].tasks[0].weight, 4u);
   EXPECT_EQ(job.request.max_trials, 17u);
   EXPECT_EQ(job.state, JobState::in_progress);
   EXPECT_EQ(job.elapsed_ms, 1234u);

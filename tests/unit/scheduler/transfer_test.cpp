@@ -62,11 +62,12 @@ TEST(NearPoints, ComeFromLikeTasksNearestFirstAndFastestFirst) {
       record_of("conv1x1 512>256 28x28", "t=1", 900), record_of("conv1x1 128>256 28x28", "t=2", 900),
       record_of("conv1x1 128>256 28x28", "t=3", 800), record_of("conv1x1 128>256 28x28", "t=4", 990),
       record_of("conv3x3 64>256 28x28", "t=5", 1)};
-  wire::JobRequest request = make_request(0, 0);
+  Conditions search;
+  search.target = make_request(0, 0).parts[0].target;
   wire::JobTask task;
   task.summary = "conv1x1 64>256 28x28";
   task.ports = "ports";
-  const auto points = near_points({&log}, request, task, digest_of(task.summary), {});
+  const auto points = near_points({&log}, search, task, digest_of(task.summary), {});
   ASSERT_EQ(points.size(), 3u) << "two of each task";
   EXPECT_EQ(points[0].point, "direct t=3");
   EXPECT_EQ(points[1].point, "direct t=2");
@@ -81,20 +82,21 @@ TEST(NearPoints, AreNotTheTasksOwnNorThoseThatFailedNorOfStrangeTargets) {
   failed.measurement.status = MeasureStatus::crashed;
   strange.candidate.target = cousin("generic", 512);
   const std::vector<Record> log = {own, failed, strange};
-  wire::JobRequest request = make_request(0, 0);
-  request.board_model = "Test board";
-  request.mode = own.measurement.mode;
+  Conditions search;
+  search.target = make_request(0, 0).parts[0].target;
+  search.board_model = "Test board";
+  search.mode = own.measurement.mode;
   wire::JobTask task;
   task.summary = own.task_summary;
   task.ports = own.candidate.ports;
-  EXPECT_THAT(near_points({&log}, request, task, own.task_key, {}), testing::IsEmpty());
+  EXPECT_THAT(near_points({&log}, search, task, own.task_key, {}), testing::IsEmpty());
   Record elsewhere = own;
   elsewhere.board.model = "Another board";
   const std::vector<Record> other = {elsewhere};
-  EXPECT_EQ(near_points({&other}, request, task, own.task_key, {}).size(), 1u)
+  EXPECT_EQ(near_points({&other}, search, task, own.task_key, {}).size(), 1u)
       << "another board's best is a hint";
   const std::vector<Record> copy = log;
-  const auto again = near_points({&log, &copy}, request, task, own.task_key, {});
+  const auto again = near_points({&log, &copy}, search, task, own.task_key, {});
   ASSERT_EQ(again.size(), 1u) << "another log's best of the same task is a hint, on whatever board";
   EXPECT_EQ(again[0].distance, 0);
 }

@@ -40,8 +40,8 @@ wire::JobTask make_task(int number, uint32_t weight) {
 wire::JobRequest make_request(int tasks, uint64_t trials, double seconds) {
   wire::JobRequest request;
   request.name = "model";
-  request.target = to_text(make_target());
-  for (int i = 0; i < tasks; ++i) request.tasks.push_back(make_task(i));
+  request.parts[0].target = to_text(make_target());
+  for (int i = 0; i < tasks; ++i) request.parts[0].tasks.push_back(make_task(i));
   request.max_trials = trials;
   request.max_seconds = seconds;
   request.seed = 5;
