@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codegen/artifact/artifact.h"
+#include "codegen/base/preprocessing.h"
 #include "codegen/graph/graph.h"
 #include "codegen/graph/task.h"
 
@@ -108,19 +109,8 @@ std::vector<PlannedTask> distinct_kernels(const Plan& plan);
 /// Text that is equal for operators which one kernel serves.
 std::string candidate_key(const Candidate& candidate);
 
-/// Said by flags at build and kept in the artifact: how pictures become the input tensor.
-struct Preprocessing {
-  int64_t resize = 0;                  ///< pixels of the shorter side; 0: so that the crop just fits
-  int64_t crop = 0;                    ///< side of the centre square that is kept; 0: the model's input
-  float scale = 1.0f / 255;            ///< applied to 0..255
-  std::vector<float> mean, deviation;  ///< per channel of the model's order, after scaling; empty: none
-  std::string channel_order = "rgb";   ///< or "bgr"
-};
-/// As the artifact's description keeps it. Absent: nothing was said at build. Error: no description of ours.
-Result<std::optional<Preprocessing>> described_preprocessing(const std::string& description);
-
 struct BuildOptions {
-  std::optional<Preprocessing> preprocessing;
+  std::optional<Preprocessing> preprocessing;  ///< kept in the artifact's description
   std::string model_name;
   bool check = true;         ///< against the reference, on seeded data
   double max_error = 1e-3;   ///< relative L2 of each output; beyond it nothing is written

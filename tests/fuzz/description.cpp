@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "codegen/model/model.h"
+#include "codegen/runtime/data/preprocessing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hone;

@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "codegen/import/import.h"
+#include "codegen/runtime/data/picture.h"
 #include "tests/models/compiled.h"
 #include "tests/support/relative_error.h"
-#include "tuner/cli/picture.h"
-#include "tuner/cli/tensor_file.h"
+#include "tuner/session/run.h"
 
 namespace hone {
 namespace {
@@ -27,7 +27,7 @@ Result<Compiled> compiled(const std::string& model) {
 }
 
 std::vector<float> values_of(const fs::path& file) {
-  const auto tensor = cli::read_tensor(file);
+  const auto tensor = session::read_tensor(file);
   EXPECT_TRUE(tensor) << tensor.error().text();
   return tensor ? tensor->values : std::vector<float>();
 }
@@ -82,7 +82,7 @@ TEST_P(Pictures, GetTheExpectedOutputsAndLabels) {
   for (const std::string picture : expected.at("rows")) {
     const fs::path crop =
         data() / "onnx-real-expected/crops" / (picture + "_" + std::to_string(size) + ".png");
-    const auto input = cli::picture_tensor(crop, {1, 3, size, size}, how);
+    const auto input = picture_tensor(crop, {1, 3, size, size}, how);
     ASSERT_TRUE(input) << input.error().text();
     const auto outputs = made->run({*input});
     ASSERT_TRUE(outputs) << outputs.error().text();

@@ -10,13 +10,14 @@
 
 #include "codegen/base/target.h"
 #include "tuner/cli/commands.h"
-#include "tuner/cli/lab.h"
+#include "tuner/cli/lab_flags.h"
+#include "tuner/session/jobs.h"
 
 namespace hone::cli {
 namespace {
 
 struct BoardFlags {
-  LabFlags lab;
+  session::LabAddress lab;
   std::string name, reason;
 };
 
@@ -83,33 +84,24 @@ void show_history(const wire::BoardSummary& board, const Output& output) {
                             change.state, change.reason));
 }
 
-/// The boards that an answer holds; nullptr: none, and why was said.
-const wire::Boards* boards_in(const Result<wire::Message>& answer, const LabFlags& lab,
-                              const Output& output) {
-  if (!answer) {
-    output.error(answer.error());
-    return nullptr;
-  }
-  const auto* boards = std::get_if<wire::Boards>(&*answer);
-  if (boards == nullptr) output.error({"the scheduler answered something else", lab.scheduler});
-  return boards;
+int fail_with(const Error& error, const Output& output) {
+  output.error(error);
+  return kFailure;
 }
 
 int list(const BoardFlags& flags, const Output& output) {
-  const auto answer = ask(flags.lab, wire::ListBoards{});
-  const wire::Boards* boards = boards_in(answer, flags.lab, output);
-  if (boards == nullptr) return kFailure;
-  for (const wire::BoardSummary& board : boards->boards) show_briefly(board, output);
-  if (boards->boards.empty())
+  const auto boards = session::boards(flags.lab);
+  if (!boards) return fail_with(boards.error(), output);
+  for (const wire::BoardSummary& board : *boards) show_briefly(board, output);
+  if (boards->empty())
     output.message("no boards: start hone runner --scheduler " + flags.lab.scheduler + " on one");
   return kSuccess;
 }
 
 int change(const BoardFlags& flags, wire::BoardAction action, const Output& output) {
-  const auto answer = ask(flags.lab, wire::BoardRequest{flags.name, action, flags.reason});
-  const wire::Boards* boards = boards_in(answer, flags.lab, output);
-  if (boards == nullptr) return kFailure;
-  for (const wire::BoardSummary& board : boards->boards) {
+  const auto boards = session::change_board(flags.lab, flags.name, action, flags.reason);
+  if (!boards) return fail_with(boards.error(), output);
+  for (const wire::BoardSummary& board : *boards) {
     show_briefly(board, output);
     show_history(board, output);
   }

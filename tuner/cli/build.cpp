@@ -1,44 +1,24 @@
-// `hone build` on the command line: import, plan, build, and what was built.
-#include "tuner/cli/build.h"
+// `hone build` on the command line: flags, and what was built.
+#include "tuner/session/build.h"
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
-#include "codegen/runtime/host/host.h"
 #include "tuner/cli/commands.h"
 #include "tuner/cli/import_flags.h"
-#include "tuner/cli/lab.h"
+#include "tuner/cli/lab_flags.h"
+#include "tuner/cli/values.h"
 
 namespace hone::cli {
-
-Error wrong_result(double error, double allowed, bool transforms, const std::string& model) {
-  if (!std::isfinite(error))
-    return {"outputs of the built model or of its reference are NaN or infinite; nothing was written", model,
-            "weights that are not trained may overflow: look at what the model gives elsewhere"};
-  return {fmt::format(
-              "the built model is {:.2g} from the reference, at most {:.2g} is allowed; nothing was written",
-              error, allowed),
-          model,
-          transforms ? "--strict leaves out what rounds more; --max-error allows more"
-                     : "--max-error allows more; beyond 1e-4 it is a bug: please report it"};
-}
 
 namespace {
 
 struct BuildFlags {
-  LabFlags lab;  ///< keys, for a log with a scheduler
-  std::string model, target = "host", output, log, board_model, mean, deviation, scale, channel_order;
-  ImportOptions import;
-  PlanOptions plan;
-  double max_error = BuildOptions().max_error;
-  int threads = 1;
+  session::BuildRequest request;
+  std::string mean, deviation, scale, channel_order;
   int64_t resize = 0, crop = 0;
   bool json = false, unchecked = false;
 };
@@ -65,76 +45,7 @@ Result<std::optional<Preprocessing>> preprocessing_of(const BuildFlags& flags) {
   return std::optional<Preprocessing>(result);
 }
 
-struct Built {
-  BuildReport report;
-  LookupCounts counts;
-  bool transforms = false;  ///< some operator computes through transforms
-  double seconds = -1;      ///< median of a few runs; negative: not run
-};
-
-/// A few runs on zeros: enough for one line, `hone bench` measures.
-Result<double> quick_time(const std::string& file, int threads) {
-  HONE_TRY(LoadedModel model, LoadedModel::load(file, threads));
-  std::vector<std::vector<float>> in, out;
-  const auto arrays = [](const std::vector<hone_model_tensor>& tensors, auto& storage, auto& pointers) {
-    for (const hone_model_tensor& t : tensors)
-      storage.emplace_back(static_cast<size_t>(element_count(Shape(t.shape, t.shape + t.rank))), 0.5f);
-    for (auto& array : storage) pointers.push_back(array.data());
-  };
-  std::vector<const void*> in_pointers;
-  std::vector<void*> out_pointers;
-  arrays(model.inputs(), in, in_pointers);
-  arrays(model.outputs(), out, out_pointers);
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> samples;
-  HONE_RETURN_IF_ERROR(model.run(in_pointers, out_pointers));
-  for (const auto begin = Clock::now();
-       samples.size() < 5 ||
-       (samples.size() < 50 && Clock::now() - begin < std::chrono::milliseconds(300));) {
-    const auto start = Clock::now();
-    HONE_RETURN_IF_ERROR(model.run(in_pointers, out_pointers));
-    samples.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  std::nth_element(samples.begin(), samples.begin() + static_cast<ptrdiff_t>(samples.size() / 2),
-                   samples.end());
-  return samples[samples.size() / 2];
-}
-
-Result<Built> build_model(const BuildFlags& flags, const Graph& graph) {
-  Built built;
-  HONE_TRY(const Target target, resolve_target(flags.target));
-  BuildOptions options;
-  HONE_TRY(options.preprocessing, preprocessing_of(flags));
-  options.model_name = std::filesystem::path(flags.model).stem().string();
-  options.check = !flags.unchecked;
-  options.max_error = flags.max_error;
-  const Board board = probe_board();
-  options.threads = std::max(1, board.cores);
-  Lookup lookup;
-  if (!flags.log.empty()) {
-    std::string board_model = flags.board_model.empty() ? board.model : flags.board_model;
-    HONE_TRY(LogDatabase log, open_log(flags.log, flags.lab, to_text(target)));
-    // The boards of a lab are seldom like this machine; if they are all of one kind, it is that kind.
-    const std::vector<std::string> models = log.board_models(to_text(target));
-    if (is_endpoint(flags.log) && flags.board_model.empty() && models.size() == 1 &&
-        models[0] != board_model) {
-      built.counts.board_model = board_model = models[0];
-    }
-    lookup = lookup_in(std::move(log), target, flags.threads, board_model, built.counts, flags.plan);
-  }
-  HONE_TRY(const Plan planned, plan(graph, target, lookup, flags.plan));
-  for (const PlannedOp& op : planned.ops)
-    built.transforms |= find_formulation(op.candidate.formulation)->transforms;
-  HONE_TRY(built.report, build(planned, flags.output, options));
-  std::error_code ignored;  // what went to a device is not there to be run
-  if (built.report.correct && built.report.checked &&
-      std::filesystem::is_regular_file(flags.output, ignored)) {
-    HONE_TRY(built.seconds, quick_time(flags.output, flags.threads));
-  }
-  return built;
-}
-
-void print(const BuildFlags& flags, const Built& built, const Output& output) {
+void print(const BuildFlags& flags, const session::BuildOutcome& built, const Output& output) {
   const BuildReport& r = built.report;
   output.data(fmt::format("{} tasks: {} tuned, {} near, {} default     memory {}     code {}     weights {}",
                           r.tasks, r.tuned - built.counts.near, built.counts.near, r.untuned.size(),
@@ -148,11 +59,12 @@ void print(const BuildFlags& flags, const Built& built, const Output& output) {
     output.message(flags.unchecked ? "not checked, as asked"
                                    : "not checked: its code does not run on this machine");
   if (built.seconds >= 0)
-    output.data(fmt::format("{}: {} ({} {})", flags.output, format_seconds(built.seconds), flags.threads,
-                            flags.threads == 1 ? "thread" : "threads"));
+    output.data(fmt::format("{}: {} ({} {})", flags.request.output, format_seconds(built.seconds),
+                            flags.request.threads, flags.request.threads == 1 ? "thread" : "threads"));
   else if (r.correct)
-    output.data(fmt::format("{}: {}", flags.output, format_amount(static_cast<double>(r.file_bytes), "B")));
-  if (flags.log.empty()) {
+    output.data(
+        fmt::format("{}: {}", flags.request.output, format_amount(static_cast<double>(r.file_bytes), "B")));
+  if (flags.request.log.empty()) {
     if (!r.untuned.empty())
       output.message("no log given: every task has the schedule that its target implies");
   } else {
@@ -161,9 +73,9 @@ void print(const BuildFlags& flags, const Built& built, const Output& output) {
   }
 }
 
-void print_json(const BuildFlags& flags, const Built& built, const Output& output) {
+void print_json(const BuildFlags& flags, const session::BuildOutcome& built, const Output& output) {
   const BuildReport& r = built.report;
-  nlohmann::json json{{"output", flags.output},
+  nlohmann::json json{{"output", flags.request.output},
                       {"tasks", r.tasks},
                       {"tuned", r.tuned},
                       {"untuned", r.untuned.size()},
@@ -171,40 +83,42 @@ void print_json(const BuildFlags& flags, const Built& built, const Output& outpu
                       {"checked", r.checked},
                       {"correct", r.correct},
                       {"max_rel_error", r.max_rel_error},
-                      {"strict", flags.plan.strict},
+                      {"strict", flags.request.plan.strict},
                       {"top1_equal", r.top1_equal},
                       {"code_bytes", r.code_bytes},
                       {"weight_bytes", r.weight_bytes},
                       {"memory_bytes", r.arena_bytes},
                       {"file_bytes", r.file_bytes},
-                      {"threads", flags.threads}};
+                      {"threads", flags.request.threads}};
   if (built.seconds >= 0) json["ms"] = built.seconds * 1e3;
   output.data(json_line(json));
 }
 
-int run_build(const BuildFlags& flags, const Output& output) {
-  const auto imported = import_model(flags.model, flags.import);
-  if (!imported) {
-    output.error(imported.error());
-    return kFailure;
-  }
-  if (!imported->unsupported.empty()) {
-    for (const Unsupported& one : imported->unsupported)
-      output.message(fmt::format("{}: {} (opset {}){}: {}", one.node, one.op, one.opset,
-                                 one.attribute.empty() ? "" : ", attribute " + one.attribute, one.reason));
-    output.error(
-        Error{"the model uses what is not covered", flags.model, "'hone inspect' lists it with the rest"});
-    return kUnsupported;
-  }
-  const auto built = build_model(flags, imported->graph);
+Result<session::BuildOutcome> build(BuildFlags& flags) {
+  HONE_TRY(flags.request.preprocessing, preprocessing_of(flags));
+  flags.request.check = !flags.unchecked;
+  return session::build(flags.request);
+}
+
+int run_build(BuildFlags& flags, const Output& output) {
+  const auto built = build(flags);
   if (!built) {
     output.error(built.error());
     return kFailure;
   }
+  if (!built->unsupported.empty()) {
+    for (const Unsupported& one : built->unsupported)
+      output.message(fmt::format("{}: {} (opset {}){}: {}", one.node, one.op, one.opset,
+                                 one.attribute.empty() ? "" : ", attribute " + one.attribute, one.reason));
+    output.error(Error{"the model uses what is not covered", flags.request.model,
+                       "'hone inspect' lists it with the rest"});
+    return kUnsupported;
+  }
   print(flags, *built, output);
   if (flags.json) print_json(flags, *built, output);
   if (!built->report.correct) {
-    output.error(wrong_result(built->report.max_rel_error, flags.max_error, built->transforms, flags.model));
+    output.error(session::wrong_result(built->report.max_rel_error, flags.request.max_error,
+                                       built->transforms, flags.request.model));
     return kWrongResult;
   }
   return kSuccess;
@@ -216,28 +130,28 @@ void add_build(CLI::App& app, Context& context) {
   auto flags = std::make_shared<BuildFlags>();
   CLI::App* command =
       app.add_subcommand("build", "Bake a model and its best schedules into one shared object");
-  command->add_option("model", flags->model, "ONNX or TFLite file")->required();
-  command->add_option("--target", flags->target, "host, a short name, or a target's full text")
+  command->add_option("model", flags->request.model, "ONNX or TFLite file")->required();
+  command->add_option("--target", flags->request.target, "host, a short name, or a target's full text")
       ->capture_default_str();
-  command->add_option("-o,--output", flags->output, "the shared object to write")->required();
-  command->add_option("--log", flags->log,
+  command->add_option("-o,--output", flags->request.output, "the shared object to write")->required();
+  command->add_option("--log", flags->request.log,
                       "take the best schedules from this log: *.h5, or tcp://HOST:PORT[/JOB] of a scheduler");
-  add_lab_keys(*command, flags->lab);
-  command->add_option("--board-model", flags->board_model,
+  add_lab_keys(*command, flags->request.lab);
+  command->add_option("--board-model", flags->request.board_model,
                       "take records of this board model, not of this machine");
-  command->add_option("--threads", flags->threads, "take records for this many threads")
+  command->add_option("--threads", flags->request.threads, "take records for this many threads")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
-  add_import_flags(*command, flags->import);
-  command->add_flag("--strict", flags->plan.strict,
+  add_import_flags(*command, flags->request.import);
+  command->add_flag("--strict", flags->request.plan.strict,
                     "leave out what computes through transforms (Winograd): the model's own sums only");
   command
-      ->add_option("--max-error", flags->max_error,
+      ->add_option("--max-error", flags->request.max_error,
                    "relative L2 error of an output from which on the model counts as wrong")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      ->add_option("--max-weight-growth", flags->plan.max_weight_growth,
+      ->add_option("--max-weight-growth", flags->request.plan.max_weight_growth,
                    "leave out what makes an operator's packed constants larger than this factor")
       ->check(CLI::PositiveNumber);
   command->add_flag("--no-check", flags->unchecked, "skip the comparison with the reference");

@@ -4,24 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
-#include "codegen/base/input_file.h"
-#include "codegen/runtime/host/model_file.h"
+#include "tuner/session/inspect.h"
 
 namespace hone::cli {
 namespace {
 
 void warn_without_digests(const std::string& model, const Output& output) {
   output.warning(model + " has no digests, so it was not verified: an older version of hone built it");
-}
-
-Result<ModelNotes> notes_of(const BuiltModelFlags& flags) {
-  HONE_TRY(const FileBytes file, FileBytes::read(flags.model));
-  HONE_TRY(const ElfImage image, ElfImage::parse(file.bytes(), kMostModelBytes, ImageMachine::any));
-  HONE_TRY(ModelNotes notes, verify_model(image));
-  if (flags.require_digest) HONE_RETURN_IF_ERROR(require_digests(notes));
-  return notes;
 }
 
 }  // namespace
@@ -38,20 +28,9 @@ Result<LoadedModel> load_built_model(const BuiltModelFlags& flags, int threads, 
   return model;
 }
 
-bool is_built_model(const std::string& file) {
-  constexpr std::string_view elf =
-      "\x7f"
-      "ELF";
-  const auto opened = InputFile::open(file);  // a pipe is not waited for
-  if (!opened || opened->bytes() < elf.size()) return false;
-  const auto begin = opened->read(0, elf.size());
-  return begin && *begin == elf;
-}
-
 int inspect_built_model(const BuiltModelFlags& flags, bool as_json, const Output& output) {
-  auto notes = notes_of(flags);
+  const auto notes = session::inspect_built_model(flags.model, flags.require_digest);
   if (!notes) {
-    if (notes.error().where.empty()) notes.error().where = flags.model;
     output.error(notes.error());
     return kFailure;
   }

@@ -19,8 +19,6 @@ void add_built_model_flags(CLI::App& command, BuiltModelFlags& flags);
 /// Verified and loaded; one warning if it has no digests. Errors: those of LoadedModel::load.
 Result<LoadedModel> load_built_model(const BuiltModelFlags& flags, int threads, const Output& output);
 
-/// A shared object rather than a model to be built.
-bool is_built_model(const std::string& file);
 /// Prints what it is built for and the digest of each part, of any machine's; verifies it first. An exit
 /// code.
 int inspect_built_model(const BuiltModelFlags& flags, bool json, const Output& output);

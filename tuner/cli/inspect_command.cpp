@@ -6,6 +6,7 @@
 #include "tuner/cli/commands.h"
 #include "tuner/cli/import_flags.h"
 #include "tuner/cli/inspect.h"
+#include "tuner/session/inspect.h"
 
 namespace hone::cli {
 
@@ -21,7 +22,7 @@ void add_inspect(CLI::App& app, Context& context) {
   command->add_flag("--json", options->json, "One JSON object on stdout");
   command->callback([options, built, &context] {
     built->model = options->model;
-    context.exit_code = is_built_model(built->model)
+    context.exit_code = session::is_built_model(built->model)
                             ? inspect_built_model(*built, options->json, context.output)
                             : inspect(*options, context.output);
   });

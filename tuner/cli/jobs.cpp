@@ -10,29 +10,23 @@
 #include <memory>
 
 #include "codegen/base/console.h"
-#include "codegen/base/target.h"
 #include "tuner/cli/commands.h"
-#include "tuner/cli/lab.h"
+#include "tuner/cli/lab_flags.h"
 #include "tuner/cli/progress.h"
+#include "tuner/cli/signals.h"
+#include "tuner/session/jobs.h"
 
 namespace hone::cli {
 namespace {
 
 struct JobFlags {
-  LabFlags lab;
+  session::LabAddress lab;
   uint64_t job = 0;
 };
 
 int fail_with(const Error& error, const Output& output) {
   output.error(error);
   return kFailure;
-}
-
-Result<std::vector<wire::JobSummary>> jobs_of(const LabFlags& lab, uint64_t job) {
-  HONE_TRY(wire::Message answer, ask(lab, wire::ListJobs{job}));
-  auto* jobs = std::get_if<wire::Jobs>(&answer);
-  if (jobs == nullptr) return fail("the scheduler answered something else", lab.scheduler);
-  return std::move(jobs->jobs);
 }
 
 std::string row(const wire::JobSummary& job) {
@@ -42,38 +36,27 @@ std::string row(const wire::JobSummary& job) {
 }
 
 int list(const JobFlags& flags, const Output& output) {
-  const auto jobs = jobs_of(flags.lab, 0);
+  const auto jobs = session::jobs(flags.lab);
   if (!jobs) return fail_with(jobs.error(), output);
   output.data(fmt::format("{:>8}  {:<10}  {:<8}  {:>8}  {:>8}  {:>9}  {:>6}  {:>6}  {}", "job", "state",
                           "user", "priority", "trials", "time", "boards", "tuners", "name"));
   for (const wire::JobSummary& job : *jobs) output.data(row(job));
   // A scheduler of protocol 1 does not know this question.
-  const auto answer = ask(flags.lab, wire::AskStatus{});
-  const auto* status = answer ? std::get_if<wire::SchedulerStatus>(&*answer) : nullptr;
-  if (status != nullptr && !status->trouble.empty())
-    output.warning("nothing is acknowledged: " + status->trouble);
+  const auto status = session::scheduler_status(flags.lab);
+  if (status && !status->trouble.empty()) output.warning("nothing is acknowledged: " + status->trouble);
   return kSuccess;
 }
 
-TunedParts parts_of(const wire::JobSummary& job) {
-  TunedParts parts;
-  for (const wire::JobPart& part : job.parts) {
-    std::vector<TunedTask>& tasks = parts.emplace_back();
-    for (const wire::JobTask& task : part.tasks)
-      tasks.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
-  }
-  return parts;
-}
-
 int describe(const JobFlags& flags, const Output& output) {
-  const auto jobs = jobs_of(flags.lab, flags.job);
-  if (!jobs) return fail_with(jobs.error(), output);
-  const auto answer = ask(flags.lab, wire::Follow{flags.job});
-  if (!answer) return fail_with(answer.error(), output);
-  const wire::JobSummary& job = jobs->front();
+  const auto found = session::job(flags.lab, flags.job);
+  if (!found) return fail_with(found.error(), output);
+  const auto event = session::job_event(flags.lab, flags.job);
+  if (!event) return fail_with(event.error(), output);
+  const wire::JobSummary& job = *found;
   output.data(fmt::format("job     {} {}: {}{}", job.job, job.name, job.state,
                           job.reason.empty() ? "" : ", " + job.reason));
-  for (const wire::JobPart& part : job.parts) output.data("target  " + part.target);
+  output.data("target  " + job.target);
+  for (const wire::JobPart& also : job.also) output.data("target  " + also.target);
   output.data(fmt::format("board   {}; {} boards and {} tuners now",
                           job.board_model.empty() ? "any that fits" : job.board_model, job.boards,
                           job.tuners));
@@ -85,26 +68,29 @@ int describe(const JobFlags& flags, const Output& output) {
                   job.user.empty() ? "an unknown user" : job.user, job.priority, job.board_ms / 1000,
                   job.require.empty() ? "" : fmt::format("; needs {}", fmt::join(job.require, ", "))));
   if (job.limit_seconds > 0) output.data(fmt::format("limit   {} s in all", job.limit_seconds));
-  const auto* event = std::get_if<wire::JobEvent>(&*answer);
-  if (event != nullptr && !event->trouble.empty()) output.warning(event->trouble);
-  if (event == nullptr || event->tasks.size() != job.parts.front().tasks.size()) return kSuccess;
-  for (const std::string& line : lane_lines(parts_of(job), *event)) output.data(line);
-  for (const std::string& line : failure_lines(*event)) output.data(line);
+  if (!*event) return kSuccess;
+  const wire::JobEvent& now = **event;
+  if (!now.trouble.empty()) output.warning(now.trouble);
+  if (now.tasks.size() != job.tasks.size()) return kSuccess;
+  for (const std::string& line : lane_lines(session::parts_of(job), now)) output.data(line);
+  for (const std::string& line : failure_lines(now)) output.data(line);
   return kSuccess;
 }
 
 int follow(const JobFlags& flags, bool stop, const Output& output) {
-  const auto jobs = jobs_of(flags.lab, flags.job);
-  if (!jobs) return fail_with(jobs.error(), output);
-  const TunedParts parts = parts_of(jobs->front());
+  const auto job = session::job(flags.lab, flags.job);
+  if (!job) return fail_with(job.error(), output);
+  const TunedParts parts = session::parts_of(*job);
   ProgressDisplay display(output, parts);
-  TuneRun run;
-  run.on_event = [&](const wire::JobEvent& event) { display.show(event); };
-  run.on_message = [&](const std::string& message) {
+  const auto tell = [&](const session::TuneNews& news) {
+    if (const auto* event = std::get_if<wire::JobEvent>(&news)) return display.show(*event);
     display.clear();
-    output.message(message);
+    output.message(news_line(news, flags.lab.scheduler));
   };
-  const auto outcome = follow_in_lab(flags.lab, flags.job, stop, run);
+  const auto outcome = [&] {
+    TerminationSignals signals;
+    return session::follow_in_lab(flags.lab, flags.job, stop, tell, interrupt_of(signals));
+  }();
   display.clear();
   if (!outcome) return fail_with(outcome.error(), output);
   if (outcome->interrupted) return kInterrupted;
@@ -115,10 +101,8 @@ int follow(const JobFlags& flags, bool stop, const Output& output) {
 }
 
 int resume(const JobFlags& flags, const Output& output) {
-  const auto answer = ask(flags.lab, wire::Resume{flags.job});
-  if (!answer) return fail_with(answer.error(), output);
-  if (!std::holds_alternative<wire::Accepted>(*answer))
-    return fail_with({"the scheduler answered something else", flags.lab.scheduler}, output);
+  const Status resumed = session::resume_job(flags.lab, flags.job);
+  if (!resumed) return fail_with(resumed.error(), output);
   output.message(fmt::format("job {} goes on", flags.job));
   return kSuccess;
 }

@@ -20,6 +20,10 @@ class Output {
 
   void data(const std::string& line) const;     ///< stdout, one line whatever is in it
   void message(const std::string& line) const;  ///< stderr, likewise
+  /// A line of the result for people: on stdout, or on stderr if stdout is to hold JSON alone.
+  void result(bool stdout_is_json, const std::string& line) const {
+    stdout_is_json ? message(line) : data(line);
+  }
   /// "hone: error: where: what" and the hint on a line of its own, on stderr.
   void error(const Error& error) const;
   void warning(const std::string& line) const;

@@ -13,22 +13,20 @@
 #include "codegen/base/printable.h"
 
 namespace hone::cli {
+
+using session::lane_views;
+using session::LaneView;
+using session::model_time;
+using session::ModelTime;
+using session::new_trials;
+using session::progress_of;
+
 namespace {
 
 std::string time_text(double ns) { return ns > 0 ? format_seconds(ns * 1e-9) : "-"; }
 
 std::string gflops_text(const TunedTask& task, double ns) {
   return ns > 0 && task.flops > 0 ? fmt::format("{:.1f}", task.flops / ns) : "-";
-}
-
-wire::TaskProgress progress_of(const wire::JobEvent& event, size_t task) {
-  return task < event.tasks.size() ? event.tasks[task] : wire::TaskProgress();
-}
-
-uint64_t new_trials(const wire::JobEvent& event) {
-  uint64_t sum = 0;
-  for (const wire::TaskProgress& task : event.tasks) sum += task.new_trials;
-  return sum;
 }
 
 nlohmann::ordered_json best_json(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
@@ -48,6 +46,13 @@ nlohmann::ordered_json best_json(const std::vector<TunedTask>& tasks, const wire
   return best;
 }
 
+/// "board  MODEL, 2 now: the log holds 40 trials"; empty if there is only one lane.
+std::string heading_of(const LaneView& view) {
+  if (view.board_model.empty()) return "";
+  return fmt::format("board  {}, {} now{}", view.board_model, view.event.boards,
+                     view.reason.empty() ? "" : ": " + view.reason);
+}
+
 uint64_t failures(const wire::JobEvent& event) {
   uint64_t sum = 0;
   for (const wire::Failure& failure : event.failed) sum += failure.count;
@@ -56,48 +61,15 @@ uint64_t failures(const wire::JobEvent& event) {
 
 }  // namespace
 
-std::vector<LaneView> lane_views(const TunedParts& parts, const wire::JobEvent& event) {
-  if (event.lanes.size() < 2) return {{"", &parts.front(), event}};
-  std::vector<LaneView> views;
-  for (const wire::JobLane& lane : event.lanes) {
-    if (lane.part >= parts.size()) continue;
-    LaneView& view = views.emplace_back();
-    view.heading = fmt::format("board  {}, {} now{}", lane.board_model, lane.boards,
-                               lane.reason.empty() ? "" : ": " + lane.reason);
-    view.tasks = &parts[lane.part];
-    view.event = event;
-    view.event.lanes.clear();
-    view.event.tasks = lane.tasks;
-    view.event.boards = lane.boards;
-    view.event.trials = view.event.measured_before = 0;
-    view.event.failed.clear();
-    view.event.eta_seconds = -1;
-    for (const wire::TaskProgress& task : lane.tasks) view.event.trials += task.trials;
-  }
-  return views;
-}
-
 std::vector<std::string> lane_lines(const TunedParts& parts, const wire::JobEvent& event) {
   std::vector<std::string> lines;
   for (const LaneView& view : lane_views(parts, event)) {
-    if (!view.heading.empty()) lines.push_back(view.heading);
+    if (const std::string heading = heading_of(view); !heading.empty()) lines.push_back(heading);
     for (std::string& line : task_table(*view.tasks, view.event, view.tasks->size()))
       lines.push_back(std::move(line));
     lines.push_back(total_line(*view.tasks, view.event));
   }
   return lines;
-}
-
-ModelTime model_time(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
-  ModelTime time;
-  time.complete = !tasks.empty();
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    const wire::TaskProgress progress = progress_of(event, i);
-    if (progress.best_ns <= 0) time.complete = false;
-    time.best_ms += progress.best_ns * 1e-6 * tasks[i].count;
-    time.first_ms += (progress.first_ns > 0 ? progress.first_ns : progress.best_ns) * 1e-6 * tasks[i].count;
-  }
-  return time;
 }
 
 std::vector<std::string> task_table(const std::vector<TunedTask>& tasks, const wire::JobEvent& event,
@@ -162,14 +134,6 @@ std::vector<std::string> failure_lines(const wire::JobEvent& event) {
   return lines;
 }
 
-std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, const wire::JobEvent& event) {
-  std::vector<std::string> names;
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    if (progress_of(event, i).best_ns <= 0) names.push_back(tasks[i].summary);
-  }
-  return names;
-}
-
 std::vector<std::string> stage_lines(const wire::JobEvent& event) {
   const wire::Stages& stages = event.stages;
   const double board = stages.upload_ms + stages.check_ms + stages.run_ms + stages.idle_ms;
@@ -217,16 +181,15 @@ std::string tune_json(const std::string& model, const TunedParts& parts, const w
   json["best"] = best_json(tasks, event);
   if (event.lanes.size() > 1) {
     json["lanes"] = nlohmann::ordered_json::array();
-    const std::vector<LaneView> views = lane_views(parts, event);
-    for (size_t i = 0; i < views.size(); ++i) {
-      const ModelTime own = model_time(*views[i].tasks, views[i].event);
-      json["lanes"].push_back({{"target", event.lanes[i].part},
-                               {"board_model", event.lanes[i].board_model},
-                               {"trials", views[i].event.trials},
+    for (const LaneView& view : lane_views(parts, event)) {
+      const ModelTime own = model_time(*view.tasks, view.event);
+      json["lanes"].push_back({{"target", view.part},
+                               {"board_model", view.board_model},
+                               {"trials", view.event.trials},
                                {"first_ms", own.first_ms},
                                {"best_ms", own.best_ms},
                                {"complete", own.complete},
-                               {"best", best_json(*views[i].tasks, views[i].event)}});
+                               {"best", best_json(*view.tasks, view.event)}});
     }
   }
   const wire::Stages& stages = event.stages;
@@ -234,6 +197,42 @@ std::string tune_json(const std::string& model, const TunedParts& parts, const w
                        {"upload", stages.upload_ms},   {"check", stages.check_ms},
                        {"run", stages.run_ms},         {"idle", stages.idle_ms}};
   return json_line(json);
+}
+
+std::vector<std::string> task_list(const std::vector<PlannedTask>& tasks) {
+  Table table({"#", "x", "task", "operations"});
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const Task& task = tasks[i].candidate.task;
+    table.add({std::to_string(i), std::to_string(tasks[i].count), summary(task),
+               format_amount(task.flops(), "FLOP")});
+  }
+  return table.lines();
+}
+
+std::string news_line(const session::TuneNews& news, const std::string& scheduler) {
+  struct Words {
+    const std::string& scheduler;
+    std::string operator()(const wire::JobEvent&) const { return ""; }
+    std::string operator()(const session::ProgramDied& died) const {
+      return fmt::format("{} died ({}): started again", died.program, died.how);
+    }
+    std::string operator()(const session::Stopping&) const {
+      return "stopping; what was measured is in the log";
+    }
+    std::string operator()(const session::JobAccepted& accepted) const {
+      return fmt::format("job {} was accepted", accepted.job);
+    }
+    std::string operator()(const session::JobGoesOn& left) const {
+      return fmt::format(
+          "job {0} goes on; 'hone jobs follow {0} --scheduler {1}' shows it again, "
+          "'hone jobs stop {0} --scheduler {1}' ends it",
+          left.job, scheduler);
+    }
+    std::string operator()(const session::SchedulerTrouble& trouble) const {
+      return "the scheduler: " + trouble.what;
+    }
+  };
+  return std::visit(Words{scheduler}, news);
 }
 
 void ProgressDisplay::show(const wire::JobEvent& event) {
@@ -250,10 +249,11 @@ void ProgressDisplay::show(const wire::JobEvent& event) {
   for (const LaneView& view : views) {
     const size_t rows = (known ? size.ws_row - 2u : 22u) / views.size();
     const std::vector<std::string> table = task_table(*view.tasks, view.event, rows > 5 ? rows - 4 : 1);
-    if (!view.heading.empty()) add(view.heading);
+    const std::string heading = heading_of(view);
+    if (!heading.empty()) add(heading);
     add(table.front(), Colour::bold);
     for (size_t i = 1; i < table.size(); ++i) add(table[i]);
-    if (view.heading.empty()) add("");
+    if (heading.empty()) add("");
     add(total_line(*view.tasks, view.event));
   }
   std::string text = drawn_ > 0 ? fmt::format("\033[{}A", drawn_) : "";

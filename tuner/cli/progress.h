@@ -5,40 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "codegen/base/digest.h"
-#include "measure/wire.h"
+#include "codegen/model/model.h"
 #include "tuner/cli/output.h"
+#include "tuner/session/tune_run.h"
+#include "tuner/session/tuned.h"
 
 namespace hone::cli {
 
-/// A task of the job as the table shows it.
-struct TunedTask {
-  std::string summary;
-  Digest key;
-  int count = 1;  ///< how often the model has it
-  double flops = 0;
-};
+using session::TunedParts;
+using session::TunedTask;
 
-/// The tasks of each target of a job: those of the request first.
-using TunedParts = std::vector<std::vector<TunedTask>>;
-
-/// A job on one model of boards with one target, told as if it were all of the job.
-struct LaneView {
-  std::string heading;  ///< "board  MODEL, 2 now: the log holds 40 trials"; empty if there is only one
-  const std::vector<TunedTask>* tasks = nullptr;
-  wire::JobEvent event;
-};
-/// One for each lane that is known; before the first board came one without times. Points into `parts`.
-std::vector<LaneView> lane_views(const TunedParts& parts, const wire::JobEvent& event);
 /// For each lane its heading, its task_table and its total_line.
 std::vector<std::string> lane_lines(const TunedParts& parts, const wire::JobEvent& event);
-
-/// Milliseconds of the whole model as the sum over tasks; 0 while a task has no time yet.
-struct ModelTime {
-  double first_ms = 0, best_ms = 0;
-  bool complete = false;  ///< every task has a time
-};
-ModelTime model_time(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
 
 /// The heading and a row per task, those with the most time to spend first; at most `rows` tasks, the rest
 /// counted.
@@ -48,8 +26,6 @@ std::vector<std::string> task_table(const std::vector<TunedTask>& tasks, const w
 std::string total_line(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
 /// One line per kind of failure: "9 run_timeout, e.g. ...".
 std::vector<std::string> failure_lines(const wire::JobEvent& event);
-/// Names of the tasks that have no time: nothing could be measured, or the run ended before.
-std::vector<std::string> unmeasured_tasks(const std::vector<TunedTask>& tasks, const wire::JobEvent& event);
 /// Where the time went: of builders and of boards, each summed over workers with its share, and how many
 /// trials a second each stage would do alone: "builders  propose 2.0 s (9 %), build 21.0 s (91 %)" "boards
 /// upload 0.5 s (2 %), check 6.9 s (28 %), run 3.6 s (15 %), idle 13.1 s (54 %)" "trials/s  propose 921,
@@ -58,6 +34,12 @@ std::vector<std::string> stage_lines(const wire::JobEvent& event);
 /// One JSON object on one line, with "lanes" where there are several: trials, failed by kind,
 /// measured_before, seconds, best per task, and where the time went.
 std::string tune_json(const std::string& model, const TunedParts& parts, const wire::JobEvent& event);
+
+/// `--tasks list`: a row per task: number, how often the model has it, name, operations.
+std::vector<std::string> task_list(const std::vector<PlannedTask>& tasks);
+/// What a run tells beside its events, in words; empty for an event. `scheduler`: the lab's, as the user gave
+/// it.
+std::string news_line(const session::TuneNews& news, const std::string& scheduler);
 
 /// Redraws table and totals on stderr, at most a few times a second; silent if stderr is no terminal.
 class ProgressDisplay {

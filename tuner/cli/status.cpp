@@ -6,13 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "tuner/cli/commands.h"
-#include "tuner/cli/lab.h"
+#include "tuner/cli/lab_flags.h"
+#include "tuner/session/jobs.h"
 
 namespace hone::cli {
 namespace {
 
 struct StatusFlags {
-  LabFlags lab;
+  session::LabAddress lab;
   bool json = false;
 };
 
@@ -43,14 +44,9 @@ std::string json_of(const wire::SchedulerStatus& status) {
 }
 
 int show(const StatusFlags& flags, const Output& output) {
-  const auto answer = ask(flags.lab, wire::AskStatus{});
-  if (!answer) {
-    output.error(answer.error());
-    return kFailure;
-  }
-  const auto* status = std::get_if<wire::SchedulerStatus>(&*answer);
-  if (status == nullptr) {
-    output.error({"the scheduler answered something else", flags.lab.scheduler});
+  const auto status = session::scheduler_status(flags.lab);
+  if (!status) {
+    output.error(status.error());
     return kFailure;
   }
   if (!status->trouble.empty()) output.warning("nothing is acknowledged: " + status->trouble);

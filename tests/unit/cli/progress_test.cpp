@@ -8,6 +8,9 @@
 namespace hone::cli {
 namespace {
 
+using session::model_time;
+using session::ModelTime;
+using session::unmeasured_tasks;
 using testing::HasSubstr;
 
 std::vector<TunedTask> two_tasks() {
@@ -137,6 +140,25 @@ TEST(Progress, ShowsEachModelOfBoardsByItself) {
   EXPECT_GT(json["lanes"][1]["best_ms"], json["lanes"][0]["best_ms"]);
   EXPECT_EQ(lane_lines({two_tasks()}, event()).front(), task_table(two_tasks(), event(), 9).front())
       << "one model needs no heading";
+}
+
+std::vector<PlannedTask> six_tasks() {
+  std::vector<PlannedTask> tasks;
+  for (int n = 1; n <= 6; ++n) {
+    PlannedTask task;
+    task.candidate.task =
+        make_task(*parse_graph("%x = input f32[1x" + std::to_string(8 * n) + "]\n%0 = relu %x\noutput %0\n"));
+    task.count = n;
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+TEST(TaskList, HasANumberForEveryTask) {
+  const auto lines = task_list(six_tasks());
+  ASSERT_EQ(lines.size(), 7u);
+  EXPECT_EQ(lines[6][0], '5');
+  EXPECT_THAT(lines[6], HasSubstr("1x48"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <random>
 
+#include "codegen/runtime/data/preprocessing.h"
 #include "codegen/runtime/host/model_file.h"
 #include "codegen/runtime/model/note.h"
 #include "tests/unit/model/small_models.h"
