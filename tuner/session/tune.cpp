@@ -109,6 +109,7 @@ Result<TunePlan> plan_tuning(const TuneRequest& request) {
   }
   TunePlan plan;
   plan.lab = request.lab;
+  plan.run.programs = request.programs;
   plan.board = probe_board();
   HONE_RETURN_IF_ERROR(check(request, parts, plan.board));
   if (!request.log.empty()) {

@@ -1,6 +1,8 @@
 // `hone tune` as functions: a model and limits become a plan, and the plan a tuning run, here or in a lab.
 #pragma once
 
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ struct TuneRequest {
   uint32_t priority = 10;
   std::vector<std::string> require;  ///< "KEY=VALUE" labels that a board must have
   std::string token;                 ///< of the submission; empty: drawn if there is a scheduler
+  std::filesystem::path programs;    ///< as in TuneRun
 };
 
 struct TransferLog {
