@@ -59,6 +59,15 @@ TEST(Tune, MeasuresEveryTaskAndEndsWithTableAndJson) {
   expect_sound(scratch);
 }
 
+TEST(Tune, WithJsonPrintsNothingElseOnStdoutAndTheTableOnStderr) {
+  Scratch scratch;
+  const Finished run = hone(tune(scratch, {"--trials", "12"}), scratch);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(nlohmann::json::accept(run.out)) << run.out;
+  EXPECT_THAT(run.err, HasSubstr("GFLOP/s"));
+  EXPECT_THAT(run.err, HasSubstr("total "));
+}
+
 TEST(Tune, ASecondRunMeasuresNothingTwice) {
   Scratch scratch;
   const Finished first = hone(tune(scratch, {"--trials", "12"}), scratch);
