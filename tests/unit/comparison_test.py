@@ -11,7 +11,7 @@ import unittest
 import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(sys.argv.pop(1)) / "scripts"))
-from comparison import report, sides  # noqa: E402
+from comparison import report, sides, turns  # noqa: E402
 
 
 def row(model, threads, ratio, **more):
@@ -94,6 +94,27 @@ class Sides(unittest.TestCase):
     def test_a_side_that_ends_is_an_error_that_names_its_file(self):
         with self.assertRaisesRegex(RuntimeError, "nothing.so: the process ended with 1"):
             sides.Side("hone", "/nonexistent/nothing.so", 1, "/dev/null")
+
+
+class Turns(unittest.TestCase):
+    def test_a_machine_that_slows_down_favours_none_of_two_models(self):
+        own, calls = {"first": 10.0, "second": 8.0}, []
+
+        def measure(model):
+            calls.append(model)
+            return own[model] * (1 + len(calls) / 10)  # three times as slow after twenty calls
+
+        times = turns.in_turns(measure, ["first", "second"], 10)
+        first, second = turns.summary(["first", "second"], times)
+        self.assertEqual(first["ratio"], 1.0)
+        self.assertAlmostEqual(second["ratio"], 0.8, delta=0.05)  # 1.3 if all of the first came before the second
+        self.assertLess(second["ms"], first["ms"])
+        self.assertEqual(calls[:4], ["first", "second", "second", "first"])
+
+    def test_the_quickstart_compares_in_turns(self):
+        text = (pathlib.Path(turns.__file__).parents[1] / "quickstart").read_text()
+        self.assertIn("scripts/comparison/turns.py", text)
+        self.assertNotIn(" bench ", text)
 
 
 if __name__ == "__main__":
