@@ -28,25 +28,7 @@ std::string short_id(const Board& board) {
   return id;
 }
 
-std::set<std::string> features_of(const Target& target) {
-  std::set<std::string> out;
-  for (size_t from = 0; from < target.features.size();) {
-    const size_t comma = std::min(target.features.find(',', from), target.features.size());
-    out.insert(target.features.substr(from, comma - from));
-    from = comma + 1;
-  }
-  return out;
-}
-
 }  // namespace
-
-bool has_all_of(const Target& has, const Target& wanted) {
-  if (wanted.triple != has.triple || wanted.vector_bits > has.vector_bits) return false;
-  const auto wanted_features = features_of(wanted), board_features = features_of(has);
-  return std::all_of(wanted_features.begin(), wanted_features.end(), [&](const std::string& feature) {
-    return feature.empty() || feature[0] == '-' || board_features.contains(feature);
-  });
-}
 
 std::string_view to_text(BoardState state) {
   switch (state) {

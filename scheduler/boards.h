@@ -25,9 +25,6 @@ std::string_view to_text(BoardState state);  ///< "Unknown", "Good", ...
 /// The only changes there are.
 bool is_legal(BoardState from, BoardState to);
 
-/// Whether code for `wanted` runs where `has` is the best target.
-bool has_all_of(const Target& has, const Target& wanted);
-
 struct BoardRecord {
   std::string name;  ///< unique here
   Board board;       ///< facts, as last said

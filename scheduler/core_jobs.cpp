@@ -60,7 +60,7 @@ bool Core::fits(const Job& job, size_t part, PeerState& peer) {
     return false;
   const auto [place, is_new] = peer.target_fits.try_emplace({job.id, part}, false);
   if (is_new)
-    place->second = has_all_of(peer.board.target, job.targets[part]) &&
+    place->second = runs_on(peer.board.target, job.targets[part]) &&
                     boards_.find(peer.board_name)->has(job.request.require);
   return place->second;
 }

@@ -109,7 +109,7 @@ std::string Core::unusable_boards(const Job& job) {
   std::string out;
   for (const auto& [name, board] : boards_.all()) {
     const bool has_a_target = std::ranges::any_of(
-        job.targets, [&](const Target& target) { return has_all_of(board.board.target, target); });
+        job.targets, [&](const Target& target) { return runs_on(board.board.target, target); });
     if ((!job.request.board_model.empty() && job.request.board_model != board.board.model) || !has_a_target)
       continue;
     if (!board.has(job.request.require))

@@ -38,6 +38,21 @@ int vector_passes(const Target& target, int64_t bits) {
   return 1;
 }
 
+Lacking lacking(const Target& has, const Target& wanted) {
+  Lacking out;
+  out.architecture = wanted.triple != has.triple;
+  if (out.architecture) return out;
+  out.vector_width = wanted.vector_bits > has.vector_bits;
+  const auto available = split_text(has.features, ',');
+  for (const std::string_view feature : split_text(wanted.features, ','))
+    if (!feature.empty() && feature[0] != '-' &&
+        std::find(available.begin(), available.end(), feature) == available.end())
+      out.features.emplace_back(feature);
+  return out;
+}
+
+bool runs_on(const Target& has, const Target& wanted) { return lacking(has, wanted).nothing(); }
+
 std::string to_text(const Target& target) {
   std::ostringstream text;
   text << "triple=" << target.triple << " cpu=" << target.cpu << " vector=" << target.vector_bits << 'x'

@@ -31,6 +31,20 @@ Result<Target> parse_target(std::string_view text);
 /// "host", a short name ("x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"), or a Target's full text.
 Result<Target> resolve_target(std::string_view name);
 
+/// What code for a target needs and a machine lacks.
+struct Lacking {
+  bool architecture = false;          ///< the triple is another one; then nothing else is compared
+  bool vector_width = false;          ///< its vectors are narrower
+  std::vector<std::string> features;  ///< each as the target writes it, "+avx512f"
+  bool nothing() const { return !architecture && !vector_width && features.empty(); }
+};
+/// `has`: the best target of a machine. What a target switches off ("-avx512vl") needs nothing; the CPU's
+/// name is a scheduling model only, and the number of registers follows from the features.
+Lacking lacking(const Target& has, const Target& wanted);
+/// Whether code for `wanted` runs where `has` is the best target: the one rule, for whoever builds, loads,
+/// measures or hands out work.
+bool runs_on(const Target& has, const Target& wanted);
+
 /// Facts read from the machine (cpuid, HWCAP, /sys, /proc); what cannot be read is 0 or "unknown".
 struct Board {
   std::string model;  ///< e.g. "AMD EPYC family 26 model 2": identifies like boards in look-ups

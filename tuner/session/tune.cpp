@@ -161,24 +161,16 @@ TimingMode timing_mode(const Graph& graph, const Board& board) {
 Status can_run(const Board& board, const Target& target) {
   const std::string hint = "tune on a board of that kind, or for --target host";
   const Target& has = board.target;
-  if (target.triple != has.triple) {
+  const Lacking missing = lacking(has, target);
+  if (missing.architecture)
     return fail("this machine is " + has.triple + " and cannot run code for " + target.triple, "--target",
                 hint);
-  }
-  if (target.vector_bits > has.vector_bits) {
+  if (missing.vector_width)
     return fail(fmt::format("this machine has {}-bit vectors, the target {}-bit ones", has.vector_bits,
                             target.vector_bits),
                 "--target", hint);
-  }
-  const std::string available = "," + has.features + ",";
-  for (size_t from = 0; from < target.features.size();) {
-    const size_t comma = std::min(target.features.find(',', from), target.features.size());
-    const std::string feature = target.features.substr(from, comma - from);
-    if (!feature.empty() && feature[0] != '-' && available.find("," + feature + ",") == std::string::npos) {
-      return fail("this machine lacks the target's feature " + feature, "--target", hint);
-    }
-    from = comma + 1;
-  }
+  if (!missing.features.empty())
+    return fail("this machine lacks the target's feature " + missing.features.front(), "--target", hint);
   return {};
 }
 

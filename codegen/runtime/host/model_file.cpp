@@ -193,14 +193,15 @@ uint64_t features_needed(const Target& target) {
 
 Status check_processor(const Target& target) {
   HONE_TRY(const Target host, resolve_target("host"));
-  if (host.triple != target.triple)
+  const Lacking missing = lacking(host, target);
+  if (missing.architecture)
     return fail("the model is built for " + target.triple + ", this machine is " + host.triple, "",
                 "build it with --target host, or run it on such a machine");
-  const auto has = split_text(host.features, ',');
   std::string lacks;
-  for (const std::string_view feature : split_text(target.features, ','))
-    if (feature.starts_with('+') && std::find(has.begin(), has.end(), feature) == has.end())
-      lacks += (lacks.empty() ? "" : ", ") + std::string(feature.substr(1));
+  for (const std::string& feature : missing.features)
+    lacks += (lacks.empty() ? "" : ", ") + feature.substr(feature.starts_with('+') ? 1 : 0);
+  if (lacks.empty() && missing.vector_width)
+    lacks = "vectors of " + std::to_string(target.vector_bits) + " bits";
   if (lacks.empty()) return {};
   return fail("the model is built for " + target.cpu + ", this processor lacks " + lacks, "",
               "build it with --target host, or run it on such a processor");

@@ -28,6 +28,57 @@ TEST(Target, RejectsAnImpossibleVector) {
               HasSubstr("bad vector size"));
 }
 
+Target named(const char* name) { return *resolve_target(name); }
+
+TEST(RunsOn, AcceptsWhatTheMachineHasAndLess) {
+  for (const char* has : {"host", "x86-64-v2", "x86-64-v4", "aarch64-neon"})
+    EXPECT_TRUE(runs_on(named(has), named(has))) << has;
+  EXPECT_TRUE(runs_on(named("x86-64-v4"), named("x86-64-v2")));
+  EXPECT_TRUE(runs_on(named("x86-64-v4"), named("x86-64-v3")));
+}
+
+TEST(RunsOn, RefusesAnotherArchitectureWhateverItsFeatures) {
+  Target bare = named("aarch64-neon");
+  bare.features = "";
+  EXPECT_FALSE(runs_on(named("x86-64-v4"), bare));
+  EXPECT_TRUE(lacking(named("x86-64-v4"), bare).architecture);
+}
+
+TEST(RunsOn, RefusesAMissingFeatureAndNamesIt) {
+  Target wanted = named("x86-64-v3");
+  wanted.features += ",+avx512vnni";
+  EXPECT_FALSE(runs_on(named("x86-64-v3"), wanted));
+  EXPECT_THAT(lacking(named("x86-64-v3"), wanted).features, testing::ElementsAre("+avx512vnni"));
+  EXPECT_THAT(lacking(named("x86-64-v2"), named("x86-64-v3")).features, testing::Contains("+fma"));
+}
+
+TEST(RunsOn, RefusesWiderVectorsThoughNoFeatureIsMissing) {
+  Target wide = named("x86-64-v3");
+  wide.vector_bits = 512;
+  EXPECT_FALSE(runs_on(named("x86-64-v3"), wide));
+  EXPECT_TRUE(lacking(named("x86-64-v3"), wide).vector_width);
+  EXPECT_TRUE(runs_on(wide, named("x86-64-v3"))) << "narrower ones run";
+}
+
+TEST(RunsOn, AFeatureThatIsSwitchedOffNeedsNothing) {
+  Target wanted = named("x86-64-v2");
+  wanted.features += ",-avx512vl";
+  EXPECT_TRUE(runs_on(named("x86-64-v2"), wanted));
+}
+
+TEST(RunsOn, AFeaturesNameIsComparedWhole) {
+  Target has = named("x86-64-v2"), wanted = named("x86-64-v2");
+  has.features = "+avx512bw";
+  wanted.features = "+avx512b";
+  EXPECT_FALSE(runs_on(has, wanted));
+}
+
+TEST(RunsOn, TheNameOfTheProcessorPicksASchedulingModelOnly) {
+  Target wanted = named("x86-64-v3");
+  wanted.cpu = "znver5";
+  EXPECT_TRUE(runs_on(named("x86-64-v3"), wanted));
+}
+
 TEST(Board, SaysWhatThisMachineIsAndParsesBack) {
   const Board board = probe_board();
   EXPECT_GE(board.cores, 1);
