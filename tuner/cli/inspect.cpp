@@ -45,7 +45,7 @@ Json to_json(const ModelFacts& facts) {
   json["tasks"] = Json::array();
   for (const ModelFacts::TaskCount& one : facts.tasks)
     json["tasks"].push_back(
-        {{"summary", one.summary}, {"count", one.count}, {"flops", one.flops}, {"key", one.key}});
+        {{"summary", one.summary}, {"count", one.count}, {"flops", one.flops}, {"key", one.key.hex()}});
   return json;
 }
 

@@ -55,8 +55,7 @@ int describe(const JobFlags& flags, const Output& output) {
   const wire::JobSummary& job = *found;
   output.data(fmt::format("job     {} {}: {}{}", job.job, job.name, job.state,
                           job.reason.empty() ? "" : ", " + job.reason));
-  output.data("target  " + job.target);
-  for (const wire::JobPart& also : job.also) output.data("target  " + also.target);
+  for (const wire::JobPart& part : job.parts) output.data("target  " + part.target);
   output.data(fmt::format("board   {}; {} boards and {} tuners now",
                           job.board_model.empty() ? "any that fits" : job.board_model, job.boards,
                           job.tuners));
@@ -71,7 +70,7 @@ int describe(const JobFlags& flags, const Output& output) {
   if (!*event) return kSuccess;
   const wire::JobEvent& now = **event;
   if (!now.trouble.empty()) output.warning(now.trouble);
-  if (now.tasks.size() != job.tasks.size()) return kSuccess;
+  if (now.tasks.size() != job.parts.front().tasks.size()) return kSuccess;
   for (const std::string& line : lane_lines(session::parts_of(job), now)) output.data(line);
   for (const std::string& line : failure_lines(now)) output.data(line);
   return kSuccess;

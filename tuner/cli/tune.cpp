@@ -43,8 +43,8 @@ void print_plan(const TuneFlags& flags, const session::TunePlan& plan, const Out
   output.message(
       scheduler.empty()
           ? fmt::format("log     {}: {} records for this target, timing mode {}", flags.request.log,
-                        format_count(static_cast<double>(plan.records)), to_text(job.mode))
-          : fmt::format("log     with the scheduler at {}, timing mode {}", scheduler, to_text(job.mode)));
+                        format_count(static_cast<double>(plan.records)), to_text(job.parts.front().mode))
+          : fmt::format("log     with the scheduler at {}, timing mode {}", scheduler, to_text(job.parts.front().mode)));
 }
 
 void print_summary(const session::TunePlan& plan, const session::TuneOutcome& outcome, bool json,

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codegen/base/digest.h"
 #include "codegen/import/import.h"
 #include "codegen/runtime/host/model_file.h"
 
@@ -26,7 +27,8 @@ struct ModelFacts {
   };
   std::vector<Operator> operators;
   struct TaskCount {
-    std::string summary, key;
+    std::string summary;
+    Digest key;
     int count = 0;  ///< how often the model has it
     double flops = 0;
   };

@@ -26,7 +26,11 @@ Result<Exported> export_log(const ExportRequest& request) {
   LogQuery query;
   query.target = request.target;
   query.ok_only = request.ok_only;
-  if (!request.task.empty()) query.task_keys = {request.task};
+  if (!request.task.empty()) {
+    auto key = parse_digest(request.task);
+    if (!key) return fail(key.error().what, "--task", key.error().hint);
+    query.task_keys = {*key};
+  }
   const std::vector<const Record*> records = log.query(query);
   std::ostringstream text;
   (request.json ? export_json_lines : export_csv)(records, text);

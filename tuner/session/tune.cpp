@@ -122,15 +122,13 @@ Result<TunePlan> plan_tuning(const TuneRequest& request) {
   plan.flops = parts.front().flops;
   plan.parameters = parameter_count(graph);
   wire::JobRequest& job = plan.run.request = job_of(request, plan.board);
-  job.mode = timing_mode(graph, plan.board);
-  job.target = parts.front().part.target;
-  job.tasks = std::move(parts.front().part.tasks);
+  const TimingMode mode = timing_mode(graph, plan.board);
+  job.parts.clear();
   for (PartPlan& part : parts) {
     plan.parts.push_back(std::move(part.tasks));
     plan.targets.push_back(part.target);
-    if (&part == &parts.front()) continue;
-    part.part.mode = job.mode;
-    job.also.push_back(std::move(part.part));
+    part.part.mode = mode;
+    job.parts.push_back(std::move(part.part));
   }
   return plan;
 }

@@ -7,13 +7,11 @@ namespace hone::session {
 
 TunedParts parts_of(const wire::JobSummary& job) {
   TunedParts parts;
-  const auto add = [&](const std::vector<wire::JobTask>& tasks) {
-    std::vector<TunedTask>& part = parts.emplace_back();
-    for (const wire::JobTask& task : tasks)
-      part.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
-  };
-  add(job.tasks);
-  for (const wire::JobPart& also : job.also) add(also.tasks);
+  for (const wire::JobPart& part : job.parts) {
+    std::vector<TunedTask>& tasks = parts.emplace_back();
+    for (const wire::JobTask& task : part.tasks)
+      tasks.push_back({task.summary, digest_of(task.task), static_cast<int>(task.weight), task.flops});
+  }
   return parts;
 }
 

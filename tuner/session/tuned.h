@@ -4,13 +4,15 @@
 #include <string>
 #include <vector>
 
+#include "codegen/base/digest.h"
 #include "measure/wire.h"
 
 namespace hone::session {
 
 /// A task of a job as its model has it.
 struct TunedTask {
-  std::string summary, key;
+  std::string summary;
+  Digest key;
   int count = 1;  ///< how often the model has it
   double flops = 0;
 };
