@@ -26,7 +26,7 @@ void put_message(const Message& message, schema::Message::Builder to) {
           put(from, to.initHello());
         else if constexpr (std::is_same_v<T, WorkerState>)
           put(from, to.initState());
-        else if constexpr (std::is_same_v<T, Built>)
+        else if constexpr (std::is_same_v<T, Built> || std::is_same_v<T, Featurised>)
           put(from, to.initBuilt());
         else if constexpr (std::is_same_v<T, RoundDone>)
           put(from, to.initRoundDone());
@@ -108,8 +108,13 @@ Message get_message(schema::Message::Reader from) {
       return got<Hello>(from.getHello());
     case M::STATE:
       return got<WorkerState>(from.getState());
-    case M::BUILT:
-      return got<Built>(from.getBuilt());
+    case M::BUILT: {
+      Built built;
+      get(from.getBuilt(), built);
+      if (built.candidate.task.empty() && built.candidate.formulation.empty())
+        return Featurised{built.lease, built.trial, std::move(built.features), built.feature_version};
+      return built;
+    }
     case M::ROUND_DONE:
       return got<RoundDone>(from.getRoundDone());
     case M::FETCH:

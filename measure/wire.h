@@ -96,6 +96,14 @@ struct Built {
   double build_ms = 0, predicted = 0;
 };
 
+/// The features of one row of a Featurise. On the wire it is a `built` without a candidate.
+struct Featurised {
+  LeaseRef lease;
+  uint64_t row = 0;  ///< index in Featurise::rows
+  std::vector<float> features;
+  uint32_t feature_version = 0;
+};
+
 struct RoundDone {
   LeaseRef lease;
   uint32_t proposed = 0;
@@ -231,25 +239,37 @@ struct Refuse {
   std::string reason;
 };
 
-/// Everything that the proposals of a round depend on.
+/// Find new candidates and build them; with the round's context all that the proposals depend on. Answered by
+/// Built for each.
+struct Propose {
+  uint32_t count = 0;  ///< candidates asked for
+  uint64_t seed = 0;
+  Digest cost_model = {};              ///< empty: none yet. Fetched like an artifact
+  std::vector<Record> top = {};        ///< best so far, best first
+  std::vector<std::string> seen = {};  ///< "formulation parameters" texts measured or in flight
+  /// Space version of each of `seen`; 0 or missing: the present one.
+  std::vector<uint32_t> seen_versions = {};
+  std::vector<std::string> hints = {};  ///< best points of like tasks, nearest first: proposed early, fitted
+  uint64_t first_trial = 0;
+};
+/// Build exactly these again, whose artifacts were lost. Never empty. Answered by Built for each.
+struct Rebuild {
+  std::vector<CandidateText> candidates;
+};
+/// Say the features of exactly these. Never empty. Answered by Featurised for each that still lowers.
+struct Featurise {
+  std::vector<CandidateText> rows;
+};
+
+/// Work for a tuner; answered by RoundDone in the end. Which of the three is asked for is a list that is not
+/// empty on the wire.
 struct Round {
   LeaseRef lease;
   uint64_t job = 0;
   std::string task, target, ports;
   uint32_t threads = 1;
   TimingMode mode = TimingMode::llc;
-  uint32_t count = 0;  ///< candidates asked for
-  uint64_t seed = 0;
-  Digest cost_model;              ///< empty: none yet. Fetched like an artifact
-  std::vector<Record> top;        ///< best so far, best first
-  std::vector<std::string> seen;  ///< "formulation parameters" texts measured or in flight
-  uint64_t first_trial = 0;
-  std::vector<CandidateText> rebuild;   ///< not empty: build exactly these again, propose nothing
-  std::vector<std::string> hints = {};  ///< best points of like tasks, nearest first: proposed early, fitted
-  std::vector<uint32_t> seen_versions =
-      {};  ///< space version of each of `seen`; 0 or missing: the present one
-  /// Not empty: say the features of exactly these (Built::trial: which), propose and build nothing.
-  std::vector<CandidateText> featurise = {};
+  std::variant<Propose, Rebuild, Featurise> asks = Propose();
 };
 
 struct MeasureRequest {
@@ -401,10 +421,10 @@ struct Boards {
   std::vector<BoardSummary> boards;
 };
 
-using Message = std::variant<NotUnderstood, Hello, WorkerState, Built, RoundDone, Fetch, Measured, JobRequest,
-                             Follow, Stop, Query, Welcome, Refuse, Want, Blob, Committed, Accepted, JobEvent,
-                             Records, ListJobs, Jobs, ListBoards, Boards, HealthReport, BoardRequest, Resume,
-                             PullLog, LogChunk, AskStatus, SchedulerStatus>;
+using Message = std::variant<NotUnderstood, Hello, WorkerState, Built, Featurised, RoundDone, Fetch, Measured,
+                             JobRequest, Follow, Stop, Query, Welcome, Refuse, Want, Blob, Committed,
+                             Accepted, JobEvent, Records, ListJobs, Jobs, ListBoards, Boards, HealthReport,
+                             BoardRequest, Resume, PullLog, LogChunk, AskStatus, SchedulerStatus>;
 
 using Bytes = std::vector<std::byte>;
 

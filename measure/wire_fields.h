@@ -189,6 +189,7 @@ void put(const WorkerState&, schema::WorkerState::Builder);
 void get(schema::WorkerState::Reader, WorkerState&);
 void put(const Built&, schema::Built::Builder);
 void get(schema::Built::Reader, Built&);
+void put(const Featurised&, schema::Built::Builder);
 void put(const RoundDone&, schema::RoundDone::Builder);
 void get(schema::RoundDone::Reader, RoundDone&);
 void put(const Measured&, schema::Measured::Builder);

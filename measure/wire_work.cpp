@@ -97,6 +97,15 @@ void get(schema::Built::Reader from, Built& to) {
   to.predicted = from.getPredicted();
 }
 
+void put(const Featurised& from, schema::Built::Builder to) {
+  Built built;
+  built.lease = from.lease;
+  built.trial = from.row;
+  built.features = from.features;
+  built.feature_version = from.feature_version;
+  put(built, to);
+}
+
 void put(const RoundDone& from, schema::RoundDone::Builder to) {
   put(from.lease, to.initLease());
   to.setProposed(from.proposed);
@@ -137,17 +146,27 @@ void put(const Round& from, schema::Round::Builder to) {
   to.setPorts(text("ports", from.ports));
   to.setThreads(from.threads);
   to.setMode(literal(to_text(from.mode)));
-  to.setCount(from.count);
-  to.setSeed(from.seed);
-  to.setCostModel(from.cost_model.hex().c_str());
-  put_list(from.top, to.initTop(sized("top records", from.top.size(), Limits::records)));
-  put_texts("seen", from.seen, to.initSeen(sized("seen", from.seen.size(), Limits::texts)));
-  put_numbers("seen versions", from.seen_versions, Limits::texts,
-              to.initSeenVersions(sized("seen versions", from.seen_versions.size(), Limits::texts)));
-  put_texts("hints", from.hints, to.initHints(sized("hints", from.hints.size(), Limits::texts)));
-  to.setFirstTrial(from.first_trial);
-  put_list(from.rebuild, to.initRebuild(sized("candidates", from.rebuild.size(), Limits::leases)));
-  put_list(from.featurise, to.initFeaturise(sized("rows", from.featurise.size(), Limits::leases)));
+  // Older programs wrote every list, the empty ones too: so that the bytes are theirs, this does.
+  static const Propose nothing;
+  const Propose* proposing = std::get_if<Propose>(&from.asks);
+  const auto* rebuilding = std::get_if<Rebuild>(&from.asks);
+  const auto* featurising = std::get_if<Featurise>(&from.asks);
+  const Propose& propose = proposing != nullptr ? *proposing : nothing;
+  to.setCount(propose.count);
+  to.setSeed(propose.seed);
+  to.setCostModel(propose.cost_model.hex().c_str());
+  put_list(propose.top, to.initTop(sized("top records", propose.top.size(), Limits::records)));
+  put_texts("seen", propose.seen, to.initSeen(sized("seen", propose.seen.size(), Limits::texts)));
+  put_numbers("seen versions", propose.seen_versions, Limits::texts,
+              to.initSeenVersions(sized("seen versions", propose.seen_versions.size(), Limits::texts)));
+  put_texts("hints", propose.hints, to.initHints(sized("hints", propose.hints.size(), Limits::texts)));
+  to.setFirstTrial(propose.first_trial);
+  static const std::vector<CandidateText> none;
+  const auto& candidates = rebuilding != nullptr ? rebuilding->candidates : none;
+  const auto& rows = featurising != nullptr ? featurising->rows : none;
+  if (proposing == nullptr && candidates.empty() && rows.empty()) throw Malformed{"a round asks for nothing"};
+  put_list(candidates, to.initRebuild(sized("candidates", candidates.size(), Limits::leases)));
+  put_list(rows, to.initFeaturise(sized("rows", rows.size(), Limits::leases)));
 }
 void get(schema::Round::Reader from, Round& to) {
   get(from.getLease(), to.lease);
@@ -157,16 +176,21 @@ void get(schema::Round::Reader from, Round& to) {
   to.ports = text("ports", from.getPorts());
   to.threads = from.getThreads();
   to.mode = mode_of(from.getMode());
-  to.count = from.getCount();
-  to.seed = from.getSeed();
-  to.cost_model = digest("cost model", from.getCostModel());
-  to.top = get_list<Record>("top records", from.getTop(), Limits::records);
-  to.seen = get_texts("seen", from.getSeen());
-  to.seen_versions = get_numbers<uint32_t>("seen versions", from.getSeenVersions(), Limits::texts);
-  to.hints = get_texts("hints", from.getHints());
-  to.first_trial = from.getFirstTrial();
-  to.rebuild = get_list<CandidateText>("candidates", from.getRebuild(), Limits::leases);
-  to.featurise = get_list<CandidateText>("rows", from.getFeaturise(), Limits::leases);
+  if (from.getFeaturise().size() > 0) {
+    to.asks = Featurise{get_list<CandidateText>("rows", from.getFeaturise(), Limits::leases)};
+  } else if (from.getRebuild().size() > 0) {
+    to.asks = Rebuild{get_list<CandidateText>("candidates", from.getRebuild(), Limits::leases)};
+  } else {
+    Propose& propose = to.asks.emplace<Propose>();
+    propose.count = from.getCount();
+    propose.seed = from.getSeed();
+    propose.cost_model = digest("cost model", from.getCostModel());
+    propose.top = get_list<Record>("top records", from.getTop(), Limits::records);
+    propose.seen = get_texts("seen", from.getSeen());
+    propose.seen_versions = get_numbers<uint32_t>("seen versions", from.getSeenVersions(), Limits::texts);
+    propose.hints = get_texts("hints", from.getHints());
+    propose.first_trial = from.getFirstTrial();
+  }
 }
 
 void put(const MeasureRequest& from, schema::Measurement::Builder to) {

@@ -5,8 +5,28 @@
 
 #include <algorithm>
 #include <iterator>
+#include <type_traits>
 
 namespace hone::scheduler {
+namespace {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+template <class... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+template <class Message, class... Kinds>
+concept OneOf = (std::is_same_v<Message, Kinds> || ...);
+
+/// What a scheduler says and never hears. A message that is neither here nor handled does not compile.
+template <class Message>
+concept OfAScheduler =
+    OneOf<Message, wire::Welcome, wire::Refuse, wire::Want, wire::Blob, wire::Committed, wire::Accepted,
+          wire::JobEvent, wire::Records, wire::Jobs, wire::Boards, wire::LogChunk, wire::SchedulerStatus>;
+
+}  // namespace
 
 Core::Core(Settings settings, LogDatabase log, Recovered recovered, std::vector<Record> transfer)
     : settings_(settings),
@@ -89,48 +109,39 @@ void Core::take(Now now, const PeerId& peer, const wire::Message& message, std::
   }
   place->second.heard = now.steady;
   const wire::Role role = place->second.role;
-  auto only = [&](wire::Role wanted) {
-    if (role == wanted) return true;
+  const auto only = [&](wire::Role wanted, auto act) {
+    if (role == wanted) return act();
     ++counters_.malformed;
     send(peer, wire::NotUnderstood{"this message is not for a peer of this role"});
-    return false;
   };
-  if (const auto* said = std::get_if<wire::WorkerState>(&message)) {
-    if (role != wire::Role::client) state(peer, *said);
-  } else if (const auto* built_one = std::get_if<wire::Built>(&message)) {
-    if (only(wire::Role::tuner)) built(peer, *built_one, std::move(blobs));
-  } else if (const auto* done = std::get_if<wire::RoundDone>(&message)) {
-    if (only(wire::Role::tuner)) round_done(peer, *done);
-  } else if (const auto* wanted = std::get_if<wire::Fetch>(&message)) {
-    fetch(peer, *wanted);
-  } else if (const auto* result = std::get_if<wire::Measured>(&message)) {
-    if (only(wire::Role::runner)) measured(peer, *result);
-  } else if (const auto* request = std::get_if<wire::JobRequest>(&message)) {
-    if (only(wire::Role::client)) submit(peer, *request);
-  } else if (const auto* followed = std::get_if<wire::Follow>(&message)) {
-    if (only(wire::Role::client)) follow(peer, followed->job);
-  } else if (const auto* stopped = std::get_if<wire::Stop>(&message)) {
-    if (only(wire::Role::client)) stop_request(peer, stopped->job);
-  } else if (const auto* asked = std::get_if<wire::Query>(&message)) {
-    if (only(wire::Role::client)) query(peer, *asked);
-  } else if (const auto* list = std::get_if<wire::ListJobs>(&message)) {
-    if (only(wire::Role::client)) list_jobs(peer, list->job);
-  } else if (std::holds_alternative<wire::ListBoards>(message)) {
-    if (only(wire::Role::client)) list_boards(peer);
-  } else if (const auto* again = std::get_if<wire::Resume>(&message)) {
-    if (only(wire::Role::client)) resume(peer, again->job);
-  } else if (const auto* pull = std::get_if<wire::PullLog>(&message)) {
-    if (only(wire::Role::client)) pull_log(peer, *pull);
-  } else if (std::holds_alternative<wire::AskStatus>(message)) {
-    if (only(wire::Role::client)) status(peer);
-  } else if (const auto* report = std::get_if<wire::HealthReport>(&message)) {
-    if (only(wire::Role::runner)) health(peer, *report);
-  } else if (const auto* wish = std::get_if<wire::BoardRequest>(&message)) {
-    if (only(wire::Role::client)) board_request(peer, *wish);
-  } else if (!std::holds_alternative<wire::NotUnderstood>(message)) {
-    ++counters_.malformed;
-    send(peer, wire::NotUnderstood{"only a scheduler sends this message"});
-  }
+  using enum wire::Role;
+  std::visit(
+      Overloaded{[](const wire::NotUnderstood&) {},
+                 [](const wire::Hello&) {},  // is answered before
+                 [&](const wire::WorkerState& said) {
+                   if (role != client) state(peer, said);
+                 },
+                 [&](const wire::Fetch& said) { fetch(peer, said); },
+                 [&](const wire::Built& said) { only(tuner, [&] { built(peer, said, std::move(blobs)); }); },
+                 [&](const wire::Featurised& said) { only(tuner, [&] { featurised(peer, said); }); },
+                 [&](const wire::RoundDone& said) { only(tuner, [&] { round_done(peer, said); }); },
+                 [&](const wire::Measured& said) { only(runner, [&] { measured(peer, said); }); },
+                 [&](const wire::HealthReport& said) { only(runner, [&] { health(peer, said); }); },
+                 [&](const wire::JobRequest& said) { only(client, [&] { submit(peer, said); }); },
+                 [&](const wire::Follow& said) { only(client, [&] { follow(peer, said.job); }); },
+                 [&](const wire::Stop& said) { only(client, [&] { stop_request(peer, said.job); }); },
+                 [&](const wire::Resume& said) { only(client, [&] { resume(peer, said.job); }); },
+                 [&](const wire::Query& said) { only(client, [&] { query(peer, said); }); },
+                 [&](const wire::ListJobs& said) { only(client, [&] { list_jobs(peer, said.job); }); },
+                 [&](const wire::ListBoards&) { only(client, [&] { list_boards(peer); }); },
+                 [&](const wire::BoardRequest& said) { only(client, [&] { board_request(peer, said); }); },
+                 [&](const wire::PullLog& said) { only(client, [&] { pull_log(peer, said); }); },
+                 [&](const wire::AskStatus&) { only(client, [&] { status(peer); }); },
+                 [&]<OfAScheduler M>(const M&) {
+                   ++counters_.malformed;
+                   send(peer, wire::NotUnderstood{"only a scheduler sends this message"});
+                 }},
+      message);
 }
 
 Effects Core::malformed(Now now, const PeerId& peer, const std::string& why) {

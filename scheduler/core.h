@@ -37,7 +37,7 @@ struct RoundWork {
   uint32_t delivered = 0;  ///< all
   std::vector<uint64_t> rebuilding =
       {};  ///< measurements whose artifacts it builds again, instead of proposing
-  std::vector<FeatureRow> featurising = {};  ///< of round.featurise, in its order
+  std::vector<FeatureRow> featurising = {};  ///< of the round's Featurise, in its order
 };
 
 /// A candidate to be measured.
@@ -195,7 +195,7 @@ class Core {
   /// The search of this target waits for features of earlier records.
   bool is_featurising(const std::string& target) const;
   bool make_featurising(const PeerId& tuner, Job& job, size_t lane);
-  void featurised(const Work& work, const wire::Built& built);
+  void featurised(const PeerId& peer, const wire::Featurised& said);
   void featurising_ended(const std::string& target);
   void train_on_featurised(const std::string& target);
 

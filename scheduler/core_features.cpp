@@ -41,12 +41,14 @@ bool Core::make_featurising(const PeerId& tuner, Job& job, size_t lane_index) {
   round.ports = lane.tasks[0].task.ports;
   round.threads = lane.threads;
   round.mode = lane.mode;
-  while (!model.stale.empty() && round.featurise.size() < kBatch) {
+  std::vector<CandidateText> rows;
+  while (!model.stale.empty() && rows.size() < kBatch) {
     const Record& record = row(model.stale.front());
-    round.featurise.push_back(record.candidate);
+    rows.push_back(record.candidate);
     what.featurising.push_back(model.stale.front());
     model.stale.pop_front();
   }
+  round.asks = wire::Featurise{std::move(rows)};
   Work work;
   work.id = next_work_++;
   work.job = job.id;
@@ -57,14 +59,20 @@ bool Core::make_featurising(const PeerId& tuner, Job& job, size_t lane_index) {
   return true;
 }
 
-void Core::featurised(const Work& work, const wire::Built& built) {
-  const RoundWork& what = std::get<RoundWork>(work.what);
-  Model& model = models_[what.round.target];
-  const bool is_asked = built.trial < what.featurising.size() && !built.features.empty() &&
-                        static_cast<int>(built.feature_version) == model.features;
+void Core::featurised(const PeerId& peer, const wire::Featurised& said) {
+  Work* work = leased(said.lease, peer);
+  const auto* what = work == nullptr ? nullptr : std::get_if<RoundWork>(&work->what);
+  if (what == nullptr || !std::holds_alternative<wire::Featurise>(what->round.asks)) {
+    ++counters_.stale;
+    return;
+  }
+  work->moved = now_.steady;
+  Model& model = models_[what->round.target];
+  const bool is_asked = said.row < what->featurising.size() && !said.features.empty() &&
+                        static_cast<int>(said.feature_version) == model.features;
   if (!is_asked) return;  // what no longer lowers teaches nothing
-  Record& record = row(what.featurising[built.trial]);
-  record.features = built.features;
+  Record& record = row(what->featurising[said.row]);
+  record.features = said.features;
   record.feature_version = model.features;
   ++model.featurised;
 }
@@ -74,7 +82,8 @@ void Core::featurising_ended(const std::string& target) {
   if (now_.steady >= model.featurise_until) model.stale.clear();  // the search is not to wait any longer
   const auto is_open = [&](const auto& entry) {
     const auto* round = std::get_if<RoundWork>(&entry.second.what);
-    return round != nullptr && round->round.target == target && !round->featurising.empty();
+    return round != nullptr && round->round.target == target &&
+           std::holds_alternative<wire::Featurise>(round->round.asks);
   };
   if (!model.stale.empty() || std::ranges::any_of(works_, is_open)) return;
   model.featurising = false;

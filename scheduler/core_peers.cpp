@@ -182,7 +182,8 @@ void Core::remove(uint64_t id, bool tell) {
     } else {
       --task.rounds;
       const auto& round = std::get<RoundWork>(place->second.what);
-      task.asked -= std::min(task.asked, round.round.count - std::min(round.round.count, round.delivered));
+      if (const auto* propose = std::get_if<wire::Propose>(&round.round.asks))
+        task.asked -= std::min(task.asked, propose->count - std::min(propose->count, round.delivered));
     }
   }
   works_.erase(place);

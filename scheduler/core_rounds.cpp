@@ -45,7 +45,7 @@ bool Core::make_rebuild(const PeerId& tuner) {
   while (!rebuilds_.empty()) {
     const auto first = rebuilds_.begin();
     const auto [job_id, lane_index, index] = first->first;
-    wire::Round round;
+    wire::Rebuild rebuild;
     std::vector<uint64_t> rebuilding;
     while (!first->second.empty() && rebuilding.size() < 2 * settings_.round_size) {
       const auto work = works_.find(first->second.front());
@@ -57,11 +57,13 @@ bool Core::make_rebuild(const PeerId& tuner) {
         return other.formulation == record.candidate.formulation &&
                other.parameters == record.candidate.parameters;
       };
-      if (std::ranges::none_of(round.rebuild, is_same)) round.rebuild.push_back(record.candidate);
+      if (std::ranges::none_of(rebuild.candidates, is_same)) rebuild.candidates.push_back(record.candidate);
     }
     if (first->second.empty()) rebuilds_.erase(first);
     if (rebuilding.empty()) continue;
     Lane& lane = jobs_.at(job_id).lanes[lane_index];
+    wire::Round round;
+    round.asks = std::move(rebuild);
     round.job = job_id;
     round.task = lane.tasks[index].task.task;
     round.target = lane.target_text;
@@ -184,37 +186,39 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
   round.ports = task.task.ports;
   round.threads = lane.threads;
   round.mode = lane.mode;
-  round.count = *count;
+  wire::Propose propose;
+  propose.count = *count;
   const bool tried_zero = task.zero_rounds >= settings_.round_attempts ||
                           std::any_of(task.candidates.begin(), task.candidates.end(),
                                       [](const auto& entry) { return entry.second.record.from.trial == 0; });
   if (!task.has_time() && !tried_zero) {
     ++task.zero_rounds;
-    round.first_trial = 0;
-    round.count = 1;
+    propose.first_trial = 0;
+    propose.count = 1;
   } else {
-    round.first_trial = std::max<uint64_t>(task.next_trial, 1);
+    propose.first_trial = std::max<uint64_t>(task.next_trial, 1);
   }
-  task.next_trial = std::max(task.next_trial, round.first_trial + round.count);
-  round.seed =
-      mixed(job.request.seed + mixed(std::stoull(task.key.hex(15), nullptr, 16) + mixed(round.first_trial)));
+  task.next_trial = std::max(task.next_trial, propose.first_trial + propose.count);
+  propose.seed = mixed(job.request.seed +
+                       mixed(std::stoull(task.key.hex(15), nullptr, 16) + mixed(propose.first_trial)));
   if (const auto model = models_.find(round.target);
       model != models_.end() && artifacts_.has(model->second.digest))
-    round.cost_model = model->second.digest;
+    propose.cost_model = model->second.digest;
   for (const Shown* shown : task.top(static_cast<size_t>(settings_.top_records)))
-    round.top.push_back(task.whole(*shown));
+    propose.top.push_back(task.whole(*shown));
   std::map<std::string, uint32_t> seen;
   for (const auto& [key, shown] : task.candidates)
     seen[key] = static_cast<uint32_t>(shown.record.candidate.space_version);
   for (const auto* present : {&task.pending, &task.aliases})
     for (const std::string& key : *present) seen[key] = 0;
   for (const auto& [key, version] : seen) {
-    round.seen.push_back(key);
-    round.seen_versions.push_back(version);
+    propose.seen.push_back(key);
+    propose.seen_versions.push_back(version);
   }
-  if (task.has_time()) round.hints = hints_for(lane, *chosen, settings_);
+  if (task.has_time()) propose.hints = hints_for(lane, *chosen, settings_);
 
-  const double round_size = round.count;
+  const uint32_t asked = propose.count;
+  round.asks = std::move(propose);
   Work work;
   work.id = next_work_++;
   work.job = job.id;
@@ -222,8 +226,8 @@ bool Core::make_round(const PeerId& tuner, Job& job, size_t lane_index) {
   work.task = *chosen;
   work.what = RoundWork{std::move(round), 0, 0};
   ++task.rounds;
-  task.asked += std::get<RoundWork>(work.what).round.count;
-  round_share_.charge(claim_of(job), round_size);
+  task.asked += asked;
+  round_share_.charge(claim_of(job), asked);
   grant(works_.emplace(work.id, std::move(work)).first->second, tuner);
   return true;
 }
@@ -235,11 +239,6 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
     return;
   }
   const wire::Round& round = std::get<RoundWork>(work->what).round;
-  if (!round.featurise.empty()) {
-    work->moved = now_.steady;
-    featurised(*work, built);
-    return;
-  }
   if (built.candidate.task != round.task || built.candidate.target != round.target ||
       built.candidate.ports != round.ports) {
     ++counters_.malformed;
@@ -249,13 +248,19 @@ void Core::built(const PeerId& peer, const wire::Built& built, std::vector<wire:
   Job& job = jobs_.at(work->job);
   TaskState& task = task_of(*work);
   work->moved = now_.steady;
-  if (!round.rebuild.empty()) {
+  if (std::holds_alternative<wire::Rebuild>(round.asks)) {
     job.stages.build_ms += built.build_ms;
     rebuilt(*work, built, std::move(blobs));
     return;
   }
+  const auto* propose = std::get_if<wire::Propose>(&round.asks);
+  if (propose == nullptr) {
+    ++counters_.malformed;
+    send(peer, wire::NotUnderstood{"the round asks for no candidate"});
+    return;
+  }
   RoundWork& progress = std::get<RoundWork>(work->what);
-  if (progress.delivered < round.count) {
+  if (progress.delivered < propose->count) {
     ++progress.delivered;
     --task.asked;
   }
@@ -333,8 +338,7 @@ void Core::round_done(const PeerId& peer, const wire::RoundDone& done) {
   TaskState& task = task_of(*work);
   job.stages.propose_ms += done.propose_ms;
   job.changed = true;
-  if (const auto& round = std::get<RoundWork>(work->what);
-      round.round.rebuild.empty() && round.featurising.empty())
+  if (std::holds_alternative<wire::Propose>(std::get<RoundWork>(work->what).round.asks))
     task.exhausted = task.exhausted || done.exhausted;
   end_round(work->id);
 }
@@ -343,13 +347,13 @@ void Core::end_round(uint64_t id) {
   Work& work = works_.at(id);
   TaskState& task = task_of(work);
   auto& round = std::get<RoundWork>(work.what);
-  if (!round.featurising.empty()) {
+  if (std::holds_alternative<wire::Featurise>(round.round.asks)) {
     const std::string target = round.round.target;
     remove(id);
     featurising_ended(target);
     return;
   }
-  if (!round.round.rebuild.empty()) {
+  if (std::holds_alternative<wire::Rebuild>(round.round.asks)) {
     give_up_rebuilding(std::exchange(round.rebuilding, {}), "the tuner did not build it");
     remove(id);
     return;
@@ -361,7 +365,8 @@ void Core::end_round(uint64_t id) {
 
 void Core::round_lost(Work& work, const std::string& why) {
   release(work);
-  if (!std::get<RoundWork>(work.what).featurising.empty()) {  // not worth another tuner
+  const auto& asks = std::get<RoundWork>(work.what).round.asks;
+  if (std::holds_alternative<wire::Featurise>(asks)) {  // not worth another tuner
     end_round(work.id);
     return;
   }
@@ -371,12 +376,13 @@ void Core::round_lost(Work& work, const std::string& why) {
   }
   Job& job = jobs_.at(work.job);
   RoundWork& round = std::get<RoundWork>(work.what);
-  if (!round.round.rebuild.empty()) {
+  if (std::holds_alternative<wire::Rebuild>(asks)) {
     give_up_rebuilding(std::exchange(round.rebuilding, {}), why);
     remove(work.id);
     return;
   }
-  const uint32_t missing = round.round.count - std::min(round.round.count, round.delivered);
+  const uint32_t count = std::get<wire::Propose>(asks).count,
+                 missing = count - std::min(count, round.delivered);
   lane_of(work).candidates += missing;
   task_of(work).failures += missing;
   for (uint32_t i = 0; i < missing; ++i) note_failure(job, MeasureStatus::build_error, why);

@@ -108,7 +108,8 @@ struct World {
     built.lease = in.byte() % 4 == 0 ? in.pick(leases) : round.lease;
     built.candidate = {round.task, round.target, "direct", 1, round.ports, "p=" + std::to_string(in.byte()),
                        text()};
-    built.trial = round.first_trial + in.byte() % 4;
+    const auto* asked = std::get_if<wire::Propose>(&round.asks);
+    built.trial = (asked != nullptr ? asked->first_trial : 0) + in.byte() % 4;
     built.status = static_cast<MeasureStatus>(in.byte() % 11);
     if (in.byte() % 4 != 0) built.status = MeasureStatus::ok;
     built.features.assign(in.byte() % 5, 1);

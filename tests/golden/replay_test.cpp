@@ -28,12 +28,13 @@ Result<Candidate> trial_0(const Candidate& planned) {
   round.task = planned.task.text;
   round.target = to_text(planned.target);
   round.ports = to_text(planned.ports);
-  round.count = 1;
+  wire::Propose asked;
+  asked.count = 1;
   HONE_TRY(Task task, parse_task(round.task));
   HONE_TRY(Target target, parse_target(round.target));
   HONE_TRY(const Ports ports, parse_ports(round.ports));
   HONE_TRY(TaskSpace space, TaskSpace::make(*any_task(task), target, ports));
-  HONE_TRY(const Proposal proposal, propose_round(space, round, {}));
+  HONE_TRY(const Proposal proposal, propose_round(space, asked, {}));
   if (proposal.entries.empty()) return fail("nothing is proposed", summary(task));
   const Point& first = proposal.entries[0].point;
   HONE_TRY(const Parameters parameters, parse_parameters(to_text(first.parameters)));

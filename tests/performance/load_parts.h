@@ -145,25 +145,27 @@ class Tuner {
   static void build(Peer& peer, const wire::Round& round) {
     const std::string reference = "reference " + round.task;
     // After a restart of the scheduler what waited for a board is built again.
-    const bool again = !round.rebuild.empty();
-    for (uint32_t i = 0; i < (again ? round.rebuild.size() : round.count); ++i) {
+    const auto* again = std::get_if<wire::Rebuild>(&round.asks);
+    const auto* asked = std::get_if<wire::Propose>(&round.asks);
+    const size_t count = again != nullptr ? again->candidates.size() : asked != nullptr ? asked->count : 0;
+    for (size_t i = 0; i < count; ++i) {
       wire::Built built;
       built.lease = round.lease;
-      built.trial = round.first_trial + i;
+      built.trial = (asked != nullptr ? asked->first_trial : 0) + i;
       std::string parameters = "oc_tile=2 ow_tile=14 ic_block=16 n=" + std::to_string(built.trial);
       built.candidate = {round.task, round.target,         "direct", 1, round.ports,
                          parameters, std::string(300, 's')};
-      if (again) built.candidate = round.rebuild[i];
+      if (again != nullptr) built.candidate = again->candidates[i];
       parameters = built.candidate.parameters;
       built.features.assign(features, static_cast<float>(built.trial));
       built.feature_version = 1;
       std::vector<wire::Bytes> blobs = {bytes_of("artifact " + round.task + parameters)};
       built.artifact = digest_of(std::span<const std::byte>(blobs[0]));
       built.reference = digest_of(reference);
-      if (built.trial == 0 || (again && i == 0)) blobs.push_back(bytes_of(reference));
+      if (built.trial == 0 || (again != nullptr && i == 0)) blobs.push_back(bytes_of(reference));
       send(peer, built, blobs);
     }
-    send(peer, wire::RoundDone{round.lease, again ? 0 : round.count, false, 1});
+    send(peer, wire::RoundDone{round.lease, asked != nullptr ? asked->count : 0, false, 1});
   }
 
   std::string endpoint_;

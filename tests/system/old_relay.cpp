@@ -35,7 +35,9 @@ void OldRelay::make_old(wire::Message& message) {
     status->acknowledged_median_us = status->acknowledged_high_us = -1;
     ++dropped_.delays;
   } else if (auto* want = std::get_if<wire::Want>(&message)) {
-    for (wire::Round& round : want->rounds) round.featurise.clear();
+    for (wire::Round& round : want->rounds) {
+      if (std::holds_alternative<wire::Featurise>(round.asks)) round.asks = wire::Propose();
+    }
     for (wire::MeasureRequest& request : want->measurements) request.sampling.out_factor = 0;
   }
 }

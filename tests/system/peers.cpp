@@ -100,15 +100,17 @@ void FakeTuner::build(Peer& peer, const wire::Round& round) {
     built.reference = digest_of(std::span<const std::byte>(blobs[1]));
     (void)peer.send(built, blobs);
   };
-  if (!build_)  // what it gives for a trial is not known again
-    for (const CandidateText& lost : round.rebuild) send(lost, 0);
-  const std::set<std::string> seen(round.seen.begin(), round.seen.end());
+  if (const auto* lost = std::get_if<wire::Rebuild>(&round.asks); lost != nullptr && !build_)
+    for (const CandidateText& candidate : lost->candidates) send(candidate, 0);
+  const auto* asks = std::get_if<wire::Propose>(&round.asks);
+  const wire::Propose asked = asks != nullptr ? *asks : wire::Propose();
+  const std::set<std::string> seen(asked.seen.begin(), asked.seen.end());
   uint32_t proposed = 0;
-  for (uint64_t value = round.seed % 1000; proposed < round.count; value = value * 7 + 13) {
+  for (uint64_t value = asked.seed % 1000; proposed < asked.count; value = value * 7 + 13) {
     const std::string parameters = "p=" + std::to_string(value % 100003);
     if (seen.contains("direct " + parameters)) continue;
     send({round.task, round.target, "direct", 1, round.ports, parameters, "split"},
-         round.first_trial + proposed++);
+         asked.first_trial + proposed++);
   }
   (void)peer.send(wire::RoundDone{round.lease, proposed, false, 1});
 }

@@ -54,12 +54,12 @@ std::vector<std::pair<std::string, Message>> examples() {
               "ports",
               2,
               TimingMode::dram,
-              32,
-              99,
-              repeated('c'),
-              {example_record()},
-              {"direct oc=1", "direct oc=2"},
-              5};
+              Propose{.count = 32,
+                      .seed = 99,
+                      .cost_model = repeated('c'),
+                      .top = {example_record()},
+                      .seen = {"direct oc=1", "direct oc=2"},
+                      .first_trial = 5}};
   MeasureRequest request;
   request.lease = lease;
   request.id = repeated('d');
@@ -166,12 +166,11 @@ std::vector<std::pair<std::string, Message>> examples_2() {
   fast.target_ms = 12.5;
   Round hinted;
   hinted.lease = {7, 4};
-  hinted.seen = {"direct oc=1"};
-  hinted.seen_versions = {3};
-  hinted.hints = {"direct oc=2", "winograd tile=4"};
+  hinted.asks =
+      Propose{.seen = {"direct oc=1"}, .seen_versions = {3}, .hints = {"direct oc=2", "winograd tile=4"}};
   Round round;
   round.lease = {7, 3};
-  round.rebuild = {{"task", "target", "direct", 2, "ports", "oc=2", "split"}};
+  round.asks = Rebuild{{{"task", "target", "direct", 2, "ports", "oc=2", "split"}}};
   Want want{{{7, 3}}, {round}, {}, false};
   want.check = 9;
   want.check_ms = 5000;

@@ -38,6 +38,7 @@ std::vector<std::pair<std::string, Message>> all_examples() {
   for (auto& example : examples_2()) all.push_back(std::move(example));
   for (auto& example : examples_3()) all.push_back(std::move(example));
   for (auto& example : examples_4()) all.push_back(std::move(example));
+  all.emplace_back("featurised", Featurised{{7, 3}, 5, {1, 2.5f}, 4});
   return all;
 }
 
@@ -105,11 +106,12 @@ TEST(Wire, AMeasurementSaysFromWhichFactorOnItIsOut) {
 TEST(Wire, ARoundMayAskForFeaturesAndATunerSaysOfWhichVersionItsAre) {
   Want want;
   want.rounds.resize(1);
-  want.rounds[0].featurise.push_back({"task", "target", "direct", 2, "ports", "p=1", "split"});
+  want.rounds[0].asks = Featurise{{{"task", "target", "direct", 2, "ports", "p=1", "split"}}};
   auto read = decode(*encode(want));
   ASSERT_TRUE(read);
-  ASSERT_EQ(std::get<Want>(*read).rounds.at(0).featurise.size(), 1u);
-  EXPECT_EQ(std::get<Want>(*read).rounds[0].featurise[0].schedule, "split");
+  const auto rows = std::get<Featurise>(std::get<Want>(*read).rounds.at(0).asks).rows;
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].schedule, "split");
   Hello hello;
   hello.feature_version = 4;
   read = decode(*encode(hello));
@@ -127,9 +129,9 @@ TEST(Wire, FieldsKeepTheirPlaces) {
   EXPECT_EQ(request.sampling.budget, std::chrono::milliseconds(70));
   EXPECT_EQ(request.best_ns, 12345);
   EXPECT_EQ(request.mode, TimingMode::dram);
-  const auto& round = std::get<Want>(*read).rounds.at(0);
-  EXPECT_EQ(round.top.at(0).measurement.samples_ns, (std::vector<double>{10, 20, 30.5}));
-  EXPECT_EQ(round.seen, (std::vector<std::string>{"direct oc=1", "direct oc=2"}));
+  const auto& asked = std::get<Propose>(std::get<Want>(*read).rounds.at(0).asks);
+  EXPECT_EQ(asked.top.at(0).measurement.samples_ns, (std::vector<double>{10, 20, 30.5}));
+  EXPECT_EQ(asked.seen, (std::vector<std::string>{"direct oc=1", "direct oc=2"}));
 }
 
 TEST(Wire, ColumnsThatCameAfterTheSchemaTravelByNameInRecordsAndResults) {
@@ -258,13 +260,14 @@ void spoil(Bytes& bytes, const Digest& digest) {
 
 TEST(Wire, ATextThatIsNoDigestIsMalformedAndItsFieldIsNamed) {
   Built built;
+  built.candidate.task = "task";
   built.artifact = digest_of("artifact");
   built.reference = digest_of("reference");
   Want measuring, proposing;
   measuring.measurements.resize(1);
   measuring.measurements[0].task_key = digest_of("key");
   proposing.rounds.resize(1);
-  proposing.rounds[0].cost_model = digest_of("model");
+  proposing.rounds[0].asks = Propose{.cost_model = digest_of("model")};
   Measured measured;
   measured.id = digest_of("id");
   const std::vector<std::tuple<Message, Digest, const char*>> all = {
@@ -309,6 +312,30 @@ TEST(Wire, AJobWithoutATargetIsRefusedBeforeItIsSent) {
   JobSummary summary;
   summary.parts.clear();
   EXPECT_THAT(encode(Jobs{{summary}}).error().text(), HasSubstr("a job has no target"));
+}
+
+TEST(Wire, FeaturesOfARowTravelAsABuiltWithoutACandidate) {
+  Built built;
+  built.lease = {7, 3};
+  built.trial = 5;
+  built.features = {1, 2.5f};
+  built.feature_version = 4;
+  const Bytes bytes = *encode(built);
+  EXPECT_EQ(bytes, *encode(Featurised{{7, 3}, 5, {1, 2.5f}, 4})) << "as older programs write it";
+  const Message read = *decode(bytes);
+  ASSERT_TRUE(std::holds_alternative<Featurised>(read));
+  EXPECT_EQ(std::get<Featurised>(read).row, 5u);
+  EXPECT_EQ(std::get<Featurised>(read).features, built.features);
+}
+
+TEST(Wire, ARoundThatAsksForNothingIsRefusedBeforeItIsSent) {
+  Want want;
+  want.rounds.resize(1);
+  EXPECT_TRUE(encode(want));
+  want.rounds[0].asks = Rebuild();
+  EXPECT_THAT(encode(want).error().text(), HasSubstr("a round asks for nothing"));
+  want.rounds[0].asks = Featurise();
+  EXPECT_THAT(encode(want).error().text(), HasSubstr("a round asks for nothing"));
 }
 
 TEST(Wire, AnEmptyDigestTravelsAsTheEmptyText) {

@@ -9,27 +9,27 @@
 
 namespace hone {
 
-SearchInput search_input(const TaskSpace& space, const wire::Round& round, const SearchSettings& settings) {
+SearchInput search_input(const TaskSpace& space, const wire::Propose& asked, const SearchSettings& settings) {
   SearchInput input;
   input.spaces = space.spaces();
-  for (const Record& record : round.top) {
+  for (const Record& record : asked.top) {
     const Result<Parameters> parameters = parse_parameters(record.candidate.parameters);
     if (static_cast<int>(record.candidate.space_version) < space.version_of(record.candidate.formulation))
       continue;
     if (parameters) input.top.push_back({record.candidate.formulation, *parameters});
   }
   // In another version of a space the same text is another point.
-  for (size_t i = 0; i < round.seen.size(); ++i) {
-    const uint32_t version = i < round.seen_versions.size() ? round.seen_versions[i] : 0;
-    const std::string_view name = std::string_view(round.seen[i]).substr(0, round.seen[i].find(' '));
-    if (version == 0 || static_cast<int>(version) >= space.version_of(name)) input.seen.insert(round.seen[i]);
+  for (size_t i = 0; i < asked.seen.size(); ++i) {
+    const uint32_t version = i < asked.seen_versions.size() ? asked.seen_versions[i] : 0;
+    const std::string_view name = std::string_view(asked.seen[i]).substr(0, asked.seen[i].find(' '));
+    if (version == 0 || static_cast<int>(version) >= space.version_of(name)) input.seen.insert(asked.seen[i]);
   }
-  for (const std::string& text : round.hints) {
+  for (const std::string& text : asked.hints) {
     if (auto hint = parse_point(text)) input.hints.push_back(std::move(*hint));
   }
-  input.count = static_cast<int>(round.count);
-  input.seed = round.seed;
-  input.first_trial = round.first_trial;
+  input.count = static_cast<int>(asked.count);
+  input.seed = asked.seed;
+  input.first_trial = asked.first_trial;
   input.settings = settings;
   return input;
 }
@@ -65,14 +65,14 @@ Result<Predict> kept_predictor(std::string_view bytes) {
 
 }  // namespace
 
-Result<Proposal> propose_round(TaskSpace& space, const wire::Round& round, std::string_view model,
+Result<Proposal> propose_round(TaskSpace& space, const wire::Propose& asked, std::string_view model,
                                const SearchSettings& settings) {
   const auto describe = [&](const Point& point) { return space.describe(point); };
   if (!model.empty()) {
     HONE_TRY(const Predict predict, kept_predictor(model));
-    return propose(search_input(space, round, settings), describe, predict);
+    return propose(search_input(space, asked, settings), describe, predict);
   }
-  return propose_by_prior(search_input(space, round, settings), describe);
+  return propose_by_prior(search_input(space, asked, settings), describe);
 }
 
 }  // namespace hone

@@ -64,18 +64,19 @@ SearchSettings search_settings() {
   return settings;
 }
 
-Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire::Bytes& model) {
+Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire::Propose& asked,
+                    const wire::Bytes& model) {
   const auto begin = Clock::now();
   wire::RoundDone done;
   done.lease = round.lease;
   const Result<TaskSpace*> space = spaces.find(round);
   if (space) {
     Result<Proposal> proposal = propose_round(
-        **space, round, {reinterpret_cast<const char*>(model.data()), model.size()}, search_settings());
+        **space, asked, {reinterpret_cast<const char*>(model.data()), model.size()}, search_settings());
     // A model of another version helps nobody, but costs nothing either: search without it.
-    if (!proposal) proposal = propose_round(**space, round, {}, search_settings());
+    if (!proposal) proposal = propose_round(**space, asked, {}, search_settings());
     HONE_CHECK(proposal);
-    uint64_t trial = round.first_trial;
+    uint64_t trial = asked.first_trial;
     for (const Proposal::Entry& entry : proposal->entries) {
       wire::Built built = built_of(**space, round, entry);
       built.trial = trial++;
@@ -87,7 +88,7 @@ Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire
     // Nothing can be proposed, ever: one failed candidate says why, so that the job shows it.
     wire::Built built;
     built.lease = round.lease;
-    built.trial = round.first_trial;
+    built.trial = asked.first_trial;
     built.candidate = {round.task, round.target, "none", 0, round.ports, "", ""};
     built.status = MeasureStatus::build_error;
     built.message = space.error().text();
@@ -100,22 +101,17 @@ Status answer_round(int fd, Spaces& spaces, const wire::Round& round, const wire
 }
 
 /// The features of rows that an older version wrote; what no longer lowers gets none.
-Status answer_featurising(int fd, const wire::Round& round) {
+Status answer_featurising(int fd, const wire::LeaseRef& lease, const wire::Featurise& asked) {
   const auto begin = Clock::now();
   const Bodies bodies;
   RecordLowering lowering(bodies);
-  for (size_t i = 0; i < round.featurise.size(); ++i) {
-    auto features = lowering.features(round.featurise[i]);
+  for (size_t i = 0; i < asked.rows.size(); ++i) {
+    auto features = lowering.features(asked.rows[i]);
     if (!features) continue;
-    wire::Built row;
-    row.lease = round.lease;
-    row.trial = i;
-    row.features = std::move(*features);
-    row.feature_version = feature_version;
-    HONE_RETURN_IF_ERROR(write_frame(fd, row));
+    HONE_RETURN_IF_ERROR(write_frame(fd, wire::Featurised{lease, i, std::move(*features), feature_version}));
   }
   wire::RoundDone done;
-  done.lease = round.lease;
+  done.lease = lease;
   done.propose_ms = ms_since(begin);
   return write_frame(fd, done);
 }
@@ -165,8 +161,12 @@ int run_builder(int fd) {
     Status answered;
     if (auto* want = std::get_if<wire::Want>(&(*frame)->message); want && want->rounds.size() == 1) {
       const wire::Round& round = want->rounds[0];
-      answered = round.featurise.empty() ? answer_round(fd, spaces, round, (*frame)->blob)
-                                         : answer_featurising(fd, round);
+      if (const auto* propose = std::get_if<wire::Propose>(&round.asks))
+        answered = answer_round(fd, spaces, round, *propose, (*frame)->blob);
+      else if (const auto* featurise = std::get_if<wire::Featurise>(&round.asks))
+        answered = answer_featurising(fd, round.lease, *featurise);
+      else
+        return 1;  // its candidates come one by one
     } else if (auto* built = std::get_if<wire::Built>(&(*frame)->message)) {
       answered = answer_build(fd, std::move(*built));
     } else {

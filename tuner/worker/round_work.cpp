@@ -12,6 +12,12 @@ namespace {
 /// References and models beyond this many are forgotten, oldest key first: they are built or fetched again.
 constexpr size_t kept = 32;
 
+/// The cost model that a round's proposals need; empty: none.
+Digest model_of(const wire::Round& round) {
+  const auto* propose = std::get_if<wire::Propose>(&round.asks);
+  return propose != nullptr ? propose->cost_model : Digest();
+}
+
 }  // namespace
 
 void RoundWork::want(const wire::Want& want) {
@@ -41,47 +47,43 @@ void RoundWork::begin(wire::Round round) {
   Active& active = active_[round.lease];
   active.round = std::move(round);
   active.done.lease = active.round.lease;
-  if (!active.round.rebuild.empty()) {
-    rebuild(active);
-    return;
-  }
-  const Digest& model = active.round.cost_model;
-  if (!active.round.featurise.empty() || model.empty() || models_.contains(model)) {
-    propose(active);
-  } else {
+  if (const auto* lost = std::get_if<wire::Rebuild>(&active.round.asks))
+    rebuild(active, *lost);
+  else if (const Digest model = model_of(active.round); model.empty() || models_.contains(model))
+    ask_builder(active);
+  else
     outgoing_.push_back({wire::Fetch{model}, {}});
-  }
 }
 
 void RoundWork::blob(const wire::Blob& blob, const wire::Bytes& bytes) {
   while (models_.size() >= kept) models_.erase(models_.begin());
   models_[blob.digest] = blob.found ? bytes : wire::Bytes();
   for (auto& [lease, active] : active_) {
-    if (active.phase == Phase::fetching && active.round.cost_model == blob.digest) propose(active);
+    if (active.phase == Phase::fetching && model_of(active.round) == blob.digest) ask_builder(active);
   }
 }
 
-void RoundWork::propose(Active& active) {
+void RoundWork::ask_builder(Active& active) {
   active.phase = Phase::proposing;
   wire::Want request;
   request.rounds.push_back(active.round);
-  const auto model = models_.find(active.round.cost_model);
+  const auto model = models_.find(model_of(active.round));
   proposals_[submit_({std::move(request), model == models_.end() ? wire::Bytes() : model->second})] =
       active.round.lease;
 }
 
-void RoundWork::rebuild(Active& active) {
+void RoundWork::rebuild(Active& active, const wire::Rebuild& lost) {
   active.phase = Phase::building;
   reference_of(active.round);
-  uint64_t trial = active.round.first_trial;
-  for (const CandidateText& candidate : active.round.rebuild) {
+  uint64_t trial = 0;
+  for (const CandidateText& candidate : lost.candidates) {
     wire::Built built;
     built.lease = active.round.lease;
     built.trial = trial++;
     built.candidate = candidate;
     active.builds.emplace(submit_({built, {}}), built);
   }
-  active.done.proposed = static_cast<uint32_t>(active.round.rebuild.size());
+  active.done.proposed = static_cast<uint32_t>(lost.candidates.size());
 }
 
 RoundWork::Reference& RoundWork::reference_of(const wire::Round& round) {
@@ -127,16 +129,18 @@ void RoundWork::answer(BuilderAnswer answer) {
 
 void RoundWork::proposed(Active& active, BuilderAnswer answer) {
   active.phase = Phase::building;
-  if (!active.round.featurise.empty()) {
+  const auto* asked = std::get_if<wire::Propose>(&active.round.asks);
+  if (asked == nullptr) {
     for (PipeFrame& frame : answer.frames)
-      if (auto* row = std::get_if<wire::Built>(&frame.message)) outgoing_.push_back({std::move(*row), {}});
+      if (auto* row = std::get_if<wire::Featurised>(&frame.message))
+        outgoing_.push_back({std::move(*row), {}});
     return;  // a builder that died gives none: the rows stay as they are
   }
   if (answer.status != MeasureStatus::ok) {
     // Searching itself failed: one failed candidate says so, and the task gets no further round of this kind.
     wire::Built failed;
     failed.lease = active.round.lease;
-    failed.trial = active.round.first_trial;
+    failed.trial = asked->first_trial;
     failed.candidate = {active.round.task, active.round.target, "search", 0, active.round.ports, "", ""};
     failed.status = answer.status;
     failed.message = "proposing candidates: " + answer.message;
@@ -223,7 +227,7 @@ void RoundWork::reconnected() {
   outgoing_.clear();
   for (auto& [lease, active] : active_) {
     active.reference_sent = false;
-    if (active.phase == Phase::fetching) outgoing_.push_back({wire::Fetch{active.round.cost_model}, {}});
+    if (active.phase == Phase::fetching) outgoing_.push_back({wire::Fetch{model_of(active.round)}, {}});
   }
 }
 

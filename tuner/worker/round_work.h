@@ -60,8 +60,8 @@ class RoundWork {
   using ReferenceKey = std::pair<std::string, std::string>;
 
   void begin(wire::Round round);
-  void propose(Active& active);
-  void rebuild(Active& active);  ///< builds exactly what the round names
+  void ask_builder(Active& active);  ///< to propose, or for features
+  void rebuild(Active& active, const wire::Rebuild& lost);
   void proposed(Active& active, BuilderAnswer answer);
   void built(Active& active, wire::Built request, BuilderAnswer answer);
   void reference_built(Reference& reference, BuilderAnswer answer);

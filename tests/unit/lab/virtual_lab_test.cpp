@@ -104,10 +104,11 @@ class VirtualLab {
   }
   static std::string connection_of(const PeerId& peer) { return peer.substr(0, peer.find('#')); }
   void build(const wire::Round& round) {
-    for (uint32_t i = 0; i < round.count; ++i) {
+    const auto& asked = std::get<wire::Propose>(round.asks);
+    for (uint32_t i = 0; i < asked.count; ++i) {
       wire::Built built;
       built.lease = round.lease;
-      built.trial = round.first_trial + i;
+      built.trial = asked.first_trial + i;
       built.candidate = {
           round.task, round.target, "direct", 1, round.ports, "p=" + std::to_string(built.trial), "s"};
       std::vector<wire::Bytes> blobs = {bytes_of("artifact " + round.task + std::to_string(built.trial)),
@@ -116,7 +117,7 @@ class VirtualLab {
       built.reference = digest_of(std::span<const std::byte>(blobs[1]));
       say("tuner", built, std::move(blobs));
     }
-    say("tuner", wire::RoundDone{round.lease, round.count, false, 1});
+    say("tuner", wire::RoundDone{round.lease, asked.count, false, 1});
   }
   void step() {
     time_ += milliseconds(1);

@@ -33,7 +33,7 @@ struct Two : Hand {
     durable();
     const wire::Round round = last<wire::Want>("tuner")->rounds.at(0);
     for (const char* name : {"one", "two"}) {
-      build("tuner", round, name, round.first_trial + requests.size());
+      build("tuner", round, name, std::get<wire::Propose>(round.asks).first_trial + requests.size());
       requests.push_back(last<wire::Want>("runner")->measurements.at(0));
     }
     sent.clear();

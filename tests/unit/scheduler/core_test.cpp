@@ -93,8 +93,8 @@ TEST(Rounds, AskForTrialZeroOfEveryTaskFirst) {
   ASSERT_EQ(want->rounds.size(), 3u);
   std::set<std::string> tasks;
   for (const wire::Round& round : want->rounds) {
-    EXPECT_EQ(round.first_trial, 0u);
-    EXPECT_EQ(round.count, 1u);
+    EXPECT_EQ(std::get<wire::Propose>(round.asks).first_trial, 0u);
+    EXPECT_EQ(std::get<wire::Propose>(round.asks).count, 1u);
     tasks.insert(round.task);
   }
   EXPECT_EQ(tasks.size(), 3u);

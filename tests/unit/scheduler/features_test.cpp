@@ -54,27 +54,31 @@ struct Started : Hand {
     const auto want = last<wire::Want>("tuner");
     return want && !want->rounds.empty() ? std::optional(want->rounds.at(0)) : std::nullopt;
   }
+  static std::vector<CandidateText> asked_rows(const wire::Round& round) {
+    const auto* featurise = std::get_if<wire::Featurise>(&round.asks);
+    return featurise != nullptr ? featurise->rows : std::vector<CandidateText>();
+  }
   void answer(const wire::Round& round) {
-    for (size_t i = 0; i < round.featurise.size(); ++i) {
-      wire::Built row;
+    for (size_t i = 0; i < asked_rows(round).size(); ++i) {
+      wire::Featurised row;
       row.lease = round.lease;
-      row.trial = i;
-      row.features = features_of(std::stoi(round.featurise[i].parameters.substr(2)));
+      row.row = i;
+      row.features = features_of(std::stoi(asked_rows(round)[i].parameters.substr(2)));
       row.feature_version = kNow;
       say("tuner", row);
     }
     say("tuner", wire::RoundDone{round.lease, 0, false, 1});
   }
   void answer_all() {
-    for (int i = 0; i < 20 && round() && !round()->featurise.empty(); ++i) answer(*round());
+    for (int i = 0; i < 20 && round() && !asked_rows(*round()).empty(); ++i) answer(*round());
   }
 };
 
 TEST(OldFeatures, TrainTheSameModelAsTheSameLogWithNewOnes) {
   Started old(log_of(kOld)), fresh(log_of(kNow));
   ASSERT_TRUE(old.round());
-  EXPECT_EQ(old.round()->featurise.at(0).schedule, "steps of 149") << "the newest first, by its own steps";
-  EXPECT_EQ(old.round()->count, 0u);
+  EXPECT_EQ(Started::asked_rows(*old.round()).at(0).schedule, "steps of 149")
+      << "the newest first, by its own steps";
   EXPECT_TRUE(old.trainings.empty()) << "not on what no tuner could use";
   old.answer_all();
   ASSERT_EQ(old.trainings.size(), 1u);
@@ -97,8 +101,8 @@ TEST(OldFeatures, AreLookedForOnceAndTheSearchComesAfterTheModel) {
   EXPECT_FALSE(hand.round()) << "no search while the model is trained";
   hand.take(hand.core.trained({hand.now, 1}, hand.trainings.at(0).id, std::string("model")));
   ASSERT_TRUE(hand.round());
-  EXPECT_TRUE(hand.round()->featurise.empty());
-  EXPECT_EQ(hand.round()->cost_model, digest_of("model"));
+  EXPECT_TRUE(Started::asked_rows(*hand.round()).empty());
+  EXPECT_EQ(std::get<wire::Propose>(hand.round()->asks).cost_model, digest_of("model"));
 }
 
 TEST(OldFeatures, AreGivenUpWhenTheirTimeIsOver) {
@@ -109,10 +113,11 @@ TEST(OldFeatures, AreGivenUpWhenTheirTimeIsOver) {
   hand.now += Time(200);
   hand.answer(first);
   ASSERT_EQ(hand.trainings.size(), 1u);
-  EXPECT_EQ(hand.trainings[0].rows.rows(), static_cast<int64_t>(first.featurise.size())) << "what is there";
+  EXPECT_EQ(hand.trainings[0].rows.rows(), static_cast<int64_t>(Started::asked_rows(first).size()))
+      << "what is there";
   hand.take(hand.core.trained({hand.now, 1}, hand.trainings[0].id, std::string("model")));
   ASSERT_TRUE(hand.round());
-  EXPECT_TRUE(hand.round()->featurise.empty());
+  EXPECT_TRUE(Started::asked_rows(*hand.round()).empty());
 }
 
 TEST(OldFeatures, ThatNoLongerLowerAreLeftOut) {
@@ -121,7 +126,7 @@ TEST(OldFeatures, ThatNoLongerLowerAreLeftOut) {
   hand.say("tuner", wire::RoundDone{round.lease, 0, false, 1});  // none of the first batch
   hand.answer_all();
   ASSERT_EQ(hand.trainings.size(), 1u);
-  EXPECT_EQ(hand.trainings[0].rows.rows(), kRows - static_cast<int64_t>(round.featurise.size()));
+  EXPECT_EQ(hand.trainings[0].rows.rows(), kRows - static_cast<int64_t>(Started::asked_rows(round).size()));
 }
 
 TEST(OldFeatures, StayWithATunerThatSaysNoVersion) {
@@ -135,7 +140,7 @@ TEST(OldFeatures, StayWithATunerThatSaysNoVersion) {
   hand.take(hand.core.trained({hand.now, 1}, hand.trainings[0].id, std::string("model")));
   const auto want = hand.last<wire::Want>("tuner");
   ASSERT_TRUE(want && !want->rounds.empty());
-  EXPECT_TRUE(want->rounds[0].featurise.empty());
+  EXPECT_TRUE(Started::asked_rows(want->rounds[0]).empty());
 }
 
 TEST(OldFeatures, OfALostTunerHoldTheSearchUpNoLonger) {
@@ -148,7 +153,7 @@ TEST(OldFeatures, OfALostTunerHoldTheSearchUpNoLonger) {
   }
   const auto want = hand.last<wire::Want>("another");
   ASSERT_TRUE(want && !want->rounds.empty());
-  EXPECT_TRUE(want->rounds[0].featurise.empty());
+  EXPECT_TRUE(Started::asked_rows(want->rounds[0]).empty());
 }
 
 }  // namespace

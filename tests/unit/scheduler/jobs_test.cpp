@@ -167,7 +167,7 @@ TEST(Jobs, AreStoppedAndResumedWithWhatTheyHad) {
   const Job& job = hand.core.jobs().at(hand.round.job);
   EXPECT_EQ(job.state, JobState::in_progress);
   EXPECT_EQ(job.trials(), 1u);
-  EXPECT_GT(hand.last<wire::Want>("tuner")->rounds.at(0).first_trial, 0u);
+  EXPECT_GT(std::get<wire::Propose>(hand.last<wire::Want>("tuner")->rounds.at(0).asks).first_trial, 0u);
   hand.say("client", wire::Resume{77});
   EXPECT_THAT(hand.last<wire::NotUnderstood>("client")->reason, HasSubstr("there is no job 77"));
 }
@@ -368,14 +368,15 @@ TEST(LostArtifacts, ThatCannotBeBuiltAgainAreLeftOutAndTheJobEnds) {
   next.hello("tuner", wire::Role::tuner);
   next.hello("runner", wire::Role::runner);
   wire::Round round = next.last<wire::Want>("tuner")->rounds.at(0);
-  EXPECT_THAT(round.rebuild, IsEmpty());
+  EXPECT_TRUE(std::holds_alternative<wire::Propose>(round.asks));
   next.build("tuner", round, "one", 1);
   next.say("runner", next.result(next.last<wire::Want>("runner")->measurements.at(0), 2000));
   next.say("tuner", wire::RoundDone{round.lease, 1, true, 1});
   const auto want = next.last<wire::Want>("tuner");
   ASSERT_EQ(want->rounds.size(), 1u);
-  ASSERT_EQ(want->rounds[0].rebuild.size(), 1u);
-  EXPECT_EQ(want->rounds[0].rebuild[0].parameters, "p=zero");
+  const auto rebuilt = std::get<wire::Rebuild>(want->rounds[0].asks).candidates;
+  ASSERT_EQ(rebuilt.size(), 1u);
+  EXPECT_EQ(rebuilt[0].parameters, "p=zero");
   std::set<wire::LeaseRef> answered;
   for (int i = 0; i < 10; ++i) {
     const auto tuner = next.last<wire::Want>("tuner");
@@ -383,7 +384,7 @@ TEST(LostArtifacts, ThatCannotBeBuiltAgainAreLeftOutAndTheJobEnds) {
       if (!answered.insert(lost.lease).second) continue;
       wire::Built failed;
       failed.lease = lost.lease;
-      failed.candidate = lost.rebuild.at(0);
+      failed.candidate = std::get<wire::Rebuild>(lost.asks).candidates.at(0);
       failed.status = MeasureStatus::build_error;
       failed.message = "another compiler";
       next.say("tuner", failed);

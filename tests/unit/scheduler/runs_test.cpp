@@ -189,7 +189,7 @@ TEST(Runs, NeverAskTwiceForWhatWasSeen) {
     EXPECT_TRUE(ids.insert(request.id).second);
   std::set<std::pair<std::string, uint64_t>> seeds;
   for (const wire::Round& round : world.rounds_seen)
-    EXPECT_TRUE(seeds.emplace(round.task, round.seed).second);
+    EXPECT_TRUE(seeds.emplace(round.task, std::get<wire::Propose>(round.asks).seed).second);
 }
 
 TEST(Runs, KeepTheBoardBusy) {
@@ -209,10 +209,11 @@ TEST(CostModel, IsTrainedAfterEnoughRecordsAndHandedOutByDigest) {
   world.add_runner("board");
   world.submit(make_request(2, 150));
   ASSERT_TRUE(world.run(Time(60000)));
-  EXPECT_EQ(world.rounds_seen.front().cost_model, Digest());
+  EXPECT_EQ(std::get<wire::Propose>(world.rounds_seen.front().asks).cost_model, Digest());
   std::set<Digest> models;
   for (const wire::Round& round : world.rounds_seen)
-    if (!round.cost_model.empty()) models.insert(round.cost_model);
+    if (const auto& model = std::get<wire::Propose>(round.asks).cost_model; !model.empty())
+      models.insert(model);
   EXPECT_GE(models.size(), 2u);
 }
 
@@ -228,8 +229,8 @@ TEST(CostModel, WarmsUpFromTheLogBeforeTheFirstRound) {
   world.submit(make_request(2, 80));
   ASSERT_TRUE(world.run(Time(60000)));
   ASSERT_FALSE(world.rounds_seen.empty());
-  EXPECT_NE(world.rounds_seen.front().cost_model, Digest());
-  EXPECT_FALSE(world.rounds_seen.front().top.empty());
+  EXPECT_NE(std::get<wire::Propose>(world.rounds_seen.front().asks).cost_model, Digest());
+  EXPECT_FALSE(std::get<wire::Propose>(world.rounds_seen.front().asks).top.empty());
 }
 
 }  // namespace

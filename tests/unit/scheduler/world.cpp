@@ -233,7 +233,8 @@ void World::deliver(const Outgoing& outgoing) {
       check_grant(round.lease);
       rounds_seen.push_back(round);
       worker->rounds.emplace(round.lease, round);
-      if (round.cost_model != Digest() && !core_->artifacts().has(round.cost_model))
+      if (const auto* propose = std::get_if<wire::Propose>(&round.asks);
+          propose != nullptr && !propose->cost_model.empty() && !core_->artifacts().has(propose->cost_model))
         breach("a round names a model nobody has");
     }
     for (const wire::MeasureRequest& request : want->measurements) {

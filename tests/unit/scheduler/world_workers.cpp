@@ -22,8 +22,8 @@ double part(const std::string& text) { return static_cast<double>(hash(text) % 1
 void World::build_one(Worker& worker) {
   auto& [lease, round] = *worker.rounds.begin();
   const uint32_t number = worker.built[lease]++;
-  if (!round.rebuild.empty()) {
-    if (number == round.rebuild.size()) {
+  if (const auto* lost = std::get_if<wire::Rebuild>(&round.asks)) {
+    if (number == lost->candidates.size()) {
       const wire::RoundDone done{lease, number, false, 1};
       worker.built.erase(lease);
       worker.rounds.erase(worker.rounds.begin());
@@ -33,7 +33,7 @@ void World::build_one(Worker& worker) {
     ++rebuilt;
     wire::Built built;
     built.lease = lease;
-    built.candidate = round.rebuild[number];
+    built.candidate = lost->candidates[number];
     const std::vector<wire::Bytes> blobs = {
         bytes_of("artifact " + round.task + " " + built.candidate.parameters),
         bytes_of("reference " + round.task)};
@@ -42,14 +42,15 @@ void World::build_one(Worker& worker) {
     to_scheduler(worker, built, blobs);
     return;
   }
-  const std::set<std::string> seen(round.seen.begin(), round.seen.end());
+  const auto& asked = std::get<wire::Propose>(round.asks);
+  const std::set<std::string> seen(asked.seen.begin(), asked.seen.end());
   // Proposals are a function of the round alone.
   std::vector<int> fresh;
-  for (uint64_t i = 0; fresh.size() < round.count && i < 4 * static_cast<uint64_t>(nature_.space); ++i) {
+  for (uint64_t i = 0; fresh.size() < asked.count && i < 4 * static_cast<uint64_t>(nature_.space); ++i) {
     const int value =
-        round.first_trial == 0 && i == 0
+        asked.first_trial == 0 && i == 0
             ? 0
-            : static_cast<int>(hash(std::to_string(round.seed + i)) % static_cast<uint64_t>(nature_.space));
+            : static_cast<int>(hash(std::to_string(asked.seed + i)) % static_cast<uint64_t>(nature_.space));
     if (!seen.contains("direct p=" + std::to_string(value)) &&
         std::find(fresh.begin(), fresh.end(), value) == fresh.end())
       fresh.push_back(value);
@@ -58,7 +59,7 @@ void World::build_one(Worker& worker) {
     wire::RoundDone done;
     done.lease = lease;
     done.proposed = static_cast<uint32_t>(fresh.size());
-    done.exhausted = fresh.size() < round.count;
+    done.exhausted = fresh.size() < asked.count;
     done.propose_ms = 1;
     worker.built.erase(lease);
     worker.rounds.erase(worker.rounds.begin());
@@ -69,7 +70,7 @@ void World::build_one(Worker& worker) {
   built.lease = lease;
   built.candidate = {round.task, round.target, "direct", 1, round.ports, "p=" + std::to_string(fresh[number]),
                      "split"};
-  built.trial = round.first_trial + number;
+  built.trial = asked.first_trial + number;
   built.build_ms = nature_.build_ms;
   built.features = {static_cast<float>(fresh[number]), 1.0f};
   built.feature_version = 1;

@@ -50,14 +50,11 @@ CandidateText make_candidate_text(const Task& task, const Point& point) {
           to_text(*schedule)};
 }
 
-wire::Round round_of(const Task& task, uint32_t count) {
-  wire::Round round;
-  round.task = task.text;
-  round.target = to_text(target());
-  round.ports = to_text(ports_of(task));
-  round.count = count;
-  round.seed = 5;
-  return round;
+wire::Propose asks(uint32_t count) {
+  wire::Propose asked;
+  asked.count = count;
+  asked.seed = 5;
+  return asked;
 }
 
 TEST(TaskSpace, BeginsWithTheFormulationThatTrialZeroUses) {
@@ -80,7 +77,7 @@ TEST(RecordLowering, GivesARecordTheFeaturesThatItsPointHasNow) {
   const Task task = conv_task();
   const Bodies bodies;
   RecordLowering lowering(bodies);
-  const Proposal proposal = *propose_round(space, round_of(task, 8), "");
+  const Proposal proposal = *propose_round(space, asks(8), "");
   ASSERT_FALSE(proposal.entries.empty());
   for (const auto& entry : proposal.entries) {
     const auto candidate = make_candidate_text(task, entry.point);
@@ -111,7 +108,7 @@ TEST(RecordLowering, SaysWhatThereIsNoMore) {
 
 TEST(TaskSpace, ProposesNoTwoPointsWithTheSameProgram) {
   TaskSpace space = conv_space();
-  const Proposal proposal = *propose_round(space, round_of(conv_task(), 16), "");
+  const Proposal proposal = *propose_round(space, asks(16), "");
   std::set<std::vector<float>> distinct;
   for (const auto& entry : proposal.entries) distinct.insert(entry.features);
   EXPECT_EQ(distinct.size(), proposal.entries.size());
@@ -176,7 +173,7 @@ TEST(TaskSpace, OfALayoutTransformIsSearchedWithItsNeighboursLayouts) {
 
 TEST(Round, ProposesCandidatesWhoseSchedulesCanBeMade) {
   TaskSpace space = conv_space();
-  const Proposal proposal = *propose_round(space, round_of(conv_task(), 12), "");
+  const Proposal proposal = *propose_round(space, asks(12), "");
   ASSERT_EQ(proposal.entries.size(), 12u);
   for (const auto& entry : proposal.entries) {
     const Formulation* formulation = find_formulation(entry.point.formulation);
@@ -188,16 +185,15 @@ TEST(Round, ProposesCandidatesWhoseSchedulesCanBeMade) {
 
 TEST(Round, IsTheSameWhoeverProposesIt) {
   TaskSpace fresh = conv_space(), used = conv_space();
-  propose_round(used, round_of(conv_task(), 20), "");
-  const Proposal a = *propose_round(fresh, round_of(conv_task(), 12), ""),
-                 b = *propose_round(used, round_of(conv_task(), 12), "");
+  propose_round(used, asks(20), "");
+  const Proposal a = *propose_round(fresh, asks(12), ""), b = *propose_round(used, asks(12), "");
   ASSERT_EQ(a.entries.size(), b.entries.size());
   for (size_t i = 0; i < a.entries.size(); ++i) EXPECT_EQ(a.entries[i].point, b.entries[i].point);
 }
 
 TEST(Round, IsRankedByTheModelThatTheSchedulerTrained) {
   TaskSpace space = conv_space();
-  const Proposal some = *propose_round(space, round_of(conv_task(), 64), "");
+  const Proposal some = *propose_round(space, asks(64), "");
   // A model that has learnt to like few accumulators: feature 6.
   FeatureMatrix rows;
   std::vector<int> groups;
@@ -209,11 +205,11 @@ TEST(Round, IsRankedByTheModelThatTheSchedulerTrained) {
   }
   const auto model = train_ranking(rows, groups, scores);
   ASSERT_TRUE(model) << model.error().text();
-  wire::Round round = round_of(conv_task(), 10);
-  round.first_trial = 64;
-  for (const auto& entry : some.entries) round.seen.push_back(to_text(entry.point));
+  wire::Propose asked = asks(10);
+  asked.first_trial = 64;
+  for (const auto& entry : some.entries) asked.seen.push_back(to_text(entry.point));
   TaskSpace again = conv_space();
-  const Proposal ranked = *propose_round(again, round, *model), unranked = *propose_round(again, round, "");
+  const Proposal ranked = *propose_round(again, asked, *model), unranked = *propose_round(again, asked, "");
   double with = 0, without = 0;
   for (const auto& entry : ranked.entries) with += entry.features[6];
   for (const auto& entry : unranked.entries) without += entry.features[6];
@@ -230,14 +226,14 @@ TEST(Round, WithAModelOfOtherFeaturesIsAnError) {
     scores.push_back(i);
   }
   TaskSpace space = conv_space();
-  const auto proposal = propose_round(space, round_of(conv_task(), 4), *train_ranking(rows, groups, scores));
+  const auto proposal = propose_round(space, asks(4), *train_ranking(rows, groups, scores));
   ASSERT_FALSE(proposal);
   EXPECT_THAT(proposal.error().text(), testing::HasSubstr("the cost model takes 2 features"));
 }
 
 TEST(Round, WithAModelThatIsNoneIsAnError) {
   TaskSpace space = conv_space();
-  EXPECT_FALSE(propose_round(space, round_of(conv_task(), 4), "rubbish"));
+  EXPECT_FALSE(propose_round(space, asks(4), "rubbish"));
 }
 
 }  // namespace

@@ -41,8 +41,10 @@ wire::Round round_of(uint64_t id, const std::string& model = "") {
   round.lease = {id, 1};
   round.task = "task v1 ...";
   round.target = "target";
-  round.count = 2;
-  if (!model.empty()) round.cost_model = digest_of(model);
+  wire::Propose asked;
+  asked.count = 2;
+  if (!model.empty()) asked.cost_model = digest_of(model);
+  round.asks = asked;
   return round;
 }
 
@@ -95,9 +97,11 @@ TEST(RoundWork, ProposesThenBuildsTheReferenceFirst) {
 TEST(RoundWork, BuildsExactlyTheCandidatesThatWereLostAndProposesNothing) {
   Bench bench;
   wire::Round round = round_of(7, "model");
-  round.rebuild.resize(2);
-  round.rebuild[0].parameters = "p=1";
-  round.rebuild[1].parameters = "p=2";
+  wire::Rebuild lost;
+  lost.candidates.resize(2);
+  lost.candidates[0].parameters = "p=1";
+  lost.candidates[1].parameters = "p=2";
+  round.asks = lost;
   bench.work.want(want_of({round}));
   ASSERT_EQ(bench.requests.size(), 3u) << "no model is fetched, nothing proposed";
   EXPECT_EQ(request_of(bench, 0).candidate.formulation, "reference");
@@ -244,14 +248,18 @@ TEST(RoundWork, AfterAReconnectAsksForTheModelAgain) {
 TEST(Featurising, IsOneRequestThatNeedsNoModelAndNoReference) {
   Bench bench;
   wire::Round round = round_of(7, "a model that nobody has");
-  round.featurise.resize(2);
+  round.asks = wire::Featurise{std::vector<CandidateText>(2)};
   bench.work.want(want_of({round}));
   ASSERT_EQ(bench.requests.size(), 1u);
-  EXPECT_EQ(std::get<wire::Want>(bench.requests[0].second.message).rounds.at(0).featurise.size(), 2u);
-  bench.work.answer(proposals(bench.requests[0].first, round.lease, 2));
-  const auto rows = bench.sent<wire::Built>();
+  const wire::Round& asked = std::get<wire::Want>(bench.requests[0].second.message).rounds.at(0);
+  EXPECT_EQ(std::get<wire::Featurise>(asked.asks).rows.size(), 2u);
+  BuilderAnswer features{bench.requests[0].first, {}, MeasureStatus::ok, ""};
+  for (uint64_t row : {0, 1}) features.frames.push_back({wire::Featurised{round.lease, row, {1}, 2}, {}});
+  features.frames.push_back({wire::RoundDone{round.lease}, {}});
+  bench.work.answer(std::move(features));
+  const auto rows = bench.sent<wire::Featurised>();
   ASSERT_EQ(rows.size(), 2u);
-  EXPECT_EQ(rows[1].trial, 1u);
+  EXPECT_EQ(rows[1].row, 1u);
   EXPECT_EQ(bench.requests.size(), 1u) << "nothing is built";
   ASSERT_EQ(bench.others.size(), 1u);
   EXPECT_TRUE(std::holds_alternative<wire::RoundDone>(bench.others[0].message));
@@ -261,10 +269,10 @@ TEST(Featurising, IsOneRequestThatNeedsNoModelAndNoReference) {
 TEST(Featurising, EndsItsRoundWhenTheBuilderDies) {
   Bench bench;
   wire::Round round = round_of(7);
-  round.featurise.resize(2);
+  round.asks = wire::Featurise{std::vector<CandidateText>(2)};
   bench.work.want(want_of({round}));
   bench.work.answer(crash(bench.requests.at(0).first));
-  EXPECT_TRUE(bench.sent<wire::Built>().empty());
+  EXPECT_TRUE(bench.sent<wire::Featurised>().empty());
   ASSERT_EQ(bench.others.size(), 1u);
   EXPECT_EQ(std::get<wire::RoundDone>(bench.others[0].message).lease, round.lease);
 }
