@@ -42,7 +42,7 @@ Effects Core::start(Now now) {
   now_ = now;
   born_ = now.steady;
   journal(boot_entry(recovered_.boot));
-  issued_ = recovered_.issued;
+  results_.restore(recovered_.issued);
   for (const auto& [name, board] : recovered_.boards) boards_.restore(board, now);
   for (const auto& [id, saved] : recovered_.jobs) {
     Job job;
@@ -170,24 +170,7 @@ Effects Core::left(Now now, const std::vector<PeerLeft>& peers) {
 
 Effects Core::durable(Now now, uint64_t sequence) {
   now_ = now;
-  durable_ = std::max(durable_, sequence);
-  std::unordered_map<PeerId, size_t> told;  // one message to each peer for all of its results
-  while (!after_.empty() && after_.begin()->first <= durable_) {
-    for (Outgoing& outgoing : after_.begin()->second) {
-      if (auto* committed = std::get_if<wire::Committed>(&outgoing.message)) {
-        const auto [place, is_first] = told.try_emplace(outgoing.peer, out_.send.size());
-        if (!is_first) {
-          auto& ids = std::get<wire::Committed>(out_.send[place->second].message).ids;
-          for (Digest& id : committed->ids)
-            if (ids.back() != id) ids.push_back(std::move(id));  // a result that was sent twice at once
-          continue;
-        }
-      }
-      out_.send.push_back(std::move(outgoing));
-    }
-    after_.erase(after_.begin());
-  }
-  std::erase_if(committing_, [&](const auto& entry) { return entry.second <= durable_; });
+  for (Outgoing& outgoing : results_.durable(sequence)) out_.send.push_back(std::move(outgoing));
   return finish();
 }
 
@@ -245,7 +228,7 @@ Effects Core::finish() {
     if (const auto place = peers_.find(outgoing.peer);
         place != peers_.end() && place->second.protocol < wire::protocol_version)
       outgoing.message = wire::for_protocol(std::move(outgoing.message), place->second.protocol);
-  if (!out.records.empty() || !out.jobs.empty()) out.sequence = sequence_;
+  if (!out.records.empty() || !out.jobs.empty()) out.sequence = results_.sequence();
   return out;
 }
 
@@ -253,16 +236,17 @@ void Core::send(const PeerId& peer, wire::Message message, std::vector<BlobPoint
   out_.send.push_back({peer, std::move(message), std::move(blobs)});
 }
 
+void Core::send(std::optional<Outgoing> outgoing) {
+  if (outgoing) out_.send.push_back(std::move(*outgoing));
+}
+
 void Core::send_when_durable(const PeerId& peer, wire::Message message) {
-  if (durable_ < sequence_)
-    after_[sequence_].push_back({peer, std::move(message), {}});
-  else
-    send(peer, std::move(message));
+  send(results_.when_durable({peer, std::move(message), {}}));
 }
 
 void Core::journal(JournalEntry entry) {
   out_.jobs.push_back(std::move(entry));
-  ++sequence_;
+  results_.append();
 }
 
 Job* Core::live_job(uint64_t id) {
@@ -296,7 +280,7 @@ std::vector<JournalEntry> Core::snapshot_entries(Now now) const {
   Recovered now_recovered;
   now_recovered.boot = recovered_.boot;
   for (const auto& [id, job] : jobs_) now_recovered.jobs[id] = saved(job);
-  now_recovered.issued = issued_;
+  now_recovered.issued = results_.issued();
   for (const auto& [name, board] : boards_.all()) now_recovered.boards[name] = boards_.summary(board, now);
   return snapshot(now_recovered);
 }

@@ -22,6 +22,7 @@
 #include "scheduler/job.h"
 #include "scheduler/job_journal.h"
 #include "scheduler/references.h"
+#include "scheduler/results.h"
 #include "scheduler/settings.h"
 #include "scheduler/share.h"
 #include "scheduler/training.h"
@@ -268,6 +269,8 @@ class Core {
   // core.cpp
   Effects finish();
   void send(const PeerId& peer, wire::Message message, std::vector<BlobPointer> blobs = {});
+  /// Sends what Results gives back; nothing: it is held there.
+  void send(std::optional<Outgoing> outgoing);
   /// Once all that was journaled so far is durable.
   void send_when_durable(const PeerId& peer, wire::Message message);
   void trim_artifacts();
@@ -302,12 +305,9 @@ class Core {
   bool jobs_ended_ = true;       ///< there may be too many that ended
   bool workers_changed_ = true;  ///< jobs must count theirs again
   FairShare board_share_{5000}, round_share_{64};
-  std::unordered_map<Digest, Record> issued_;  ///< by measurement id: results to come, of earlier starts too
   uint64_t next_work_ = 0, next_epoch_ = 0, next_worker_ = 1, next_job_ = 0, next_train_ = 1;
 
-  uint64_t sequence_ = 0, durable_ = 0, last_commit_ = 0;
-  std::unordered_map<Digest, uint64_t> committing_;  ///< id -> sequence of its append
-  std::map<uint64_t, std::vector<Outgoing>> after_;  ///< to be sent once that sequence is durable
+  Results results_;
 
   struct Model {
     Digest digest;

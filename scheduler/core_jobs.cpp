@@ -173,11 +173,10 @@ void Core::follow(const PeerId& peer, uint64_t id) {
   }
   place->second.followers.insert(peer);
   if (place->second.lanes.empty() && is_terminal(place->second.state)) observe_log(place->second);
-  Outgoing outgoing{peer, event_of(place->second), {}};
-  if (is_terminal(place->second.state) && durable_ < sequence_)
-    after_[sequence_].push_back(std::move(outgoing));
+  if (is_terminal(place->second.state))
+    send_when_durable(peer, event_of(place->second));
   else
-    out_.send.push_back(std::move(outgoing));
+    send(peer, event_of(place->second));
 }
 
 void Core::observe_log(Job& job) {
@@ -243,7 +242,7 @@ void Core::set_state(Job& job, JobState state, const std::string& reason) {
   board_share_.forget_job(job.id);
   round_share_.forget_job(job.id);
   // The end is only told once every record and the state itself are durable.
-  for (const PeerId& follower : job.followers) after_[sequence_].push_back({follower, event_of(job), {}});
+  for (const PeerId& follower : job.followers) send_when_durable(follower, event_of(job));
   job.changed = false;
 }
 
@@ -297,7 +296,7 @@ void Core::stop_job(Job& job, const std::string& reason) {
   if (job.state == JobState::stopping) return;
   set_state(job, JobState::stopping, reason);
   cancel(job, std::nullopt, std::nullopt, true);
-  job.stopped_after = last_commit_;
+  job.stopped_after = results_.last_commit();
 }
 
 void Core::cancel(Job& job, std::optional<size_t> lane, std::optional<size_t> task, bool leased_too) {

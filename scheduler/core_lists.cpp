@@ -82,7 +82,7 @@ void Core::pull_log(const PeerId& peer, const wire::PullLog& wanted) {
   }
   const auto& records = log_.records();
   wire::LogChunk chunk;
-  chunk.total = records.size() - committing_.size();  // what is not durable yet is at the end
+  chunk.total = records.size() - results_.waiting();  // what is not durable yet is at the end
   size_t bytes = 0;
   for (chunk.next = std::min(wanted.after, chunk.total); chunk.next < chunk.total; ++chunk.next) {
     const Record& record = records[chunk.next];
@@ -106,7 +106,7 @@ void Core::status(const PeerId& peer) {
   wire::SchedulerStatus answer;
   answer.build = build_name;
   answer.records = log_.records().size();
-  answer.durable = answer.records - committing_.size();
+  answer.durable = answer.records - results_.waiting();
   answer.trouble = trouble_;
   answer.conflicts = references_.summary();
   answer.up_ms = (now_.steady - born_).count();

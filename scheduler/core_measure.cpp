@@ -98,7 +98,7 @@ bool Core::lease_measurement(const PeerId& runner) {
     measure.charged = usual_ms > 0 ? usual_ms : 50;
     board_share_.charge(claim_of(job), measure.charged);
     grant(work, runner);
-    if (issued_.emplace(measure.id, measure.record).second)
+    if (results_.issue(measure.id, measure.record))
       if (auto entry = issued_entry({measure.id, measure.record})) out_.jobs.push_back(std::move(*entry));
     return true;
   }
@@ -135,21 +135,21 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     acknowledge(peer, said.id);
     return;
   }
-  const auto issued = issued_.find(said.id);
-  if (issued == issued_.end()) {
+  const Record* issued = results_.issued(said.id);
+  if (issued == nullptr) {
     // Not of this log: nothing is known that a record could be made of. It is acknowledged so that the runner
     // forgets it.
     ++counters_.unknown_results;
     send(peer, wire::Committed{{said.id}});
     return;
   }
-  if (issued->second.board.id != peers_.at(peer).board.id) {
+  if (issued->board.id != peers_.at(peer).board.id) {
     ++counters_.stale;
     return;
   }
   Measurement measurement = said.measurement;
-  measurement.threads = issued->second.measurement.threads;
-  measurement.mode = issued->second.measurement.mode;
+  measurement.threads = issued->measurement.threads;
+  measurement.mode = issued->measurement.mode;
   summarise(measurement);
   const bool has_time =
       measurement.status == MeasureStatus::ok || measurement.status == MeasureStatus::raced_out;
@@ -186,7 +186,7 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     job.stages.check_ms += said.check_ms;
     job.stages.run_ms += said.run_ms;
     const double whole = said.check_ms + said.run_ms;
-    if (!issued->second.from.final) lane.tasks[place->second.task].boards_ms += whole;
+    if (!issued->from.final) lane.tasks[place->second.task].boards_ms += whole;
     lane.measure_ms = lane.measure_ms == 0 ? whole : 0.9 * lane.measure_ms + 0.1 * whole;
     job.board_ms += whole;
     board_share_.charge(claim_of(job), whole - std::get<MeasureWork>(place->second.what).charged);
@@ -195,7 +195,7 @@ void Core::measured(const PeerId& peer, const wire::Measured& said) {
     return;
   }
   // Its work is gone (another start of the scheduler, or cancelled), but the result is as good as any.
-  Record record = issued->second;
+  Record record = *issued;
   ++counters_.late_commits;
   if (measurement.status == MeasureStatus::ok || measurement.status == MeasureStatus::raced_out ||
       is_candidates_fault(measurement.status)) {
@@ -258,7 +258,7 @@ void Core::commit(Record record) {
 
 void Core::commit_as(const Digest& id, Record record) {
   record.from.unix_ms = now_.unix_ms;
-  issued_.erase(id);
+  results_.settle(id);
   if (log_.contains(id)) return;
   for (auto& [job_id, job] : jobs_) {
     if (is_terminal(job.state)) continue;
@@ -280,7 +280,7 @@ void Core::commit_as(const Digest& id, Record record) {
   ++model.records_since;
   out_.records.push_back(record);
   out_.identities.push_back(id);
-  committing_[id] = last_commit_ = ++sequence_;
+  results_.commit(id);
   const std::string target = record.candidate.target;
   const int version = record.feature_version;
   const bool has_features = !record.features.empty();
@@ -288,13 +288,7 @@ void Core::commit_as(const Digest& id, Record record) {
   if (has_features) train_if_due(target, version);
 }
 
-void Core::acknowledge(const PeerId& peer, const Digest& id) {
-  Outgoing outgoing{peer, wire::Committed{{id}}, {}};
-  if (const auto place = committing_.find(id); place != committing_.end())
-    after_[place->second].push_back(std::move(outgoing));
-  else
-    out_.send.push_back(std::move(outgoing));
-}
+void Core::acknowledge(const PeerId& peer, const Digest& id) { send(results_.acknowledge(peer, id)); }
 
 void Core::train_if_due(const std::string& target, int version) {
   Model& model = models_[target];

@@ -294,7 +294,7 @@ std::vector<PeerId> Core::take_stock(std::set<PeerId>& hungry) {
 
 void Core::dispatch() {
   // Not before this start is on the disk: the next one would give the same ids and epochs to other leases.
-  if (durable_ == 0) return;
+  if (!results_.is_durable(1)) return;
   // A thousand boards that wait for work are only looked at when there is some. No measurement goes out
   // before its issue is journaled.
   std::vector<PeerId> runners, tuners = take_stock(hungry_tuners_);

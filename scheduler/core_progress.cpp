@@ -47,7 +47,7 @@ void Core::advance(Job& job) {
     return;
   }
   if (job.state == JobState::stopping) {
-    if (durable_ >= job.stopped_after) set_state(job, JobState::stopped, job.reason);
+    if (results_.is_durable(job.stopped_after)) set_state(job, JobState::stopped, job.reason);
     return;
   }
   for (Lane& lane : job.lanes) {
