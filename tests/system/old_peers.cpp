@@ -82,12 +82,13 @@ struct OldPeer::Connection {
     capnp::MallocMessageBuilder message;
     auto job = message.initRoot<Message>().initSubmit();
     job.setName("old job");
-    job.setTarget(wanted.target);
-    auto tasks = job.initTasks(static_cast<unsigned>(wanted.tasks.size()));
-    for (unsigned i = 0; i < wanted.tasks.size(); ++i) {
-      tasks[i].setTask(wanted.tasks[i].task);
-      tasks[i].setSummary(wanted.tasks[i].summary);
-      tasks[i].setPorts(wanted.tasks[i].ports);
+    const wire::JobPart& part = wanted.parts.front();
+    job.setTarget(part.target);
+    auto tasks = job.initTasks(static_cast<unsigned>(part.tasks.size()));
+    for (unsigned i = 0; i < part.tasks.size(); ++i) {
+      tasks[i].setTask(part.tasks[i].task);
+      tasks[i].setSummary(part.tasks[i].summary);
+      tasks[i].setPorts(part.tasks[i].ports);
       tasks[i].setWeight(1);
       tasks[i].setFlops(1e6);
     }
@@ -112,8 +113,8 @@ struct OldPeer::Connection {
     candidate.setSchedule("split");
     built.setTrial(number);
     built.setStatus("ok");
-    built.setArtifact(digest_of(artifact));
-    built.setReference(digest_of(reference));
+    built.setArtifact(digest_of(artifact).hex());
+    built.setReference(digest_of(reference).hex());
     auto features = built.initFeatures(2);
     features.set(0, static_cast<float>(number));
     features.set(1, 1);

@@ -264,7 +264,7 @@ TEST_F(Scheduler, TellsAClientWhyAJobIsRefused) {
   auto server = scheduler();
   Client client(endpoint());
   wire::JobRequest bad = request(1);
-  bad.tasks.clear();
+  bad.parts.front().tasks.clear();
   client.submit(bad);
   ASSERT_TRUE(client.until([&] { return !client.refused().empty(); }));
   EXPECT_THAT(client.refused(), HasSubstr("it has no tasks"));

@@ -14,7 +14,7 @@ using session::unmeasured_tasks;
 using testing::HasSubstr;
 
 std::vector<TunedTask> two_tasks() {
-  return {{"conv3x3 3>64 56x56", "k1", 2, 2e6}, {"dense 512>10", "k2", 1, 1e4}};
+  return {{"conv3x3 3>64 56x56", digest_of("k1"), 2, 2e6}, {"dense 512>10", digest_of("k2"), 1, 1e4}};
 }
 
 wire::JobEvent event() {
@@ -108,7 +108,7 @@ TEST(TuneJson, HasTheFieldsThatScriptsReadOnOneLine) {
   EXPECT_EQ(json["failed"]["crashed"], 1);
   EXPECT_EQ(json["seconds"], 21);
   ASSERT_EQ(json["best"].size(), 2u);
-  EXPECT_EQ(json["best"][0]["key"], "k1");
+  EXPECT_EQ(json["best"][0]["key"], digest_of("k1").hex());
   EXPECT_DOUBLE_EQ(json["best"][0]["best_ms"], 0.01);
 }
 

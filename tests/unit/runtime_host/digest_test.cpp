@@ -22,12 +22,10 @@ std::string text_of(const RangeDigest& digest) {
 std::string by_definition(std::span<const std::byte> range) {
   std::vector<std::byte> digests;
   for (size_t at = 0; at < range.size(); at += HONE_PIECE_BYTES) {
-    const std::string piece =
-        digest_of(range.subspan(at, std::min<size_t>(HONE_PIECE_BYTES, range.size() - at)));
-    for (size_t i = 0; i < piece.size(); i += 2)
-      digests.push_back(static_cast<std::byte>(std::stoi(piece.substr(i, 2), nullptr, 16)));
+    const Digest piece = digest_of(range.subspan(at, std::min<size_t>(HONE_PIECE_BYTES, range.size() - at)));
+    for (const uint8_t byte : piece.bytes) digests.push_back(static_cast<std::byte>(byte));
   }
-  return digest_of(digests);
+  return digest_of(digests).hex();
 }
 
 TEST(RangeDigest, IsTheSameForAnyNumberOfPieces) {

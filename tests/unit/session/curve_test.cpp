@@ -16,7 +16,9 @@ namespace {
 
 using testing::HasSubstr;
 
-std::vector<TunedTask> two_tasks() { return {{"conv", "k1", 2, 1e6}, {"dense", "k2", 1, 1e6}}; }
+std::vector<TunedTask> two_tasks() {
+  return {{"conv", digest_of("k1"), 2, 1e6}, {"dense", digest_of("k2"), 1, 1e6}};
+}
 
 wire::JobEvent event(uint64_t trials, double first, double second) {
   wire::JobEvent event;
