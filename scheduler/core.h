@@ -57,7 +57,8 @@ struct MeasureWork {
 struct Work {
   uint64_t id = 0, job = 0;
   size_t lane = 0, task = 0;
-  uint32_t losses = 0;  ///< rounds: tuners lost while they held it
+  uint32_t losses = 0;      ///< rounds: tuners lost while they held it
+  uint32_t departures = 0;  ///< rounds: tuners that left before they said that they hold it
   std::variant<RoundWork, MeasureWork> what;
 
   // While it is leased:

@@ -364,13 +364,16 @@ void Core::end_round(uint64_t id) {
 }
 
 void Core::round_lost(Work& work, const std::string& why) {
+  const bool was_held = work.is_held;
   release(work);
   const auto& asks = std::get<RoundWork>(work.what).round.asks;
   if (std::holds_alternative<wire::Featurise>(asks)) {  // not worth another tuner
     end_round(work.id);
     return;
   }
-  if (++work.losses < settings_.round_attempts) {
+  const bool goes_on =
+      was_held ? ++work.losses < settings_.round_attempts : ++work.departures < settings_.round_departures;
+  if (goes_on) {
     round_queue_.push_back(work.id);
     return;
   }

@@ -36,6 +36,8 @@ struct Settings {
   uint32_t board_attempts = 3;  ///< boards lost by one candidate before it is set aside
   uint32_t unhealthy_attempts = 3;
   uint32_t round_attempts = 2;  ///< tuners lost by one round before it is dropped
+  /// Tuners that left before they said that they hold it: hardly the round's fault, but a limit all the same.
+  uint32_t round_departures = 50;
 
   Milliseconds check{10000};                        ///< deadline of a health check on its board
   Milliseconds backoff{2000}, backoff_most{60000};  ///< first and longest time of a quarantine; it doubles

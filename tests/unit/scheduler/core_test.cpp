@@ -217,6 +217,33 @@ TEST(Candidates, ThatLoseThreeBoardsAreSetAsideWithAReason) {
   EXPECT_THAT(hand.records[0].measurement.message, HasSubstr("set aside after 3 attempts"));
 }
 
+/// The number of tuners that are lost with the round before it is dropped, each after it said `state`.
+int losses_of_a_round(bool says_that_it_holds_it) {
+  Hand hand;
+  hand.hello("client", wire::Role::client);
+  hand.hello("runner", wire::Role::runner);
+  hand.say("client", make_request(1, 10));
+  hand.durable();
+  const auto offered = [&](const std::string& tuner) {
+    hand.hello(tuner, wire::Role::tuner);
+    return hand.last<wire::Want>(tuner)->rounds.at(0);
+  };
+  const wire::Round first = offered("tuner 0");
+  for (int lost = 0;; ++lost) {
+    const std::string tuner = "tuner " + std::to_string(lost);
+    const wire::Round round = lost == 0 ? first : offered(tuner);
+    if (round.lease.id != first.lease.id || lost == 1000) return lost;
+    if (says_that_it_holds_it) hand.say(tuner, wire::WorkerState{{round.lease}, -1, -1});
+    hand.take(hand.core.gone({hand.now, 1}, tuner));
+  }
+}
+
+TEST(Rounds, ThatLoseTwoTunersAreDropped) { EXPECT_EQ(losses_of_a_round(true), 2); }
+
+TEST(Rounds, ThatTunersLeaveWithBeforeTheyHoldThemGoToOthersManyTimesButNotForEver) {
+  EXPECT_EQ(losses_of_a_round(false), 50);
+}
+
 TEST(Candidates, OfWhichAnUnhealthyBoardSaysNothingAreMeasuredAgain) {
   Measuring hand;
   for (int i = 0; i < 3; ++i) {
