@@ -50,7 +50,7 @@ TEST(Arm64, ARunnerUnderQemuTunesItsTargetBesideThisMachinesAndTheBuiltModelIsRi
   Running here("hone-runner", {"--scheduler", endpoint, "--name", "here"}, scratch);
   Running there(emulated, {"--scheduler", endpoint, "--name", "there"}, scratch, {}, "there");
   const Finished tuned = hone({"tune", tiny_model(), "--scheduler", endpoint, "--target", "host", "--target",
-                               "aarch64-neon", "--trials", "15"},
+                               "aarch64-neon", "--trials", "40"},
                               scratch);
   EXPECT_EQ(tuned.exit_code, 0) << tuned.err << text_of(scratch / "there.err");
   EXPECT_THAT(tuned.out, HasSubstr("(emulated)")) << "each board model has its own table";
@@ -86,10 +86,10 @@ TEST(Arm64, ARunnerUnderQemuTunesItsTargetBesideThisMachinesAndTheBuiltModelIsRi
     EXPECT_EQ(is_arm, record.board.model.ends_with("(emulated)"))
         << record.board.model << " " << record.candidate.target;
   }
-  EXPECT_GE(arm.ok + arm.raced_out, 15) << others;
-  EXPECT_GE(host.ok + host.raced_out, 15) << others;
-  EXPECT_GE(arm.ok, 1) << others;
-  EXPECT_GE(host.ok, 1) << others;
+  EXPECT_GE(arm.ok + arm.raced_out, 40) << others;
+  EXPECT_GE(host.ok + host.raced_out, 40) << others;
+  EXPECT_GE(arm.ok, 15) << others;
+  EXPECT_GE(host.ok, 15) << others;
 
   // The same model for both machines, on the same input.
   std::vector<float> input(3 * 32 * 32);

@@ -217,7 +217,8 @@ TEST(Candidates, ThatLoseThreeBoardsAreSetAsideWithAReason) {
   EXPECT_THAT(hand.records[0].measurement.message, HasSubstr("set aside after 3 attempts"));
 }
 
-/// The number of tuners that are lost with the round before it is dropped, each after it said `state`.
+/// The number of tuners that are lost with the round before it is dropped, after they said that they hold it
+/// or before.
 int losses_of_a_round(bool says_that_it_holds_it) {
   Hand hand;
   hand.hello("client", wire::Role::client);
